@@ -1,0 +1,98 @@
+/**
+ * A network device: one door down (`send`) and one door up (`receive`).
+ *
+ *          netns or bridge port (receiver)
+ *            │ send            ▲ receive
+ *   ┌────────▼─────────────────┴────────┐
+ *   │ count, tap 'out'    count, tap 'in' │  NetDevice
+ *   └────────┬─────────────────▲────────┘
+ *            ▼ transmit        │
+ *          cable, bridge, tunnel
+ *
+ * The taps sit where AF_PACKET sits in Linux: on the way in before anybody has seen the frame, on the way out
+ * behind POSTROUTING. `link` may import `sim` and `wire`.
+ */
+import type { Random } from '../sim/random.ts'
+import type { Scheduler } from '../sim/scheduler.ts'
+import { formatMac, type Mac } from '../wire/address.ts'
+import { DropReason, type Frame, type FramePool } from './frame.ts'
+
+/** What a device needs of its World. */
+export interface Surroundings {
+  readonly scheduler: Scheduler
+  readonly frames: FramePool
+  readonly random: Random
+}
+
+export type Direction = 'in' | 'out'
+
+/** Called for each frame while somebody watches. The frame is lent: copy what you keep. */
+export type Tap = (frame: Frame, device: NetDevice, direction: Direction) => void
+
+/** Who takes what arrives: a namespace, or a bridge for its port. */
+export interface Receiver {
+  receive(frame: Frame, from: NetDevice): void
+}
+
+export type DeviceKind = 'loopback' | 'veth' | 'bridge' | 'vxlan' | 'dummy'
+
+export abstract class NetDevice {
+  abstract readonly kind: DeviceKind
+  name: string
+  mac: Mac
+  mtu = 1500
+  up = false
+  /** Interface index inside its namespace, from 1. */
+  index = 0
+  tap: Tap | null = null
+  receiver: Receiver | null = null
+  /** The bridge this device is a port of. */
+  master: NetDevice | null = null
+  promiscuous = false
+  rxPackets = 0
+  rxBytes = 0
+  rxDropped = 0
+  txPackets = 0
+  txBytes = 0
+  txDropped = 0
+  readonly world: Surroundings
+
+  constructor(world: Surroundings, name: string, mac: Mac) {
+    this.world = world
+    this.name = name
+    this.mac = mac
+  }
+
+  /** Is the other side there? (IFF_LOWER_UP) */
+  get carrier(): boolean {
+    return this.up
+  }
+
+  /** Down the stack: count, tap, transmit. The frame begins with its Ethernet header. */
+  send(frame: Frame): void {
+    if (!this.up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    this.txPackets++
+    this.txBytes += frame.end - frame.start
+    if (this.tap !== null) this.tap(frame, this, 'out')
+    this.transmit(frame)
+  }
+
+  /** Up the stack: count, tap, hand to the receiver. */
+  receive(frame: Frame): void {
+    if (!this.up || this.receiver === null) {
+      this.rxDropped++
+      return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    }
+    this.rxPackets++
+    this.rxBytes += frame.end - frame.start
+    if (this.tap !== null) this.tap(frame, this, 'in')
+    this.receiver.receive(frame, this)
+  }
+
+  /** The device's own act; it now owns the frame. */
+  protected abstract transmit(frame: Frame): void
+
+  toString(): string {
+    return `${this.name} ${formatMac(this.mac)}`
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * One frame on its way, Linux's sk_buff: a fixed buffer with room in front for headers.
+ *
+ *   0 ····· headroom ····· start ▓ eth ▓ ip ▓ udp ▓ payload ▓ end ····· tailroom
+ *                                        ▲network ▲transport
+ *
+ * Whoever holds a frame owns it, and does one of three things: hand it on, keep it, or give it back to the
+ * pool (`consume` when it was delivered, `drop` with a reason when it was not).
+ */
+/** Room in front of a fresh frame: Ethernet + IPv4 + UDP + VXLAN twice over, and some. */
+export const HEADROOM = 192
+const SMALL = 2048
+const LARGE = 66_048
+
+/** Why a frame ended early, named after Linux's SKB_DROP_REASON_*. */
+export const DropReason = {
+  NoRoute: 0,
+  TtlExpired: 1,
+  Netfilter: 2,
+  NeighbourFailed: 3,
+  DeviceDown: 4,
+  Malformed: 5,
+  Checksum: 6,
+  NoSocket: 7,
+  QueueFull: 8,
+  OtherHost: 9,
+  NotForwarding: 10,
+  TooBig: 11,
+  UnknownProtocol: 12,
+  NoTunnelPeer: 13,
+  Martian: 14,
+  Blackhole: 15,
+  SocketClosed: 16,
+  Impaired: 17,
+  FragmentTimeout: 18,
+  NoPort: 19,
+  NotArpTarget: 20,
+  Teardown: 21,
+} as const
+export type DropReason = (typeof DropReason)[keyof typeof DropReason]
+/** By number. */
+export const dropReasonNames: readonly string[] = Object.keys(DropReason)
+
+/** What conntrack leaves on a frame. Opaque down here, as skb->_nfct is. */
+export interface Tracked {
+  readonly id: number
+}
+
+/** A device as far as a frame knows it: the device room builds upon this file, not the other way round. */
+export interface PortDevice {
+  readonly name: string
+  readonly index: number
+}
+
+export class Frame {
+  readonly bytes: Uint8Array
+  start = 0
+  end = 0
+  /** Where the IP header begins; set by whoever wrote or checked it. */
+  network = 0
+  /** Where the transport header begins. */
+  transport = 0
+  /** skb->mark. */
+  mark = 0
+  tracked: Tracked | null = null
+  /** Conntrack's verdict on this frame: a CtInfo of the netfilter room. */
+  trackedInfo = 0
+  /** Flow hash, from the sending socket; 0 means not known. VXLAN's source port is made of it. */
+  hash = 0
+  /** The bridge ports of a frame that br_netfilter handles; both null otherwise. */
+  bridgeInput: PortDevice | null = null
+  bridgeOutput: PortDevice | null = null
+  /** Addressed to this host at the link layer (PACKET_HOST); false for frames seen only by promiscuity. */
+  toHost = true
+  /** Addressed to everybody or to a group at the link layer. */
+  group = false
+  /** A datagram put together from fragments of at most this many bytes goes out in such pieces again; 0: it was whole. */
+  fragmentSize = 0
+  /** One number for one packet on all its hops; copies share it. Zero until somebody observes it. */
+  packetId = 0
+  /** True while the pool holds it: giving it back twice is a bug that must not pass. */
+  free = false
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size)
+  }
+
+  get length(): number {
+    return this.end - this.start
+  }
+
+  /** Makes room for a header in front and returns where it begins. */
+  push(length: number): number {
+    this.start -= length
+    return this.start
+  }
+
+  /** Strips a header in front and returns where the rest begins. */
+  pull(length: number): number {
+    this.start += length
+    return this.start
+  }
+}
+
+/** Called for each frame that ends early. The frame is lent. */
+export type DropTap = (frame: Frame, reason: DropReason, where: string) => void
+
+export class FramePool {
+  /** Zero when nothing is in flight: every test ends by checking it. */
+  inUse = 0
+  /** How many frames were dropped, by reason. */
+  readonly dropped = new Float64Array(dropReasonNames.length)
+  dropTap: DropTap | null = null
+  /** Fill returned frames with 0xdb, so that a use after the end shows: on in tests. */
+  poison = false
+  #small: Frame[] = []
+  #large: Frame[] = []
+  #packets = 0
+
+  /** An empty frame with `start` and `end` behind the headroom, for at most `length` bytes from there. */
+  take(length = SMALL - HEADROOM): Frame {
+    const small = length <= SMALL - HEADROOM
+    const frame = (small ? this.#small : this.#large).pop() ?? new Frame(small ? SMALL : LARGE)
+    this.inUse++
+    frame.free = false
+    frame.start = HEADROOM
+    frame.end = HEADROOM
+    frame.network = 0
+    frame.transport = 0
+    frame.mark = 0
+    frame.tracked = null
+    frame.trackedInfo = 0
+    frame.hash = 0
+    frame.bridgeInput = null
+    frame.bridgeOutput = null
+    frame.toHost = true
+    frame.group = false
+    frame.fragmentSize = 0
+    frame.packetId = 0
+    return frame
+  }
+
+  /** The same bytes, headroom and metadata (skb_clone: conntrack's entry is shared too). */
+  copy(frame: Frame): Frame {
+    const copy = this.take(frame.bytes.length - HEADROOM)
+    copy.bytes.set(frame.bytes)
+    copy.start = frame.start
+    copy.end = frame.end
+    copy.network = frame.network
+    copy.transport = frame.transport
+    copy.mark = frame.mark
+    copy.tracked = frame.tracked
+    copy.trackedInfo = frame.trackedInfo
+    copy.hash = frame.hash
+    copy.bridgeInput = frame.bridgeInput
+    copy.bridgeOutput = frame.bridgeOutput
+    copy.toHost = frame.toHost
+    copy.group = frame.group
+    copy.fragmentSize = frame.fragmentSize
+    copy.packetId = this.identify(frame)
+    return copy
+  }
+
+  /** The packet's number, given on first asking. */
+  identify(frame: Frame): number {
+    if (frame.packetId === 0) frame.packetId = ++this.#packets
+    return frame.packetId
+  }
+
+  /** Delivered: the normal end of a frame (Linux: consume_skb). */
+  consume(frame: Frame): void {
+    if (frame.free) throw new Error('podwire bug: a frame was given back twice')
+    frame.free = true
+    frame.tracked = null
+    this.inUse--
+    if (this.poison) frame.bytes.fill(0xdb)
+    if (frame.bytes.length === SMALL) this.#small.push(frame)
+    else this.#large.push(frame)
+  }
+
+  /** The early end of a frame: counted, and told to whoever watches. `where` is a namespace or device name. */
+  drop(frame: Frame, reason: DropReason, where: string): void {
+    this.dropped[reason]++
+    if (this.dropTap !== null) this.dropTap(frame, reason, where)
+    this.consume(frame)
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * A cable with two ends: `ip link add a type veth peer name b`. A frame that is sent into one end waits its
+ * turn in the other end's inbox until it is due, as Linux's veth hands it to the peer's softirq. This is the one
+ * place in the forwarding path where frames wait, and what breaks the recursion between two stacks.
+ *
+ * With a `Netem` it is also the physical link: delay, jitter, loss and rate, each direction on its own.
+ */
+import { type Nanos, type Task, Timer } from '../sim/scheduler.ts'
+import type { Mac } from '../wire/address.ts'
+import { NetDevice, type Surroundings } from './device.ts'
+import { DropReason, type Frame } from './frame.ts'
+
+/** What makes a cable slower than a wire, after tc-netem. */
+export interface Netem {
+  /** One-way delay in nanoseconds. */
+  readonly delay?: Nanos
+  /** The delay varies by up to this much either way; order is kept. */
+  readonly jitter?: Nanos
+  /** Chance of losing a frame, 0 to 1. */
+  readonly loss?: number
+  /** Bits per second; a frame occupies the cable for its length plus 24 bytes of preamble, FCS and gap. */
+  readonly rate?: number
+  /** Frames that may wait; more are dropped. Linux's netem default is 1000. */
+  readonly limit?: number
+}
+
+/** Decides frame by frame, for tests and golden scenarios: true drops it. */
+export type Impairment = (frame: Frame) => boolean
+
+export class Veth extends NetDevice implements Task {
+  override readonly kind = 'veth'
+  #peer: Veth | null = null
+  #delay: Nanos
+  #jitter: Nanos
+  #loss: number
+  #rate: number
+  #limit: number
+  impairment: Impairment | null = null
+  // The inbox: frames that the peer sent, with the moment each is due.
+  #frames: (Frame | null)[] = new Array<Frame | null>(16).fill(null)
+  #dues = new Float64Array(16)
+  #head = 0
+  #size = 0
+  /** When the last frame sent into this end's peer leaves the cable. */
+  #busy = new Float64Array(1)
+  #timer: Timer = new Timer(this)
+
+  private constructor(world: Surroundings, name: string, mac: Mac, netem: Netem) {
+    super(world, name, mac)
+    this.#delay = netem.delay ?? 0
+    this.#jitter = netem.jitter ?? 0
+    this.#loss = netem.loss ?? 0
+    this.#rate = netem.rate ?? 0
+    this.#limit = netem.limit ?? 1000
+  }
+
+  /** Both ends of a new cable. `netem` holds for both directions. */
+  static pair(world: Surroundings, a: string, aMac: Mac, b: string, bMac: Mac, netem: Netem = {}): [Veth, Veth] {
+    const left = new Veth(world, a, aMac, netem)
+    const right = new Veth(world, b, bMac, netem)
+    left.#peer = right
+    right.#peer = left
+    return [left, right]
+  }
+
+  /** `tc qdisc change`: for what this end sends from now on. */
+  setNetem(netem: Netem): void {
+    this.#delay = netem.delay ?? 0
+    this.#jitter = netem.jitter ?? 0
+    this.#loss = netem.loss ?? 0
+    this.#rate = netem.rate ?? 0
+    this.#limit = netem.limit ?? 1000
+  }
+
+  /** The other end; null once the cable is gone. */
+  get peer(): Veth | null {
+    return this.#peer
+  }
+
+  override get carrier(): boolean {
+    return this.up && this.#peer !== null && this.#peer.up
+  }
+
+  /** `ip link del`: both ends vanish, with what is on the way. */
+  destroy(): void {
+    const peer = this.#peer
+    if (peer === null) return
+    for (const end of [this, peer]) {
+      end.#peer = null
+      end.up = false
+      this.world.scheduler.cancel(end.#timer)
+      for (; end.#size > 0; ) this.world.frames.drop(end.#shift(), DropReason.Teardown, end.name)
+    }
+  }
+
+  protected override transmit(frame: Frame): void {
+    const peer = this.#peer
+    if (peer === null || !peer.up) {
+      this.txDropped++
+      return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    }
+    let due = this.world.scheduler.now + this.#delay
+    if (this.#jitter > 0) due += (this.world.random.fraction() * 2 - 1) * this.#jitter
+    if (this.#loss > 0 || this.impairment !== null || this.#rate > 0) {
+      if (this.#loss > 0 && this.world.random.fraction() < this.#loss) return this.#impair(frame)
+      if (this.impairment?.(frame)) return this.#impair(frame)
+      if (this.#rate > 0) due = this.#serialise(frame, due)
+    }
+    if (peer.#size >= this.#limit && this.#limit > 0 && this.#rate > 0) {
+      this.txDropped++
+      return this.world.frames.drop(frame, DropReason.QueueFull, this.name)
+    }
+    // skb_scrub_packet: what one namespace knew of a frame is not the next one's.
+    frame.tracked = null
+    frame.trackedInfo = 0
+    frame.mark = 0
+    frame.bridgeInput = null
+    frame.bridgeOutput = null
+    frame.fragmentSize = 0
+    peer.#enqueue(frame, due)
+  }
+
+  /** The frames that are due go up, oldest first. */
+  run(): void {
+    const now = this.world.scheduler.now
+    while (this.#size > 0 && this.#dues[this.#head] <= now) this.receive(this.#shift())
+    if (this.#size > 0 && !this.#timer.armed) this.world.scheduler.at(this.#timer, this.#dues[this.#head])
+  }
+
+  #impair(frame: Frame): void {
+    this.txDropped++
+    this.world.frames.drop(frame, DropReason.Impaired, this.name)
+  }
+
+  #serialise(frame: Frame, due: Nanos): Nanos {
+    const now = this.world.scheduler.now
+    const begin = this.#busy[0] > now ? this.#busy[0] : now
+    const finish = begin + Math.round(((frame.end - frame.start + 24) * 8e9) / this.#rate)
+    this.#busy[0] = finish
+    return due + (finish - now)
+  }
+
+  #enqueue(frame: Frame, due: Nanos): void {
+    if (this.#size === this.#frames.length) this.#grow()
+    const mask = this.#frames.length - 1
+    const slot = (this.#head + this.#size) & mask
+    // A cable keeps order: jitter never lets a frame overtake.
+    const last = this.#size > 0 ? this.#dues[(slot - 1) & mask] : 0
+    this.#frames[slot] = frame
+    this.#dues[slot] = due < last ? last : due
+    this.#size++
+    if (this.#size === 1) this.world.scheduler.at(this.#timer, due)
+  }
+
+  #shift(): Frame {
+    const frame = this.#frames[this.#head] as Frame
+    this.#frames[this.#head] = null
+    this.#head = (this.#head + 1) & (this.#frames.length - 1)
+    this.#size--
+    return frame
+  }
+
+  #grow(): void {
+    const size = this.#frames.length
+    const frames = new Array<Frame | null>(size * 2).fill(null)
+    const dues = new Float64Array(size * 2)
+    for (let i = 0; i < size; i++) {
+      frames[i] = this.#frames[(this.#head + i) & (size - 1)]
+      dues[i] = this.#dues[(this.#head + i) & (size - 1)]
+    }
+    this.#frames = frames
+    this.#dues = dues
+    this.#head = 0
+  }
+}

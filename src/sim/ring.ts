@@ -1,0 +1,44 @@
+/** A queue of objects that allocates only when it grows: first in, first out. */
+
+export class Ring<T> {
+  #slots: (T | null)[]
+  #head = 0
+  #size = 0
+
+  /** `capacity` is a power of two. */
+  constructor(capacity = 16) {
+    this.#slots = new Array<T | null>(capacity).fill(null)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  push(item: T): void {
+    if (this.#size === this.#slots.length) this.#grow()
+    this.#slots[(this.#head + this.#size) & (this.#slots.length - 1)] = item
+    this.#size++
+  }
+
+  /** The newest item, which stays; null when empty. */
+  peek(): T | null {
+    return this.#size === 0 ? null : this.#slots[(this.#head + this.#size - 1) & (this.#slots.length - 1)]
+  }
+
+  /** Takes the oldest item; null when empty. */
+  shift(): T | null {
+    if (this.#size === 0) return null
+    const item = this.#slots[this.#head]
+    this.#slots[this.#head] = null
+    this.#head = (this.#head + 1) & (this.#slots.length - 1)
+    this.#size--
+    return item
+  }
+
+  #grow(): void {
+    const larger = new Array<T | null>(this.#slots.length * 2).fill(null)
+    for (let i = 0; i < this.#size; i++) larger[i] = this.#slots[(this.#head + i) & (this.#slots.length - 1)]
+    this.#slots = larger
+    this.#head = 0
+  }
+}
