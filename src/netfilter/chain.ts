@@ -1,0 +1,111 @@
+/** Rules, the chains that hold them, and the tables that hold the chains. */
+import type { Ipv4 } from '../wire/address.ts'
+import { type Hook, hookNames, tableHooks, type TableName, Verdict } from './hook.ts'
+import { InterfaceName } from './interface-name.ts'
+import type { Match } from './match.ts'
+import { CommentMatch } from './match-mark.ts'
+import { ConntrackMatch } from './match-conntrack.ts'
+import type { Target } from './target.ts'
+
+/** Bits of `Rule.inverted`. */
+export const Inverted = { SOURCE: 1, DESTINATION: 2, PROTOCOL: 4, FRAGMENT: 8 } as const
+
+/**
+ * One rule. What nearly every rule asks (addresses, protocol, interfaces, state of the flow) is kept in plain
+ * numbers, as struct ipt_ip does, and compared before any Match object is called.
+ */
+export class Rule {
+  source = 0 as Ipv4
+  sourceMask = 0 as Ipv4
+  destination = 0 as Ipv4
+  destinationMask = 0 as Ipv4
+  /** 0: any. */
+  protocol = 0
+  /** Bits of `Inverted`. */
+  inverted = 0
+  /** Only fragments that are not the first (or, inverted, all others). */
+  fragments = false
+  /** Bits of `CtState`, and whether none of them may be set; 0 when the state is not asked for. */
+  states = 0
+  statesNot = false
+  /** Is an interface, a fragment or a Match to be looked at besides? */
+  more = false
+  readonly input = new InterfaceName()
+  readonly output = new InterfaceName()
+  /** As written. */
+  matches: Match[] = []
+  /** Those that cost a call. */
+  tests: Match[] = []
+  verdict: Verdict = Verdict.CONTINUE
+  /** Of JUMP and GOTO. */
+  chain: Chain | null = null
+  /** Of TARGET. */
+  target: Target | null = null
+  packets = 0
+  bytes = 0
+
+  /** Sorts the matches into numbers and calls, once all of them are known. */
+  settle(): void {
+    this.tests = []
+    this.states = 0
+    for (const match of this.matches) {
+      if (match instanceof CommentMatch) continue
+      if (match instanceof ConntrackMatch && match.onlyStates && this.states === 0) {
+        this.states = match.states
+        this.statesNot = match.statesNot
+      } else this.tests.push(match)
+    }
+    this.more = this.tests.length > 0 || this.input.given || this.output.given || this.fragments
+  }
+
+  get tracks(): boolean {
+    return this.matches.some((match) => match.tracks) || this.target?.tracks === true
+  }
+}
+
+export class Chain {
+  name: string
+  /** Null for a user-defined chain. */
+  readonly hook: Hook | null
+  rules: Rule[] = []
+  policy: Verdict = Verdict.ACCEPT
+  /** What the policy decided on; counted only when iptables-restore has set the policy (nft: a chain with counter). */
+  packets = 0
+  bytes = 0
+  counted = false
+
+  constructor(name: string, hook: Hook | null) {
+    this.name = name
+    this.hook = hook
+  }
+}
+
+export class Table {
+  readonly name: TableName
+  readonly chains = new Map<string, Chain>()
+  /** The built-in chains by hook. */
+  readonly hooks: (Chain | null)[] = [null, null, null, null, null]
+
+  constructor(name: TableName) {
+    this.name = name
+    for (const hook of tableHooks[name]) {
+      const chain = new Chain(hookNames[hook], hook)
+      this.chains.set(chain.name, chain)
+      this.hooks[hook] = chain
+    }
+  }
+
+  /** Built-in chains by hook, then the user's by name, as iptables-nft prints them. */
+  ordered(): Chain[] {
+    const own = [...this.chains.values()].filter((chain) => chain.hook === null)
+    own.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return [...this.hooks.filter((chain) => chain !== null), ...own]
+  }
+
+  /** How many rules jump to the chain. */
+  references(chain: Chain): number {
+    let count = 0
+    for (const { rules } of this.chains.values()) for (const rule of rules) if (rule.chain === chain) count++
+    return count
+  }
+}

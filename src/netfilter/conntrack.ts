@@ -1,0 +1,262 @@
+/**
+ * Connection tracking (nf_conntrack): which flow a packet belongs to, and what it is to that flow.
+ *
+ *   PREROUTING, OUTPUT          enter: find or make the flow, judge the packet, frame.tracked and trackedInfo
+ *   POSTROUTING, INPUT (last)   confirm: a new flow goes into the table; dropped on the way, it never does
+ *
+ * A namespace tracks only when a rule needs it (`Netfilter.tracking`): pods do not.
+ */
+import type { NetDevice } from '../link/device.ts'
+import type { Frame } from '../link/frame.ts'
+import type { World } from '../link/world.ts'
+import { type Nanos, SECOND } from '../sim/scheduler.ts'
+import type { Ipv4 } from '../wire/address.ts'
+import { u16 } from '../wire/bytes.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
+import * as tcp from '../wire/tcp.ts'
+import * as udp from '../wire/udp.ts'
+import { ConntrackSettings, Timeout } from './conntrack-settings.ts'
+import type { Flow, Tuple } from './flow.ts'
+import { type FlowReader, FlowTable } from './flow-table.ts'
+import type { Packet } from './packet.ts'
+import { CtInfo, Status } from './status.ts'
+import { TcpTrack, Tracking } from './tcp-track.ts'
+import { inverseIcmpType, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
+
+/** How long UDP must go on in both directions to count as a stream. */
+const STREAM: Nanos = 2 * SECOND
+
+export class Conntrack {
+  readonly settings = new ConntrackSettings()
+  readonly flows: FlowTable
+  /** Packets refused because the table was full, and flows that met a twin when they were confirmed. */
+  full = 0
+  clashes = 0
+  #world: World
+
+  constructor(world: World) {
+    this.#world = world
+    this.flows = new FlowTable(world.scheduler, world.random)
+  }
+
+  /** How many flows are in the table: nf_conntrack_count. */
+  get count(): number {
+    return this.flows.count
+  }
+
+  get onEvent(): FlowReader | null {
+    return this.flows.onEvent
+  }
+
+  /** Told of every flow that begins (confirmed), changes its state, or ends. */
+  set onEvent(reader: FlowReader | null) {
+    this.flows.onEvent = reader
+  }
+
+  /** Living flows, newest first. */
+  list(): Flow[] {
+    return this.flows.list()
+  }
+
+  /** `conntrack -D`: removes what matches and says how many there were. */
+  delete(match: (flow: Flow) => boolean): number {
+    const doomed = this.flows.list().filter(match)
+    for (const flow of doomed) this.flows.remove(flow)
+    return doomed.length
+  }
+
+  /** `conntrack -F`. */
+  flush(): void {
+    for (const flow of this.flows.list()) this.flows.remove(flow)
+  }
+
+  /** A device went down or lost its address: what was masqueraded behind it ends (nf_nat_masquerade). */
+  forget(device: NetDevice): void {
+    for (const flow of this.flows.list()) if (flow.masquerade === device) this.flows.remove(flow)
+  }
+
+  /** An answer made for `from` belongs to its flow (nf_ct_attach): a RST of REJECT is not a flow of its own. */
+  attach(answer: Frame, from: Frame): void {
+    if (from.tracked === null) return
+    answer.tracked = from.tracked
+    answer.trackedInfo = isReply(from.trackedInfo) ? CtInfo.RELATED : CtInfo.RELATED_REPLY
+  }
+
+  /** False when the table is full: the packet is to be dropped. */
+  enter(packet: Packet): boolean {
+    const frame = packet.frame
+    if (frame.tracked !== null) {
+      // Seen already: over the loopback, or at the bridge before it came up to IP.
+      if ((frame.tracked as Flow).owner === this.flows) return true
+      frame.tracked = null
+    } else if (frame.trackedInfo === CtInfo.UNTRACKED) return true
+    frame.trackedInfo = 0
+    if (packet.fragment) return true
+    const { bytes, transport, end } = packet
+    switch (packet.protocol) {
+      case IPPROTO_TCP:
+        if (!tcp.valid(bytes, transport, end)) return true
+        return this.#track(packet, tcp.sourcePort(bytes, transport), tcp.destinationPort(bytes, transport))
+      case IPPROTO_UDP:
+        if (!udp.valid(bytes, transport, end)) return true
+        return this.#track(packet, udp.sourcePort(bytes, transport), udp.destinationPort(bytes, transport))
+      case IPPROTO_ICMP: {
+        if (!icmp.valid(bytes, transport, end)) return true
+        if (icmp.isError(bytes[transport])) {
+          this.#relate(packet)
+          return true
+        }
+        if (inverseIcmpType(bytes[transport]) < 0) return true
+        return this.#track(packet, icmp.identifier(bytes, transport), u16(bytes, transport))
+      }
+      default:
+        return this.#track(packet, 0, 0)
+    }
+  }
+
+  /** The last act at POSTROUTING and INPUT; false when the packet must be dropped. */
+  confirm(packet: Packet): boolean {
+    const frame = packet.frame
+    const flow = frame.tracked as Flow | null
+    if (flow === null || isReply(frame.trackedInfo) || (flow.status & (Status.CONFIRMED | Status.DYING)) !== 0) return true
+    const o = flow.original
+    const r = flow.reply
+    const twin = this.flows.find(o.protocol, o.source, o.destination, o.sourcePort, o.destinationPort)
+    if (twin !== null || this.flows.taken(r.protocol, r.source, r.destination, r.sourcePort, r.destinationPort, flow)) {
+      this.clashes++
+      // Two packets of one new flow were under way together: the second joins the first's entry if NAT agrees.
+      const agrees = twin?.flow.reply.equals(r.protocol, r.source, r.destination, r.sourcePort, r.destinationPort)
+      if (twin === null || agrees !== true) return false
+      frame.tracked = twin.flow
+      return true
+    }
+    flow.status |= Status.CONFIRMED
+    this.flows.insert(flow)
+    return true
+  }
+
+  #track(packet: Packet, sourcePort: number, destinationPort: number): boolean {
+    const { protocol, source, destination } = packet
+    for (;;) {
+      const tuple = this.flows.find(protocol, source, destination, sourcePort, destinationPort)
+      const flow = tuple === null ? this.#begin(packet, sourcePort, destinationPort) : tuple.flow
+      if (flow === null) return this.flows.count < this.settings.max
+      const verdict = this.#judge(packet, flow, tuple)
+      if (verdict !== Tracking.REPEAT) return true
+      this.flows.remove(flow)
+    }
+  }
+
+  /** Null when the packet can begin no flow. */
+  #begin(packet: Packet, sourcePort: number, destinationPort: number): Flow | null {
+    const { protocol, source, destination, bytes, transport, end } = packet
+    if (this.flows.count >= this.settings.max) {
+      this.full++
+      return null
+    }
+    // Only the first packet's checksum is proved here: what follows is proved by the socket it reaches.
+    if (protocol === IPPROTO_TCP && !tcp.checksumOk(bytes, transport, end, source, destination)) return null
+    if (protocol === IPPROTO_UDP && !udp.checksumOk(bytes, transport, source, destination)) return null
+    if (protocol === IPPROTO_ICMP && !isRequest(destinationPort >> 8)) return null
+    const flow = this.flows.create()
+    flow.original.set(protocol, source, destination, sourcePort, destinationPort)
+    const back = turnedSourcePort(protocol, sourcePort, destinationPort)
+    flow.reply.set(protocol, destination, source, back, turnedDestinationPort(protocol, sourcePort, destinationPort))
+    if (protocol === IPPROTO_TCP) {
+      flow.tcp = new TcpTrack()
+      if (!flow.tcp.begin(bytes, transport, end, this.settings)) return null
+    } else if (protocol === IPPROTO_UDP) flow.streamAfter = this.#world.scheduler.now + STREAM
+    return flow
+  }
+
+  #judge(packet: Packet, flow: Flow, tuple: Tuple | null): Tracking {
+    const frame = packet.frame
+    const reply = tuple?.reply === true
+    let timeout: number = Timeout.GENERIC
+    let verdict: Tracking = Tracking.ACCEPT
+    const status = flow.status
+    const state = flow.tcp === null ? 0 : flow.tcp.state
+    if (flow.tcp !== null) {
+      verdict = flow.tcp.segment(status, packet.bytes, packet.transport, packet.end, reply, this.settings)
+      if (verdict === Tracking.INVALID || verdict === Tracking.REPEAT) return verdict
+      timeout = flow.tcp.timeout
+      if (flow.tcp.assured) flow.status |= Status.ASSURED
+    } else if (packet.protocol === IPPROTO_UDP) timeout = this.#udp(flow)
+    else if (packet.protocol === IPPROTO_ICMP) timeout = Timeout.ICMP
+
+    frame.tracked = flow
+    if (reply) frame.trackedInfo = CtInfo.ESTABLISHED_REPLY
+    else frame.trackedInfo = (status & Status.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW
+    if (timeout >= 0) flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
+    if (reply) {
+      flow.replyPackets++
+      flow.replyBytes += packet.length
+      if (verdict !== Tracking.END) flow.status |= Status.SEEN_REPLY
+    } else {
+      flow.originalPackets++
+      flow.originalBytes += packet.length
+    }
+    if (verdict === Tracking.END) this.flows.remove(flow)
+    else if (flow.status !== status || (flow.tcp !== null && flow.tcp.state !== state)) this.#changed(flow)
+    return verdict
+  }
+
+  #changed(flow: Flow): void {
+    if ((flow.status & Status.CONFIRMED) === 0) return
+    this.flows.hasten(flow)
+    if (this.flows.onEvent !== null) this.flows.onEvent('UPDATE', flow)
+  }
+
+  #udp(flow: Flow): number {
+    if (!flow.has(Status.SEEN_REPLY) || this.#world.scheduler.now <= flow.streamAfter) return Timeout.UDP
+    flow.status |= Status.ASSURED
+    return Timeout.UDP_STREAM
+  }
+
+  /** An ICMP error belongs to the flow whose packet it quotes, and counts as going against that packet. */
+  #relate(packet: Packet): void {
+    const { bytes, frame } = packet
+    const inner = packet.transport + icmp.HEADER
+    if (packet.end - inner < ipv4.HEADER + 8 || bytes[inner] >> 4 !== 4) return
+    const at = inner + ipv4.headerLength(bytes, inner)
+    if (packet.end - at < 8 || ipv4.fragmentOffset(bytes, inner) !== 0) return
+    const protocol = ipv4.protocol(bytes, inner)
+    let sourcePort = 0
+    let destinationPort = 0
+    if (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP) {
+      sourcePort = u16(bytes, at)
+      destinationPort = u16(bytes, at + 2)
+    } else if (protocol === IPPROTO_ICMP) {
+      if (inverseIcmpType(bytes[at]) < 0) return
+      sourcePort = icmp.identifier(bytes, at)
+      destinationPort = u16(bytes, at)
+    }
+    const answer = this.flows.find(
+      protocol,
+      ipv4.destination(bytes, inner),
+      ipv4.source(bytes, inner),
+      turnedSourcePort(protocol, sourcePort, destinationPort),
+      turnedDestinationPort(protocol, sourcePort, destinationPort),
+    )
+    if (answer === null || !reaches(answer, packet.destination)) return
+    frame.tracked = answer.flow
+    frame.trackedInfo = answer.reply ? CtInfo.RELATED_REPLY : CtInfo.RELATED
+  }
+}
+
+/** The error must go to whoever sent the quoted packet. */
+function reaches(answer: Tuple, destination: Ipv4): boolean {
+  return answer.destination === destination
+}
+
+/** ESTABLISHED_REPLY or RELATED_REPLY. */
+export function isReply(info: number): boolean {
+  return info === CtInfo.ESTABLISHED_REPLY || info === CtInfo.RELATED_REPLY
+}
+
+/** Echo, timestamp, information and address mask requests begin a flow. */
+function isRequest(type: number): boolean {
+  return type === icmp.ECHO_REQUEST || type === 13 || type === 15 || type === 17
+}

@@ -1,0 +1,173 @@
+/**
+ * The hash table of flows (nf_conntrack_core.c): both tuples of each flow hang in buckets, found by integers and
+ * without allocation. Ends are kept as numbers in the flows; one timer, armed for the earliest, sweeps them out.
+ */
+import type { Random } from '../sim/random.ts'
+import { type Scheduler, SECOND, Timer } from '../sim/scheduler.ts'
+import type { Ipv4 } from '../wire/address.ts'
+import { Flow, type Tuple } from './flow.ts'
+import { Status } from './status.ts'
+import { hashOf } from './tuple.ts'
+
+/** What `conntrack -E` prints. */
+export type FlowEvent = 'NEW' | 'UPDATE' | 'DESTROY'
+export type FlowReader = (event: FlowEvent, flow: Flow) => void
+
+/** Linux's gc worker is as lazy: an entry past its end is invisible at once, but swept within a second. */
+const SWEEP = SECOND
+
+export class FlowTable {
+  readonly random: Random
+  onEvent: FlowReader | null = null
+  /** Confirmed flows, expired ones that are not swept yet included. */
+  count = 0
+  #scheduler: Scheduler
+  #timer: Timer
+  #buckets: (Tuple | null)[] = new Array<Tuple | null>(256).fill(null)
+  #newest: Flow | null = null
+  #oldest: Flow | null = null
+  #ids = 0
+
+  constructor(scheduler: Scheduler, random: Random) {
+    this.#scheduler = scheduler
+    this.random = random
+    this.#timer = new Timer({ run: () => this.#sweep() })
+  }
+
+  /** A flow that is in no bucket yet. */
+  create(): Flow {
+    return new Flow(++this.#ids, this)
+  }
+
+  /** Null when no living flow has this tuple. */
+  find(protocol: number, source: Ipv4, destination: Ipv4, sourcePort: number, destinationPort: number): Tuple | null {
+    const hash = hashOf(protocol, source, destination, sourcePort, destinationPort)
+    let tuple = this.#buckets[hash & (this.#buckets.length - 1)]
+    while (tuple !== null) {
+      if (
+        tuple.hash === hash &&
+        tuple.source === source &&
+        tuple.destination === destination &&
+        tuple.sourcePort === sourcePort &&
+        tuple.destinationPort === destinationPort &&
+        tuple.protocol === protocol
+      ) {
+        if (tuple.flow.due > this.#scheduler.now) return tuple
+        this.remove(tuple.flow)
+        return null
+      }
+      tuple = tuple.next
+    }
+    return null
+  }
+
+  /** Is this tuple in the table, by a flow other than `ignored`? */
+  taken(
+    protocol: number,
+    source: Ipv4,
+    destination: Ipv4,
+    sourcePort: number,
+    destinationPort: number,
+    ignored: Flow,
+  ): boolean {
+    const tuple = this.find(protocol, source, destination, sourcePort, destinationPort)
+    return tuple !== null && tuple.flow !== ignored
+  }
+
+  insert(flow: Flow): void {
+    if (this.count * 2 >= this.#buckets.length) this.#grow()
+    this.#hang(flow.original)
+    this.#hang(flow.reply)
+    flow.older = this.#newest
+    flow.newer = null
+    if (this.#newest === null) this.#oldest = flow
+    else this.#newest.newer = flow
+    this.#newest = flow
+    this.count++
+    this.hasten(flow)
+    if (this.onEvent !== null) this.onEvent('NEW', flow)
+  }
+
+  /** Sees to it that the sweep comes early enough for a flow whose end has moved nearer. */
+  hasten(flow: Flow): void {
+    if (!this.#timer.armed || flow.due + SWEEP < this.#scheduler.dueOf(this.#timer)) {
+      this.#scheduler.at(this.#timer, flow.due)
+    }
+  }
+
+  /** Takes the flow out of the table; a flow that is not in it is only marked. */
+  remove(flow: Flow): void {
+    if ((flow.status & Status.DYING) !== 0) return
+    flow.status |= Status.DYING
+    if ((flow.status & Status.CONFIRMED) === 0) return
+    this.#unhang(flow.original)
+    this.#unhang(flow.reply)
+    if (flow.newer === null) this.#newest = flow.older
+    else flow.newer.older = flow.older
+    if (flow.older === null) this.#oldest = flow.newer
+    else flow.older.newer = flow.newer
+    flow.newer = null
+    flow.older = null
+    this.count--
+    if (this.count === 0) this.#scheduler.cancel(this.#timer)
+    if (this.onEvent !== null) this.onEvent('DESTROY', flow)
+  }
+
+  /** Living flows, newest first. */
+  list(): Flow[] {
+    this.#purge()
+    const flows: Flow[] = []
+    for (let flow = this.#newest; flow !== null; flow = flow.older) flows.push(flow)
+    return flows
+  }
+
+  /** Removes the entries past their end and returns when the next one ends. */
+  #purge(): number {
+    const now = this.#scheduler.now
+    let earliest = Number.POSITIVE_INFINITY
+    let flow = this.#oldest
+    while (flow !== null) {
+      const newer: Flow | null = flow.newer
+      if (flow.due <= now) this.remove(flow)
+      else if (flow.due < earliest) earliest = flow.due
+      flow = newer
+    }
+    return earliest
+  }
+
+  #sweep(): void {
+    const earliest = this.#purge()
+    if (this.count === 0) return
+    const soonest = this.#scheduler.now + SWEEP
+    this.#scheduler.at(this.#timer, earliest > soonest ? earliest : soonest)
+  }
+
+  #hang(tuple: Tuple): void {
+    tuple.hash = hashOf(tuple.protocol, tuple.source, tuple.destination, tuple.sourcePort, tuple.destinationPort)
+    const bucket = tuple.hash & (this.#buckets.length - 1)
+    tuple.next = this.#buckets[bucket]
+    this.#buckets[bucket] = tuple
+  }
+
+  #unhang(tuple: Tuple): void {
+    const bucket = tuple.hash & (this.#buckets.length - 1)
+    let before: Tuple | null = null
+    let at = this.#buckets[bucket]
+    while (at !== null && at !== tuple) {
+      before = at
+      at = at.next
+    }
+    if (at === null) return
+    if (before === null) this.#buckets[bucket] = tuple.next
+    else before.next = tuple.next
+    tuple.next = null
+  }
+
+  #grow(): void {
+    this.#buckets = new Array<Tuple | null>(this.#buckets.length * 4).fill(null)
+    for (let flow = this.#oldest; flow !== null; flow = flow.newer) {
+      this.#hang(flow.original)
+      this.#hang(flow.reply)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+/** Matches that let a share of the packets through: `statistic` by chance or by turns, `limit` by rate. */
+import { JIFFY, jiffies } from '../sim/jiffies.ts'
+import { type Nanos, SECOND } from '../sim/scheduler.ts'
+import { NetfilterError } from './error.ts'
+import { bang, Match } from './match.ts'
+import type { Packet } from './packet.ts'
+import { parseNumber, refuseNot, type Words } from './words.ts'
+
+/** The kernel compares 31 random bits with the probability in units of 2^-31. */
+const UNIT = 0x80000000
+
+export class StatisticMatch extends Match {
+  readonly name = 'statistic'
+  #mode: 'random' | 'nth' | null = null
+  #not = false
+  #threshold = -1
+  #every = 0
+  #packet = 0
+  #count = 0
+
+  override option(name: string, words: Words, not: boolean): boolean {
+    switch (name) {
+      case '--mode': {
+        refuseNot(not, name)
+        const mode = words.value(name)
+        if (mode !== 'random' && mode !== 'nth') throw new NetfilterError(`statistic: bad mode "${mode}"`)
+        this.#mode = mode
+        return true
+      }
+      case '--probability': {
+        const text = words.value(name)
+        const probability = Number(text)
+        if (text === '' || !(probability >= 0 && probability <= 1)) {
+          throw new NetfilterError(`statistic: --probability must be between 0 and 1, not "${text}"`)
+        }
+        this.#threshold = Math.round(probability * UNIT)
+        this.#not = not
+        return true
+      }
+      case '--every':
+        this.#every = parseNumber(words.value(name), name, 1)
+        this.#not = not
+        return true
+      case '--packet':
+        refuseNot(not, name)
+        this.#packet = parseNumber(words.value(name), name)
+        return true
+      default:
+        return false
+    }
+  }
+
+  override check(): void {
+    if (this.#mode === 'random' && this.#threshold >= 0) return
+    if (this.#mode !== 'nth' || this.#every === 0) {
+      throw new NetfilterError('statistic: needs --mode random --probability, or --mode nth --every')
+    }
+    if (this.#packet >= this.#every) throw new NetfilterError('statistic: --packet must be less than --every')
+    this.#count = this.#every - 1 - this.#packet
+  }
+
+  override test(packet: Packet): boolean {
+    if (this.#mode === 'random') {
+      return (packet.world.random.int32() & 0x7fffffff) < this.#threshold !== this.#not
+    }
+    this.#count = this.#count === this.#every - 1 ? 0 : this.#count + 1
+    return (this.#count === 0) !== this.#not
+  }
+
+  override save(): string {
+    const not = bang(this.#not)
+    if (this.#mode === 'random') return `--mode random ${not}--probability ${(this.#threshold / UNIT).toFixed(11)}`
+    return `--mode nth ${not}--every ${this.#every}${this.#packet === 0 ? '' : ` --packet ${this.#packet}`}`
+  }
+
+  override list(): string {
+    const not = this.#not ? ' !' : ''
+    if (this.#mode === 'random') {
+      return `statistic mode random${not} probability ${(this.#threshold / UNIT).toFixed(11)}`
+    }
+    return `statistic mode nth${not} every ${this.#every}${this.#packet === 0 ? '' : ` packet ${this.#packet}`}`
+  }
+}
+
+const PERIODS: readonly (readonly [name: string, period: Nanos])[] = [
+  ['sec', SECOND],
+  ['min', 60 * SECOND],
+  ['hour', 3600 * SECOND],
+  ['day', 86_400 * SECOND],
+]
+
+/** `-m limit --limit 3/min --limit-burst 5`: a bucket of tokens, refilled at that rate. */
+export class LimitMatch extends Match {
+  readonly name = 'limit'
+  #rate = 3
+  #unit = 2
+  #burst = 5
+  /** Nanoseconds of credit, and when they were last reckoned. */
+  #state = new Float64Array(2)
+
+  override option(name: string, words: Words, not: boolean): boolean {
+    if (name !== '--limit' && name !== '--limit-burst') return false
+    refuseNot(not, name)
+    const text = words.value(name)
+    if (name === '--limit-burst') {
+      this.#burst = parseNumber(text, name, 1, 10_000)
+      return true
+    }
+    const [rate, word] = text.split('/')
+    this.#rate = parseNumber(rate, name, 1)
+    this.#unit = PERIODS.findIndex(([unit]) => (word ?? 'sec') !== '' && longer(unit).startsWith(word ?? 'sec'))
+    if (this.#unit < 0) throw new NetfilterError(`limit: bad rate "${text}"`)
+    return true
+  }
+
+  override check(): void {
+    this.#state[0] = this.#cost() * this.#burst
+    this.#state[1] = 0
+  }
+
+  override test(packet: Packet): boolean {
+    const now = jiffies(packet.world.scheduler.now) * JIFFY
+    const state = this.#state
+    const cost = this.#cost()
+    state[0] = Math.min(state[0] + now - state[1], cost * this.#burst)
+    state[1] = now
+    if (state[0] < cost) return false
+    state[0] -= cost
+    return true
+  }
+
+  #cost(): Nanos {
+    return PERIODS[this.#unit][1] / this.#rate
+  }
+
+  override save(): string {
+    const burst = this.#burst === 5 ? '' : ` --limit-burst ${this.#burst}`
+    return `--limit ${this.#rate}/${PERIODS[this.#unit][0]}${burst}`
+  }
+
+  override list(): string {
+    return `limit: avg ${this.#rate}/${PERIODS[this.#unit][0]} burst ${this.#burst}`
+  }
+}
+
+function longer(unit: string): string {
+  return { sec: 'second', min: 'minute', hour: 'hour', day: 'day' }[unit] ?? unit
+}

@@ -1,0 +1,195 @@
+/**
+ * `-m recent`: named lists of addresses and of when each was seen (xt_recent). kube-proxy's session affinity: the
+ * rule of an endpoint notes the client, and a later packet of that client looks there first.
+ */
+import { HZ, jiffies } from '../sim/jiffies.ts'
+import { formatIpv4, type Ipv4 } from '../wire/address.ts'
+import { NetfilterError } from './error.ts'
+import { bang, Match } from './match.ts'
+import type { Packet } from './packet.ts'
+import { parseNetwork, parseNumber, refuseNot, type Words } from './words.ts'
+
+/** ip_list_tot and ip_pkt_list_tot, the module's defaults. */
+const MAX_ADDRESSES = 100
+const MAX_STAMPS = 20
+
+/** When one address was seen: the last times, in jiffies, as a ring. */
+class Sightings {
+  readonly stamps = new Float64Array(MAX_STAMPS)
+  count = 0
+  next = 0
+
+  add(now: number): void {
+    this.stamps[this.next] = now
+    this.next = (this.next + 1) % MAX_STAMPS
+    if (this.count < MAX_STAMPS) this.count++
+  }
+
+  get last(): number {
+    return this.stamps[(this.next + MAX_STAMPS - 1) % MAX_STAMPS]
+  }
+}
+
+/** One named list: /proc/net/xt_recent/NAME. Its Map is kept in the order of last use. */
+export class RecentList {
+  readonly entries = new Map<Ipv4, Sightings>()
+
+  touch(address: Ipv4, now: number): void {
+    let entry = this.entries.get(address)
+    if (entry === undefined) {
+      entry = new Sightings()
+      if (this.entries.size >= MAX_ADDRESSES) this.#dropEldest()
+    } else this.entries.delete(address)
+    this.entries.set(address, entry)
+    entry.add(now)
+  }
+
+  /** Drops the entry that was not used for longest, if it is older than `since`. */
+  reap(since: number): void {
+    for (const [address, entry] of this.entries) {
+      if (entry.last < since) this.entries.delete(address)
+      return
+    }
+  }
+
+  #dropEldest(): void {
+    for (const address of this.entries.keys()) {
+      this.entries.delete(address)
+      return
+    }
+  }
+}
+
+/** The lists of one namespace, by name; a list lives as long as the namespace. */
+export class RecentLists {
+  readonly #lists = new Map<string, RecentList>()
+
+  named(name: string): RecentList {
+    let list = this.#lists.get(name)
+    if (list === undefined) {
+      list = new RecentList()
+      this.#lists.set(name, list)
+    }
+    return list
+  }
+}
+
+type Action = '--set' | '--rcheck' | '--update' | '--remove'
+
+export class RecentMatch extends Match {
+  readonly name = 'recent'
+  #lists: RecentLists
+  #list: RecentList
+  #action: Action | null = null
+  #not = false
+  #seconds = 0
+  #hits = 0
+  #reap = false
+  #listName = 'DEFAULT'
+  #mask = -1 as Ipv4
+  #ofDestination = false
+
+  constructor(lists: RecentLists) {
+    super()
+    this.#lists = lists
+    this.#list = new RecentList()
+  }
+
+  override option(name: string, words: Words, not: boolean): boolean {
+    switch (name) {
+      case '--set':
+      case '--rcheck':
+      case '--update':
+      case '--remove':
+        if (this.#action !== null) {
+          throw new NetfilterError('recent: only one of --set, --rcheck, --update, --remove may be set')
+        }
+        this.#action = name
+        this.#not = not
+        return true
+      case '--seconds':
+        this.#seconds = parseNumber(words.value(name), name, 1)
+        break
+      case '--hitcount':
+        this.#hits = parseNumber(words.value(name), name, 1, MAX_STAMPS)
+        break
+      case '--reap':
+        this.#reap = true
+        break
+      case '--name':
+        this.#listName = words.value(name)
+        break
+      case '--mask':
+        this.#mask = parseNetwork(words.value(name))[0]
+        break
+      case '--rsource':
+        this.#ofDestination = false
+        break
+      case '--rdest':
+        this.#ofDestination = true
+        break
+      case '--rttl':
+        throw new NetfilterError('podwire: match recent --rttl is not modelled')
+      default:
+        return false
+    }
+    refuseNot(not, name)
+    return true
+  }
+
+  override check(): void {
+    if (this.#action === null) {
+      throw new NetfilterError('recent: you must specify one of --set, --rcheck, --update, --remove')
+    }
+    if (this.#reap && this.#seconds === 0) throw new NetfilterError('recent: --reap needs --seconds')
+    this.#list = this.#lists.named(this.#listName)
+  }
+
+  override test(packet: Packet): boolean {
+    const now = jiffies(packet.world.scheduler.now)
+    const address = ((this.#ofDestination ? packet.destination : packet.source) & this.#mask) as Ipv4
+    const list = this.#list
+    if (this.#action === '--set') {
+      list.touch(address, now)
+      return !this.#not
+    }
+    const entry = list.entries.get(address)
+    if (entry === undefined) return this.#not
+    if (this.#action === '--remove') {
+      list.entries.delete(address)
+      return !this.#not
+    }
+    const since = now - this.#seconds * HZ
+    const found = this.#seen(entry, since) !== this.#not
+    if (this.#reap) list.reap(since)
+    if (this.#action === '--update' && found) list.touch(address, now)
+    return found
+  }
+
+  #seen(entry: Sightings, since: number): boolean {
+    let hits = 0
+    for (let i = 0; i < entry.count; i++) {
+      if (this.#seconds !== 0 && entry.stamps[i] < since) continue
+      hits++
+      if (hits >= this.#hits) return true
+    }
+    return false
+  }
+
+  override save(): string {
+    let text = bang(this.#not) + this.#action
+    if (this.#seconds !== 0) text += ` --seconds ${this.#seconds}`
+    if (this.#reap) text += ' --reap'
+    if (this.#hits !== 0) text += ` --hitcount ${this.#hits}`
+    return `${text} --name ${this.#listName} --mask ${formatIpv4(this.#mask)} ${this.#ofDestination ? '--rdest' : '--rsource'}`
+  }
+
+  override list(): string {
+    const words = { '--set': 'SET', '--rcheck': 'CHECK', '--update': 'UPDATE', '--remove': 'REMOVE' }
+    let text = `recent: ${this.#not ? '!' : ''}${words[this.#action ?? '--set']}`
+    if (this.#seconds !== 0) text += ` seconds: ${this.#seconds}`
+    if (this.#reap) text += ' reap'
+    if (this.#hits !== 0) text += ` hit_count: ${this.#hits}`
+    return `${text} name: ${this.#listName} side: ${this.#ofDestination ? 'dest' : 'source'} mask: ${formatIpv4(this.#mask)}`
+  }
+}

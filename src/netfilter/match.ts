@@ -1,0 +1,35 @@
+/**
+ * `-m name …`: something a rule asks of a packet beyond its header. Each kind parses its own options, tests a
+ * packet, and knows how iptables-save and iptables -L spell it.
+ */
+import type { Packet } from './packet.ts'
+import type { Words } from './words.ts'
+
+export abstract class Match {
+  /** Behind `-m`. */
+  abstract readonly name: string
+
+  /** Does it need connection tracking? */
+  get tracks(): boolean {
+    return false
+  }
+
+  /** Takes the option and its values, or says that it is not its own. `not`: a `!` stood in front. */
+  abstract option(name: string, words: Words, not: boolean): boolean
+
+  /** When all options were read: throws NetfilterError if some are missing. */
+  check(): void {}
+
+  abstract test(packet: Packet): boolean
+
+  /** Its options as iptables-save prints them; empty when there are none. */
+  abstract save(): string
+
+  /** Its part of a line of `iptables -L`. */
+  abstract list(): string
+}
+
+/** `! ` or nothing. */
+export function bang(not: boolean): string {
+  return not ? '! ' : ''
+}

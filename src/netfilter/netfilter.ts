@@ -1,0 +1,201 @@
+/**
+ * Netfilter of one network namespace: its tables, conntrack and NAT, asked at five hooks (see hook.ts). The
+ * namespace calls `run` for each packet that passes a hook; `iptables` and its kin change the `rules`.
+ *
+ * A nat table is read for the first packet of a flow only. After that the flow's tuples say how every packet is to
+ * be rewritten, so rules that vanish do not break what they began. The room may import `link`, `sim` and `wire`.
+ */
+import type { NetDevice } from '../link/device.ts'
+import { DropReason, type Frame } from '../link/frame.ts'
+import type { World } from '../link/world.ts'
+import { IPPROTO_ICMP } from '../wire/ipv4.ts'
+import type { Table } from './chain.ts'
+import { iptables } from './command.ts'
+import { Conntrack, isReply } from './conntrack.ts'
+import type { Flow } from './flow.ts'
+import { Hook, type TableName, Verdict } from './hook.ts'
+import type { NetfilterHost } from './host.ts'
+import { Nat } from './nat.ts'
+import { Manip } from './nat-rewrite.ts'
+import { type LogReader, Packet } from './packet.ts'
+import { restore, type RestoreOptions } from './restore.ts'
+import type { ListOptions } from './rule-text.ts'
+import { Ruleset } from './ruleset.ts'
+import { list, save, type SaveOptions } from './save.ts'
+import { CtInfo, Status } from './status.ts'
+import { Traversal } from './traversal.ts'
+
+export { NetfilterError } from './error.ts'
+export { Hook, type TableName } from './hook.ts'
+export type { AddressType, NetfilterHost, RejectWith } from './host.ts'
+
+export class Netfilter {
+  readonly name: string
+  readonly rules = new Ruleset()
+  readonly conntrack: Conntrack
+  #world: World
+  #host: NetfilterHost
+  #packet: Packet
+  #nat: Nat
+  #traversal = new Traversal()
+  #dirty = false
+  #active = false
+  #tracking = false
+  #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
+
+  constructor(world: World, name: string, host: NetfilterHost) {
+    this.#world = world
+    this.name = name
+    this.#host = host
+    this.conntrack = new Conntrack(world)
+    this.#nat = new Nat(this.conntrack.flows, world.random)
+    this.#packet = new Packet(world, host, this.#nat)
+    this.rules.onChange = () => {
+      this.#dirty = true
+    }
+  }
+
+  /** False while nothing was ever configured: callers skip `run` altogether. */
+  get active(): boolean {
+    if (this.#dirty) this.#settle()
+    return this.#active
+  }
+
+  /** Does this namespace track connections? Only when a rule or a nat table needs it. */
+  get tracking(): boolean {
+    if (this.#dirty) this.#settle()
+    return this.#tracking
+  }
+
+  /** Who reads what LOG and NFLOG write; while nobody does, no text is made. */
+  get onLog(): LogReader | null {
+    return this.#packet.onLog
+  }
+
+  set onLog(reader: LogReader | null) {
+    this.#packet.onLog = reader
+  }
+
+  /**
+   * Asks all tables about the frame. `frame.network` and `frame.transport` are set; `frame.start` is not looked at.
+   * True: go on (addresses, ports and mark may have changed). False: the frame was dropped and given back.
+   */
+  run(hook: Hook, frame: Frame, input: NetDevice | null, output: NetDevice | null): boolean {
+    if (!this.active) return true
+    const packet = this.#packet
+    packet.load(hook, frame, input, output)
+    const verdict = this.#ask(hook, packet)
+    if (verdict === Verdict.ACCEPT) return true
+    const { reject } = packet
+    // The answer passes OUTPUT of this very namespace: from here on `packet` is no longer this frame's.
+    if (verdict === Verdict.REJECT && reject !== null) this.#host.reject(frame, hook, reject, input)
+    this.#world.frames.drop(frame, DropReason.Netfilter, this.name)
+    return false
+  }
+
+  /** iptables-restore. @throws NetfilterError */
+  restore(text: string, options: RestoreOptions = {}): void {
+    restore(this.rules, text, options)
+  }
+
+  /** iptables-save. */
+  save(options: SaveOptions = {}): string {
+    return save(this.rules, options)
+  }
+
+  /** `iptables -t table -L [chain]`. @throws NetfilterError */
+  list(table: TableName, options: ListOptions & { chain?: string } = {}): string {
+    return list(this.rules, table, options.chain ?? null, options)
+  }
+
+  /** The command `iptables` with its arguments: what it prints. @throws NetfilterError */
+  iptables(args: readonly string[]): string {
+    return iptables(this.rules, args)
+  }
+
+  #ask(hook: Hook, packet: Packet): Verdict {
+    const tables = this.#tables
+    let verdict: Verdict = Verdict.ACCEPT
+    if (hook === Hook.PREROUTING || hook === Hook.OUTPUT) {
+      if (tables.raw !== null) verdict = this.#walk(tables.raw, hook, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+      if (this.#tracking && !this.conntrack.enter(packet)) return Verdict.DROP
+      packet.refresh()
+    }
+    if (tables.mangle !== null) verdict = this.#walk(tables.mangle, hook, packet)
+    if (verdict !== Verdict.ACCEPT) return verdict
+    if (hook === Hook.PREROUTING || hook === Hook.OUTPUT) {
+      if (tables.nat !== null) verdict = this.#translate(tables.nat, hook, Manip.DESTINATION, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+    }
+    if (tables.filter !== null && hook !== Hook.PREROUTING && hook !== Hook.POSTROUTING) {
+      verdict = this.#walk(tables.filter, hook, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+    }
+    if (hook === Hook.INPUT || hook === Hook.POSTROUTING) {
+      if (tables.nat !== null) verdict = this.#translate(tables.nat, hook, Manip.SOURCE, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+      if (this.#tracking && !this.conntrack.confirm(packet)) return Verdict.DROP
+    }
+    return Verdict.ACCEPT
+  }
+
+  #walk(table: Table, hook: Hook, packet: Packet): Verdict {
+    const chain = table.hooks[hook]
+    return chain === null ? Verdict.ACCEPT : this.#traversal.run(chain, packet)
+  }
+
+  /** nf_nat_inet_fn: the first packet chooses, every packet is rewritten. */
+  #translate(table: Table, hook: Hook, manip: Manip, packet: Packet): Verdict {
+    const { frame } = packet
+    const flow = frame.tracked as Flow | null
+    if (flow === null) return Verdict.ACCEPT
+    const info = frame.trackedInfo
+    const reply = isReply(info)
+    if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) {
+      if (packet.protocol === IPPROTO_ICMP) {
+        const right = this.#nat.translateError(frame.bytes, packet.network, packet.end, flow, reply, manip)
+        packet.refresh()
+        return right ? Verdict.ACCEPT : Verdict.DROP
+      }
+    } else if (info === CtInfo.NEW) {
+      const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
+      if ((flow.status & done) === 0) {
+        const verdict = this.#walk(table, hook, packet)
+        if (verdict !== Verdict.ACCEPT) return verdict
+        if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)
+      }
+    } else if (this.#strayed(flow, hook, packet)) {
+      this.conntrack.flows.remove(flow)
+      return Verdict.DROP
+    }
+    if ((flow.status & (Status.SRC_NAT | Status.DST_NAT)) !== 0) {
+      this.#nat.translate(frame.bytes, packet.network, packet.end, flow, reply, manip)
+      packet.refresh()
+    }
+    return Verdict.ACCEPT
+  }
+
+  /** A masqueraded flow that now leaves by another device has the wrong address (nf_nat_oif_changed). */
+  #strayed(flow: Flow, hook: Hook, packet: Packet): boolean {
+    const { masquerade } = flow
+    if (masquerade === null || hook !== Hook.POSTROUTING || masquerade === packet.output) return false
+    return !isReply(packet.frame.trackedInfo)
+  }
+
+  #settle(): void {
+    this.#dirty = false
+    let tracking = false
+    for (const name of ['mangle', 'raw', 'filter', 'nat'] as const) {
+      const table = this.rules.peek(name)
+      this.#tables[name] = table
+      if (table === null) continue
+      this.#active = true
+      if (name === 'nat') tracking = true
+      for (const chain of table.chains.values()) {
+        for (const rule of chain.rules) if (rule.tracks) tracking = true
+      }
+    }
+    this.#tracking = tracking
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * A packet on its way through one hook: the frame, and what rules ask of it again and again, read once. There is
+ * one per namespace, filled anew for each packet (Linux's struct nf_hook_state and xt_action_param).
+ */
+import type { NetDevice } from '../link/device.ts'
+import { Frame } from '../link/frame.ts'
+import type { World } from '../link/world.ts'
+import type { Ipv4 } from '../wire/address.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import type { Flow } from './flow.ts'
+import type { NetfilterHost, RejectWith } from './host.ts'
+import { Hook } from './hook.ts'
+import type { Nat } from './nat.ts'
+import { CtInfo, Status } from './status.ts'
+
+/** Bits that `--ctstate` tests (XT_CONNTRACK_STATE_*). */
+export const CtState = {
+  INVALID: 1,
+  ESTABLISHED: 2,
+  RELATED: 4,
+  NEW: 8,
+  SNAT: 64,
+  DNAT: 128,
+  UNTRACKED: 256,
+} as const
+
+/** Takes what LOG and NFLOG write. `group` is -1 for LOG, which goes to the kernel log. */
+export type LogReader = (text: string, group: number) => void
+
+export class Packet {
+  readonly world: World
+  readonly host: NetfilterHost
+  readonly nat: Nat
+  onLog: LogReader | null = null
+  frame: Frame
+  bytes: Uint8Array
+  hook: Hook = Hook.PREROUTING
+  input: NetDevice | null = null
+  output: NetDevice | null = null
+  /** Where the IP header begins, where the transport header does, and where the datagram ends (no padding). */
+  network = 0
+  transport = 0
+  end = 0
+  /** The IP total length: what rule counters count. */
+  length = 0
+  protocol = 0
+  source = 0 as Ipv4
+  destination = 0 as Ipv4
+  /** A fragment that is not the first: it has no ports. */
+  fragment = false
+  /** Bits of `CtState`. */
+  states = 0
+  /** Set by REJECT. */
+  reject: RejectWith | null = null
+
+  constructor(world: World, host: NetfilterHost, nat: Nat) {
+    this.world = world
+    this.host = host
+    this.nat = nat
+    this.frame = new Frame(0)
+    this.bytes = this.frame.bytes
+  }
+
+  load(hook: Hook, frame: Frame, input: NetDevice | null, output: NetDevice | null): void {
+    this.hook = hook
+    this.frame = frame
+    this.bytes = frame.bytes
+    this.input = input
+    this.output = output
+    this.network = frame.network
+    this.transport = frame.transport
+    this.length = ipv4.totalLength(frame.bytes, frame.network)
+    this.end = frame.network + this.length
+    this.protocol = ipv4.protocol(frame.bytes, frame.network)
+    this.fragment = ipv4.fragmentOffset(frame.bytes, frame.network) !== 0
+    this.reject = null
+    this.refresh()
+  }
+
+  /** Reads again what NAT and conntrack change. */
+  refresh(): void {
+    this.source = ipv4.source(this.bytes, this.network)
+    this.destination = ipv4.destination(this.bytes, this.network)
+    const flow = this.frame.tracked as Flow | null
+    const info = this.frame.trackedInfo
+    if (flow === null) {
+      this.states = info === CtInfo.UNTRACKED ? CtState.UNTRACKED : CtState.INVALID
+      return
+    }
+    let states: number = CtState.NEW
+    if (info === CtInfo.ESTABLISHED || info === CtInfo.ESTABLISHED_REPLY) states = CtState.ESTABLISHED
+    else if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) states = CtState.RELATED
+    if ((flow.status & Status.SRC_NAT) !== 0) states |= CtState.SNAT
+    if ((flow.status & Status.DST_NAT) !== 0) states |= CtState.DNAT
+    this.states = states
+  }
+
+  /** The flow, or null. */
+  get flow(): Flow | null {
+    return this.frame.tracked as Flow | null
+  }
+
+  /** Is so much of the transport header there? */
+  carries(length: number): boolean {
+    return !this.fragment && this.end - this.transport >= length
+  }
+}

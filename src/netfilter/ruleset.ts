@@ -1,0 +1,221 @@
+/**
+ * All tables of one namespace, and every way to change them: what `iptables` and `iptables-restore` do. Errors are
+ * NetfilterErrors in iptables' own words where it has some; nothing is changed then.
+ */
+import { Chain, type Rule, Table } from './chain.ts'
+import { NetfilterError } from './error.ts'
+import { type TableName, tableNames, Verdict } from './hook.ts'
+import { RecentLists } from './match-recent.ts'
+import { parseRules, type Place } from './rule-parser.ts'
+import { saveRule } from './rule-text.ts'
+
+const NO_CHAIN = 'No chain/target/match by that name.'
+const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
+
+export class Ruleset {
+  readonly lists = new RecentLists()
+  /** Told after each change. */
+  onChange: (() => void) | null = null
+  #tables = new Map<TableName, Table>()
+
+  /** Null while nobody has used the table. */
+  peek(name: TableName): Table | null {
+    return this.#tables.get(name) ?? null
+  }
+
+  /** In the order in which they are printed; only those that exist. */
+  list(): Table[] {
+    return tableNames.map((name) => this.#tables.get(name)).filter((table) => table !== undefined)
+  }
+
+  /** The table, made on first use. */
+  table(name: TableName): Table {
+    let table = this.#tables.get(name)
+    if (table === undefined) {
+      table = new Table(name)
+      this.#tables.set(name, table)
+      this.#changed()
+    }
+    return table
+  }
+
+  /** Puts another table, or none, in the place of this one: iptables-restore begins and fails with it. */
+  replaceTable(name: TableName, table: Table | null): void {
+    if (table === null) this.#tables.delete(name)
+    else this.#tables.set(name, table)
+    this.#changed()
+  }
+
+  /** @throws NetfilterError when there is no such chain. */
+  chain(table: TableName, name: string): Chain {
+    const chain = this.table(table).chains.get(name)
+    if (chain === undefined) throw new NetfilterError(NO_CHAIN)
+    return chain
+  }
+
+  append(table: TableName, chain: string, words: readonly string[]): void {
+    const at = this.chain(table, chain)
+    at.rules.push(...this.#parse(table, at, words))
+    this.#changed()
+  }
+
+  /** `place` counts from 1. */
+  insert(table: TableName, chain: string, place: number, words: readonly string[]): void {
+    const at = this.chain(table, chain)
+    if (place < 1 || place > at.rules.length + 1) throw new NetfilterError('Index of insertion too big.')
+    at.rules.splice(place - 1, 0, ...this.#parse(table, at, words))
+    this.#changed()
+  }
+
+  /** `place` counts from 1. */
+  replace(table: TableName, chain: string, place: number, words: readonly string[]): void {
+    const at = this.chain(table, chain)
+    this.#place(at, place)
+    const rules = this.#parse(table, at, words)
+    if (rules.length !== 1) throw new NetfilterError('Replacement rule does not specify a unique address')
+    at.rules[place - 1] = rules[0]
+    this.#changed()
+  }
+
+  /** Removes the first rule that is spelled like this. */
+  delete(table: TableName, chain: string, words: readonly string[]): void {
+    const at = this.chain(table, chain)
+    for (const rule of this.#parse(table, at, words)) {
+      const index = find(at, rule)
+      if (index < 0) throw new NetfilterError(NO_RULE)
+      at.rules.splice(index, 1)
+    }
+    this.#changed()
+  }
+
+  /** `place` counts from 1. */
+  deleteAt(table: TableName, chain: string, place: number): void {
+    const at = this.chain(table, chain)
+    this.#place(at, place)
+    at.rules.splice(place - 1, 1)
+    this.#changed()
+  }
+
+  /** `iptables -C`: is there such a rule? */
+  has(table: TableName, chain: string, words: readonly string[]): boolean {
+    const at = this.chain(table, chain)
+    return this.#parse(table, at, words).every((rule) => find(at, rule) >= 0)
+  }
+
+  /** All chains when `chain` is null. */
+  flush(table: TableName, chain: string | null): void {
+    for (const at of this.#chosen(table, chain)) at.rules = []
+    this.#changed()
+  }
+
+  /** Sets the counters of the chain (all chains when null) and of its rules to zero. */
+  zero(table: TableName, chain: string | null): void {
+    for (const at of this.#chosen(table, chain)) {
+      at.packets = 0
+      at.bytes = 0
+      for (const rule of at.rules) {
+        rule.packets = 0
+        rule.bytes = 0
+      }
+    }
+  }
+
+  newChain(table: TableName, name: string): void {
+    checkName(name)
+    const { chains } = this.table(table)
+    if (chains.has(name)) throw new NetfilterError('Chain already exists.')
+    chains.set(name, new Chain(name, null))
+    this.#changed()
+  }
+
+  /** A user-defined chain that is empty and not jumped to; all such chains when null. */
+  deleteChain(table: TableName, name: string | null): void {
+    const at = this.table(table)
+    if (name === null) {
+      for (const chain of at.ordered()) {
+        if (chain.hook === null && chain.rules.length === 0 && at.references(chain) === 0) at.chains.delete(chain.name)
+      }
+    } else {
+      const chain = this.chain(table, name)
+      if (chain.hook !== null) throw new NetfilterError(`${name} is a built-in chain`)
+      if (chain.rules.length > 0) throw new NetfilterError(`Directory not empty: chain ${name} has rules`)
+      if (at.references(chain) > 0) throw new NetfilterError(`Device or resource busy: a rule jumps to chain ${name}`)
+      at.chains.delete(name)
+    }
+    this.#changed()
+  }
+
+  renameChain(table: TableName, from: string, to: string): void {
+    checkName(to)
+    const { chains } = this.table(table)
+    const chain = this.chain(table, from)
+    if (chain.hook !== null) throw new NetfilterError(NO_CHAIN)
+    if (chains.has(to)) throw new NetfilterError('File exists.')
+    chains.delete(from)
+    chain.name = to
+    chains.set(to, chain)
+  }
+
+  /** ACCEPT or DROP for a built-in chain. */
+  policy(table: TableName, name: string, policy: string): void {
+    const chain = this.chain(table, name)
+    if (chain.hook === null) throw new NetfilterError('Bad built-in chain name.')
+    if (policy !== 'ACCEPT' && policy !== 'DROP') throw new NetfilterError('Bad policy name. Run `dmesg\' for more information.')
+    chain.policy = policy === 'ACCEPT' ? Verdict.ACCEPT : Verdict.DROP
+    this.#changed()
+  }
+
+  #chosen(table: TableName, chain: string | null): Chain[] {
+    return chain === null ? this.table(table).ordered() : [this.chain(table, chain)]
+  }
+
+  #place(chain: Chain, place: number): void {
+    if (place < 1 || place > chain.rules.length) throw new NetfilterError('Index of deletion too big.')
+  }
+
+  #parse(name: TableName, chain: Chain, words: readonly string[]): Rule[] {
+    const table = this.table(name)
+    const place: Place = {
+      table: name,
+      chain,
+      lists: this.lists,
+      find: (wanted) => {
+        const found = table.chains.get(wanted)
+        return found === undefined || found.hook !== null ? null : found
+      },
+    }
+    const rules = parseRules(words, place)
+    for (const { chain: goal } of rules) {
+      if (goal !== null && reaches(goal, chain)) {
+        throw new NetfilterError(`Too many levels of symbolic links: chain ${goal.name} leads back to ${chain.name}`)
+      }
+    }
+    return rules
+  }
+
+  #changed(): void {
+    if (this.onChange !== null) this.onChange()
+  }
+}
+
+/** -1 when no rule of the chain is spelled like this one. */
+function find(chain: Chain, rule: Rule): number {
+  const text = saveRule(rule)
+  return chain.rules.findIndex((other) => saveRule(other) === text)
+}
+
+/** Can a packet get from one chain to the other? */
+function reaches(from: Chain, to: Chain): boolean {
+  const seen = new Set<Chain>([from])
+  for (const chain of seen) {
+    if (chain === to) return true
+    for (const rule of chain.rules) if (rule.chain !== null) seen.add(rule.chain)
+  }
+  return false
+}
+
+function checkName(name: string): void {
+  if (name === '' || name.length > 28 || /^[-!]|\s/.test(name)) {
+    throw new NetfilterError(`chain name "${name}" must be 1 to 28 characters without spaces`)
+  }
+}

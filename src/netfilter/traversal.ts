@@ -1,0 +1,83 @@
+/**
+ * The walk of a packet through a base chain and the chains it jumps to (ipt_do_table, nft_do_chain). No object is
+ * made: verdicts are integers, the way back is kept in two arrays.
+ */
+import { type Chain, Inverted, type Rule } from './chain.ts'
+import { Verdict } from './hook.ts'
+import type { Packet } from './packet.ts'
+
+/** Deeper than any acyclic rule set goes in practice; the kernel's own limit for nft is 16. */
+const DEPTH = 64
+
+export class Traversal {
+  #rules: Rule[][] = new Array<Rule[]>(DEPTH).fill([])
+  #places = new Int32Array(DEPTH)
+
+  /** ACCEPT, DROP or REJECT. */
+  run(base: Chain, packet: Packet): Verdict {
+    const { source, destination, protocol, length, states } = packet
+    let rules = base.rules
+    let place = 0
+    let depth = 0
+    for (;;) {
+      if (place >= rules.length) {
+        if (depth === 0) return this.#policy(base, length)
+        depth--
+        rules = this.#rules[depth]
+        place = this.#places[depth]
+        continue
+      }
+      const rule = rules[place++]
+      const inverted = rule.inverted
+      if (((source & rule.sourceMask) === rule.source) === ((inverted & Inverted.SOURCE) !== 0)) continue
+      if (((destination & rule.destinationMask) === rule.destination) === ((inverted & Inverted.DESTINATION) !== 0)) {
+        continue
+      }
+      if (rule.protocol !== 0 && (rule.protocol === protocol) === ((inverted & Inverted.PROTOCOL) !== 0)) continue
+      if (rule.states !== 0 && ((states & rule.states) !== 0) === rule.statesNot) continue
+      if (rule.more && !this.#holds(rule, packet)) continue
+      rule.packets++
+      rule.bytes += length
+      let verdict = rule.verdict
+      if (verdict === Verdict.TARGET) verdict = rule.target === null ? Verdict.CONTINUE : rule.target.apply(packet)
+      switch (verdict) {
+        case Verdict.CONTINUE:
+          continue
+        case Verdict.RETURN:
+          place = rules.length
+          continue
+        case Verdict.JUMP:
+          if (depth === DEPTH) return Verdict.DROP
+          this.#rules[depth] = rules
+          this.#places[depth] = place
+          depth++
+          if (rule.chain !== null) rules = rule.chain.rules
+          place = 0
+          continue
+        case Verdict.GOTO:
+          if (rule.chain !== null) rules = rule.chain.rules
+          place = 0
+          continue
+        default:
+          return verdict
+      }
+    }
+  }
+
+  #holds(rule: Rule, packet: Packet): boolean {
+    if (rule.input.given && !rule.input.holds(packet.input)) return false
+    if (rule.output.given && !rule.output.holds(packet.output)) return false
+    if (rule.fragments && packet.fragment === ((rule.inverted & Inverted.FRAGMENT) !== 0)) return false
+    const tests = rule.tests
+    for (let i = 0; i < tests.length; i++) if (!tests[i].test(packet)) return false
+    return true
+  }
+
+  #policy(base: Chain, length: number): Verdict {
+    if (base.counted) {
+      base.packets++
+      base.bytes += length
+    }
+    return base.policy
+  }
+}
