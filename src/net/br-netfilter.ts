@@ -1,0 +1,116 @@
+/**
+ * br_netfilter (net/bridge/br_netfilter_hooks.c): iptables on bridged IPv4 frames, as every Kubernetes node has
+ * it. PREROUTING runs at the bridge *port*, before the bridge decides, so that a DNAT there decides the way:
+ *
+ *   port ─ PREROUTING ─┬─ destination unchanged ────────────────────────▶ admit
+ *                      ├─ DNATed to beyond the bridge: MAC of the bridge ─▶ admit ─▶ up, and routed
+ *                      └─ DNATed to a station on this bridge: its MAC ────▶ admit ─▶ FORWARD, POSTROUTING, port
+ */
+import type { Bridge, BridgeFilter, BridgePort } from '../link/bridge.ts'
+import { DropReason, type Frame } from '../link/frame.ts'
+import { Hook } from '../netfilter/netfilter.ts'
+import { copyMac, type Ipv4 } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import { fragment } from './fragment.ts'
+import type { Netns } from './netns.ts'
+
+/** Where the source MAC of a frame waits, before the header, while ARP looks for its new destination. */
+const SAVED_SOURCE = 8
+
+class BridgeNetfilter implements BridgeFilter {
+  #netns: Netns
+  #bridge: Bridge
+  #enabled = true
+
+  constructor(netns: Netns, bridge: Bridge) {
+    this.#netns = netns
+    this.#bridge = bridge
+    this.#enabled = netns.sysctl.number('net.bridge.bridge-nf-call-iptables') !== 0
+    netns.sysctl.watch((name, value) => {
+      if (name === 'net.bridge.bridge-nf-call-iptables') this.#enabled = Number(value) !== 0
+    })
+  }
+
+  preRouting(frame: Frame, port: BridgePort): void {
+    const { bytes, start } = frame
+    if (!this.#handles(frame)) return this.#bridge.admit(frame, port)
+    const at = start + ethernet.HEADER
+    if (!ipv4.valid(bytes, at, frame.end)) {
+      return this.#netns.world.frames.drop(frame, DropReason.Malformed, this.#bridge.name)
+    }
+    frame.network = at
+    frame.transport = at + ipv4.headerLength(bytes, at)
+    frame.end = at + ipv4.totalLength(bytes, at)
+    frame.bridgeInput = port.device
+    const whole = ipv4.isFragment(bytes, at) ? this.#netns.ipv4.reassembler.add(frame) : frame
+    if (whole !== null) this.#prerouted(whole, port)
+  }
+
+  forward(frame: Frame, output: BridgePort): boolean {
+    if (frame.bridgeInput === null || !this.#handles(frame)) return true
+    frame.bridgeOutput = output.device
+    return this.#netns.netfilter.run(Hook.FORWARD, frame, this.#bridge, this.#bridge)
+  }
+
+  postRouting(frame: Frame, output: BridgePort): boolean {
+    if (frame.bridgeInput === null || !this.#handles(frame)) return true
+    if (!this.#netns.netfilter.run(Hook.POSTROUTING, frame, null, this.#bridge)) return false
+    if (frame.fragmentSize === 0 || frame.end - frame.network <= output.device.mtu) return true
+    const mtu = Math.min(frame.fragmentSize, output.device.mtu)
+    fragment(this.#netns, frame, mtu, (piece) => output.device.send(piece))
+    return false
+  }
+
+  /** A frame comes back from ARP with its new destination's MAC: it goes on where it stood at its port. */
+  resume(frame: Frame): boolean {
+    const port = frame.bridgeInput === null ? null : this.#bridge.portOf(frame.bridgeInput)
+    if (port === null) return false
+    copyMac(frame.bytes, frame.start + ethernet.SOURCE, frame.bytes, frame.start - SAVED_SOURCE)
+    this.#bridge.admit(frame, port)
+    return true
+  }
+
+  #handles(frame: Frame): boolean {
+    return (
+      this.#enabled &&
+      this.#netns.netfilter.active &&
+      ethernet.type(frame.bytes, frame.start) === ethernet.ETH_P_IP
+    )
+  }
+
+  #prerouted(frame: Frame, port: BridgePort): void {
+    const { bytes, start, network: at } = frame
+    const before = ipv4.destination(bytes, at)
+    if (!this.#netns.netfilter.run(Hook.PREROUTING, frame, this.#bridge, null)) return
+    const destination = ipv4.destination(bytes, at)
+    if (destination === before) return this.#bridge.admit(frame, port)
+    const found = this.#netns.lookup(destination)
+    if (found === null || (found.type !== 'unicast' && found.type !== 'local')) {
+      return this.#netns.world.frames.drop(frame, DropReason.NoRoute, this.#bridge.name)
+    }
+    if (found.type === 'unicast' && found.device === this.#bridge) {
+      return this.#bridged(frame, port, found.gateway ?? destination)
+    }
+    copyMac(bytes, start + ethernet.DESTINATION, this.#bridge.mac, 0)
+    this.#bridge.admit(frame, port)
+  }
+
+  /** br_nf_pre_routing_finish_bridge: the endpoint is a station on this very bridge. */
+  #bridged(frame: Frame, port: BridgePort, station: Ipv4): void {
+    const { bytes, start } = frame
+    const mac = this.#netns.neighbours.connected(this.#bridge, station)
+    if (mac !== null) {
+      copyMac(bytes, start + ethernet.DESTINATION, mac, 0)
+      return this.#bridge.admit(frame, port)
+    }
+    copyMac(bytes, start - SAVED_SOURCE, bytes, start + ethernet.SOURCE)
+    frame.pull(ethernet.HEADER)
+    this.#netns.neighbours.resolve(this.#bridge, station, frame)
+  }
+}
+
+/** Loads br_netfilter for one bridge of the namespace; the sysctl bridge-nf-call-iptables switches it. */
+export function installBridgeFilter(netns: Netns, bridge: Bridge): void {
+  bridge.filter = new BridgeNetfilter(netns, bridge)
+}

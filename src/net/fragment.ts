@@ -1,0 +1,173 @@
+/**
+ * Fragments (net/ipv4/ip_fragment.c, ip_output.c): split what is too long for a device, and put together what
+ * arrives in pieces, for this host or because conntrack must see whole packets.
+ */
+import { DropReason, type Frame } from '../link/frame.ts'
+import { wheel } from '../sim/jiffies.ts'
+import { SECOND, type Task, Timer } from '../sim/scheduler.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import type { Namespace } from './namespace.ts'
+
+/** One datagram in pieces (struct ipq). */
+class Assembly implements Task {
+  readonly pieces: Frame[] = []
+  readonly timer: Timer
+  source = 0
+  destination = 0
+  protocol = 0
+  id = 0
+  /** Bytes of payload in all; -1 until the last fragment has come. */
+  total = -1
+  #owner: Reassembler
+
+  constructor(owner: Reassembler) {
+    this.#owner = owner
+    this.timer = new Timer(this)
+  }
+
+  run(): void {
+    this.#owner.expire(this)
+  }
+}
+
+export class Reassembler {
+  #netns: Namespace
+  #open: Assembly[] = []
+
+  constructor(netns: Namespace) {
+    this.#netns = netns
+  }
+
+  /**
+   * Takes a fragment; frame.network is its IP header, and what stands before it (an Ethernet header on a bridge)
+   * is kept from the first piece. Returns the whole datagram once it is complete, otherwise null.
+   */
+  add(frame: Frame): Frame | null {
+    const { bytes, network: at } = frame
+    const netns = this.#netns
+    netns.counters.ipReasmReqds++
+    const assembly = this.#find(frame)
+    const offset = ipv4.fragmentOffset(bytes, at)
+    const size = ipv4.totalLength(bytes, at) - ipv4.headerLength(bytes, at)
+    const more = (ipv4.fragmentField(bytes, at) & ipv4.MF) !== 0
+    if ((more && size % 8 !== 0) || offset + size > 65_515) {
+      netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+      return null
+    }
+    if (!more) assembly.total = offset + size
+    const behind = assembly.pieces.findIndex((piece) => ipv4.fragmentOffset(piece.bytes, piece.network) > offset)
+    assembly.pieces.splice(behind < 0 ? assembly.pieces.length : behind, 0, frame)
+    return this.#complete(assembly) ? this.#join(assembly) : null
+  }
+
+  /** Not all pieces came in time: the first, if it is there, is worth an error (RFC 792). */
+  expire(assembly: Assembly): void {
+    const { world, name, counters, icmp: messages } = this.#netns
+    counters.ipReasmFails++
+    this.#open.splice(this.#open.indexOf(assembly), 1)
+    const first = assembly.pieces.at(0)
+    if (first !== undefined && ipv4.fragmentOffset(first.bytes, first.network) === 0) {
+      const ours = this.#netns.isLocal(ipv4.destination(first.bytes, first.network))
+      if (ours) messages.error(first, icmp.TIME_EXCEEDED, 1, 0)
+    }
+    for (const piece of assembly.pieces) world.frames.drop(piece, DropReason.FragmentTimeout, name)
+  }
+
+  #find(frame: Frame): Assembly {
+    const { bytes, network: at } = frame
+    const source = ipv4.source(bytes, at)
+    const destination = ipv4.destination(bytes, at)
+    const id = ipv4.identification(bytes, at)
+    const protocol = ipv4.protocol(bytes, at)
+    for (const known of this.#open) {
+      const same = known.id === id && known.source === source && known.destination === destination
+      if (same && known.protocol === protocol) return known
+    }
+    const made = new Assembly(this)
+    made.source = source
+    made.destination = destination
+    made.id = id
+    made.protocol = protocol
+    const { scheduler } = this.#netns.world
+    const patience = this.#netns.sysctl.number('net.ipv4.ipfrag_time') * SECOND
+    scheduler.at(made.timer, wheel(scheduler.now, patience))
+    this.#open.push(made)
+    return made
+  }
+
+  #complete(assembly: Assembly): boolean {
+    let next = 0
+    for (const { bytes, network } of assembly.pieces) {
+      if (ipv4.fragmentOffset(bytes, network) > next) return false
+      const size = ipv4.totalLength(bytes, network) - ipv4.headerLength(bytes, network)
+      next = Math.max(next, ipv4.fragmentOffset(bytes, network) + size)
+    }
+    return assembly.total >= 0 && next >= assembly.total
+  }
+
+  #join(assembly: Assembly): Frame {
+    const { world, counters } = this.#netns
+    const first = assembly.pieces[0]
+    const header = ipv4.headerLength(first.bytes, first.network)
+    const front = first.network - first.start
+    const whole = world.frames.take(front + header + assembly.total)
+    whole.network = whole.start + front
+    whole.transport = whole.network + header
+    whole.end = whole.transport + assembly.total
+    whole.bytes.set(first.bytes.subarray(first.start, first.network + header), whole.start)
+    for (const piece of assembly.pieces) {
+      const { bytes, network } = piece
+      const from = network + ipv4.headerLength(bytes, network)
+      const to = network + ipv4.totalLength(bytes, network)
+      whole.bytes.set(bytes.subarray(from, to), whole.transport + ipv4.fragmentOffset(bytes, network))
+      whole.fragmentSize = Math.max(whole.fragmentSize, ipv4.totalLength(bytes, network))
+    }
+    const dontFragment = ipv4.fragmentField(first.bytes, first.network) & ipv4.DF
+    ipv4.setLengthAndFragment(whole.bytes, whole.network, header + assembly.total, dontFragment)
+    whole.mark = first.mark
+    whole.hash = first.hash
+    whole.bridgeInput = first.bridgeInput
+    whole.toHost = first.toHost
+    for (const piece of assembly.pieces) world.frames.consume(piece)
+    world.scheduler.cancel(assembly.timer)
+    this.#open.splice(this.#open.indexOf(assembly), 1)
+    counters.ipReasmOks++
+    return whole
+  }
+}
+
+/**
+ * Splits a datagram into fragments of at most `mtu` bytes and hands each to `emit`; what stands before the IP
+ * header is repeated in front of every piece. Takes the frame.
+ */
+export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (piece: Frame) => void): void {
+  const { world, counters } = netns
+  const { bytes, network: at } = frame
+  const front = at - frame.start
+  const header = ipv4.headerLength(bytes, at)
+  const field = ipv4.fragmentField(bytes, at)
+  const room = (mtu - header) & ~7
+  const end = at + ipv4.totalLength(bytes, at)
+  for (let from = at + header; from < end; from += room) {
+    const size = Math.min(room, end - from)
+    const piece = world.frames.take(front + header + size)
+    piece.network = piece.start + front
+    piece.transport = piece.network + header
+    piece.end = piece.transport + size
+    piece.bytes.set(bytes.subarray(frame.start, at + header), piece.start)
+    piece.bytes.set(bytes.subarray(from, from + size), piece.transport)
+    const offset = (field & 0x1fff) + (from - at - header) / 8
+    const more = from + size < end || (field & ipv4.MF) !== 0
+    const kept = field & ipv4.DF
+    ipv4.setLengthAndFragment(piece.bytes, piece.network, header + size, kept | offset | (more ? ipv4.MF : 0))
+    piece.mark = frame.mark
+    piece.hash = frame.hash
+    piece.bridgeInput = frame.bridgeInput
+    piece.bridgeOutput = frame.bridgeOutput
+    counters.ipFragCreates++
+    emit(piece)
+  }
+  counters.ipFragOks++
+  world.frames.consume(frame)
+}

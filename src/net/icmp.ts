@@ -1,0 +1,174 @@
+/**
+ * The ICMP that a namespace speaks by itself (net/ipv4/icmp.c): echo replies, error messages with their quotes
+ * and rate limit, and what arriving errors mean for the sockets and routes here.
+ */
+import { DropReason, type Frame } from '../link/frame.ts'
+import { HZ, jiffies } from '../sim/jiffies.ts'
+import { ANY, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import type { Namespace } from './namespace.ts'
+
+/** An error is at most 576 bytes long (RFC 1812, 4.3.2.3): 20 IP, 8 ICMP, 548 of the packet it quotes. */
+const LONGEST_QUOTE = 548
+/** Precedence "internetwork control" (RFC 1812, 4.3.2.5). */
+const INTERNET_CONTROL = 0xc0
+
+/** Net unreachable by `ip_error` costs this much of the peer's allowance, up to so many in a burst. */
+const ROUTE_ERROR_COST = HZ
+const ROUTE_ERROR_BURST = 5 * HZ
+const ICMP_BURST = 6
+
+/** What one destination may still be told: inet_peer's token bucket, in jiffies. */
+class Allowance {
+  tokens = 0
+  last: number
+
+  constructor(now: number) {
+    this.last = now - 60 * HZ
+  }
+
+  /** Refills to at most `burst`; true when `cost` could be paid. */
+  pay(now: number, cost: number, burst: number): boolean {
+    this.tokens = Math.min(this.tokens + now - this.last, burst)
+    this.last = now
+    if (this.tokens < cost) return false
+    this.tokens -= cost
+    return true
+  }
+}
+
+export class Icmp {
+  #netns: Namespace
+  #peers = new Map<number, Allowance>()
+
+  constructor(netns: Namespace) {
+    this.#netns = netns
+  }
+
+  /** A message for this host: frame.start is the ICMP header, frame.network the IP header. Takes the frame. */
+  receive(frame: Frame): void {
+    const netns = this.#netns
+    const { bytes, start: at, end } = frame
+    netns.counters.icmpInMsgs++
+    if (!icmp.valid(bytes, at, end)) {
+      netns.counters.icmpInErrors++
+      return netns.world.frames.drop(frame, DropReason.Checksum, netns.name)
+    }
+    const type = icmp.type(bytes, at)
+    if (type === icmp.ECHO_REQUEST) this.#reply(frame)
+    else if (type === icmp.DESTINATION_UNREACHABLE || type === icmp.TIME_EXCEEDED) this.#failed(frame, type)
+    const listener = netns.transports[ipv4.IPPROTO_ICMP]
+    if (listener !== null) listener.receive(frame, netns)
+    else netns.world.frames.consume(frame)
+  }
+
+  /**
+   * Tells the sender of a packet why it went no further (icmp_send). The frame is lent; frame.network is the
+   * offending IP header. `info` is the next hop's MTU for fragmentation needed, otherwise 0.
+   */
+  error(frame: Frame, type: number, code: number, info: number): void {
+    const netns = this.#netns
+    const { bytes, network: at } = frame
+    const source = ipv4.source(bytes, at)
+    const destination = ipv4.destination(bytes, at)
+    if (frame.group || !this.#answerable(frame, source, destination)) return
+    const back = netns.lookup(source)
+    if (back === null) return
+    if (back.type !== 'unicast' && back.type !== 'local') return
+    if (back.type === 'unicast' && !this.#allowed(source)) {
+      netns.counters.icmpOutRateLimitHost++
+      return
+    }
+    const available = Math.min(ipv4.totalLength(bytes, at), frame.end - at)
+    const quote = Math.min(available, LONGEST_QUOTE)
+    const error = netns.world.frames.take()
+    const message = error.start
+    for (let i = 0; i < quote; i++) error.bytes[message + icmp.HEADER + i] = bytes[at + i]
+    error.end = message + icmp.HEADER + quote
+    icmp.write(error.bytes, message, error.end, type, code, 0, info)
+    // A packet that was for us is answered from the address it was for.
+    const from = netns.isLocal(destination) && !isLoopback(source) ? destination : netns.sourceFor(back, source)
+    if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpOutDestUnreachs++
+    if (type === icmp.TIME_EXCEEDED) netns.counters.icmpOutTimeExcds++
+    netns.counters.icmpOutMsgs++
+    const tos = (ipv4.tos(bytes, at) & 0x1e) | INTERNET_CONTROL
+    const id = netns.nextId(from, source, ipv4.IPPROTO_ICMP)
+    netns.send(error, from, source, ipv4.IPPROTO_ICMP, ipv4.DEFAULT_TTL, tos, id, 0)
+  }
+
+  /** `ip_error`'s own limit, which a packet without a route meets before the limit of all errors. */
+  routeErrorAllowed(source: Ipv4): boolean {
+    const now = jiffies(this.#netns.world.scheduler.now)
+    return this.#allowance(source).pay(now, ROUTE_ERROR_COST, ROUTE_ERROR_BURST)
+  }
+
+  #reply(frame: Frame): void {
+    const netns = this.#netns
+    const { bytes, start: at, network } = frame
+    netns.counters.icmpInEchos++
+    if (frame.group || netns.sysctl.number('net.ipv4.icmp_echo_ignore_all') !== 0) return
+    const reply = netns.world.frames.take(frame.end - at)
+    for (let i = at; i < frame.end; i++) reply.bytes[reply.start + i - at] = bytes[i]
+    reply.end = reply.start + frame.end - at
+    const id = icmp.identifier(bytes, at)
+    icmp.write(reply.bytes, reply.start, reply.end, icmp.ECHO_REPLY, 0, id, icmp.sequence(bytes, at))
+    netns.counters.icmpOutEchoReps++
+    netns.counters.icmpOutMsgs++
+    const from = ipv4.destination(bytes, network)
+    const to = ipv4.source(bytes, network)
+    const ipId = netns.nextId(from, to, ipv4.IPPROTO_ICMP)
+    netns.send(reply, from, to, ipv4.IPPROTO_ICMP, ipv4.DEFAULT_TTL, ipv4.tos(bytes, network), ipId, 0)
+  }
+
+  /** An error about one of our packets: remembers a smaller path MTU, and tells the transport. */
+  #failed(frame: Frame, type: number): void {
+    const netns = this.#netns
+    const { bytes, start: at, end, network, transport } = frame
+    const quoted = at + icmp.HEADER
+    if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpInDestUnreachs++
+    if (end - quoted < ipv4.HEADER + 8 || bytes[quoted] >> 4 !== 4) return
+    const code = icmp.code(bytes, at)
+    let info = 0
+    if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) {
+      info = icmp.nextHopMtu(bytes, at)
+      netns.learnPathMtu(ipv4.destination(bytes, quoted), info)
+    }
+    const from = ipv4.source(bytes, network)
+    const protocol = ipv4.protocol(bytes, quoted)
+    const listener = netns.transports[protocol]
+    if (listener === null || protocol === ipv4.IPPROTO_ICMP) return
+    frame.network = quoted
+    frame.transport = quoted + ipv4.headerLength(bytes, quoted)
+    if (frame.transport + 8 <= end) listener.error(frame, netns, type, code, info, from)
+    frame.network = network
+    frame.transport = transport
+  }
+
+  /** RFC 1122, 3.2.2: no errors about errors, fragments but the first, or packets to or from more than one host. */
+  #answerable(frame: Frame, source: Ipv4, destination: Ipv4): boolean {
+    const { bytes, network: at } = frame
+    if (ipv4.fragmentOffset(bytes, at) !== 0) return false
+    if (source === ANY || isMulticast(source) || isMulticast(destination)) return false
+    if (this.#netns.addressType(destination) === 'BROADCAST') return false
+    if (ipv4.protocol(bytes, at) !== ipv4.IPPROTO_ICMP) return true
+    const inner = at + ipv4.headerLength(bytes, at)
+    return inner < frame.end && !icmp.isError(icmp.type(bytes, inner))
+  }
+
+  #allowed(destination: Ipv4): boolean {
+    const limit = this.#netns.sysctl.number('net.ipv4.icmp_ratelimit')
+    const cost = Math.ceil((limit * HZ) / 1000)
+    const now = jiffies(this.#netns.world.scheduler.now)
+    return cost === 0 || this.#allowance(destination).pay(now, cost, ICMP_BURST * cost)
+  }
+
+  #allowance(peer: Ipv4): Allowance {
+    let found = this.#peers.get(peer)
+    if (found === undefined) {
+      found = new Allowance(jiffies(this.#netns.world.scheduler.now))
+      this.#peers.set(peer, found)
+    }
+    return found
+  }
+}

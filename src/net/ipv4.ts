@@ -1,0 +1,236 @@
+/**
+ * IPv4 in a namespace (net/ipv4/ip_input.c, ip_forward.c, ip_output.c), step by step with Linux's names:
+ *
+ *   device ─▶ receive ─ PREROUTING ─▶ route ─┬─▶ deliver ─ INPUT ──▶ ICMP, transports
+ *                                            └─▶ forward ─ FORWARD ─┐
+ *   transports ─▶ send ─ OUTPUT ────────────────────────────────────┴─▶ output ─ POSTROUTING ─▶ finish ─▶ neighbour
+ *
+ * While a frame is in here its `network` is the IP header and its `transport` what follows.
+ */
+import type { NetDevice } from '../link/device.ts'
+import { DropReason, type Frame } from '../link/frame.ts'
+import { Hook } from '../netfilter/netfilter.ts'
+import { ANY, BROADCAST, type Ipv4, isLoopback, isMulticast, MAC_BROADCAST } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import type { Errno } from './errno.ts'
+import { fragment, Reassembler } from './fragment.ts'
+import type { Namespace } from './namespace.ts'
+import type { Route } from './route.ts'
+
+export class Ipv4Layer {
+  readonly reassembler: Reassembler
+  #netns: Namespace
+
+  constructor(netns: Namespace) {
+    this.#netns = netns
+    this.reassembler = new Reassembler(netns)
+  }
+
+  /** A packet came in by `input`; frame.start is its IP header. Takes the frame. */
+  receive(frame: Frame, input: NetDevice): void {
+    const netns = this.#netns
+    const at = frame.start
+    netns.counters.ipInReceives++
+    if (!ipv4.valid(frame.bytes, at, frame.end)) {
+      netns.counters.ipInHdrErrors++
+      return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+    }
+    frame.network = at
+    frame.transport = at + ipv4.headerLength(frame.bytes, at)
+    frame.end = at + ipv4.totalLength(frame.bytes, at)
+    if (frame.bridgeInput !== null) {
+      // PREROUTING ran at the bridge port already (ip_sabotage_in).
+      frame.bridgeInput = null
+    } else if (netns.netfilter.active) {
+      // Conntrack sees whole packets only (nf_defrag_ipv4).
+      const whole = ipv4.isFragment(frame.bytes, at) ? this.reassembler.add(frame) : frame
+      if (whole === null || !netns.netfilter.run(Hook.PREROUTING, whole, input, null)) return
+      return this.#route(whole, input)
+    }
+    this.#route(frame, input)
+  }
+
+  /** See Netns.send. */
+  send(
+    frame: Frame,
+    source: Ipv4,
+    destination: Ipv4,
+    protocol: number,
+    ttl: number,
+    tos: number,
+    id: number,
+    fragmentField: number,
+  ): Errno | null {
+    const netns = this.#netns
+    netns.counters.ipOutRequests++
+    const found = netns.lookup(destination)
+    const refused = found === null ? 'ENETUNREACH' : refusal(found)
+    if (found === null || refused !== null) {
+      netns.counters.ipOutNoRoutes++
+      netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+      return refused
+    }
+    frame.transport = frame.start
+    const at = frame.push(ipv4.HEADER)
+    frame.network = at
+    const from = source === ANY ? netns.sourceFor(found, destination) : source
+    const total = frame.end - at
+    const tooBig = fragmentField !== 0 && total > netns.mtuTo(destination)
+    ipv4.write(frame.bytes, at, total, from, destination, protocol, ttl, tos, id, fragmentField)
+    if (tooBig) {
+      netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
+      return 'EMSGSIZE'
+    }
+    let route = found
+    if (netns.netfilter.active) {
+      const mark = frame.mark
+      if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) return 'EPERM'
+      const target = ipv4.destination(frame.bytes, at)
+      if (target !== destination || frame.mark !== mark) {
+        // ip_route_me_harder: DNAT at OUTPUT chose another destination.
+        const again = netns.lookup(target)
+        if (again === null || refusal(again) !== null) {
+          netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+          return 'EHOSTUNREACH'
+        }
+        route = again
+      }
+    }
+    this.#output(frame, route)
+    return null
+  }
+
+  #route(frame: Frame, input: NetDevice): void {
+    const netns = this.#netns
+    const { bytes, network: at } = frame
+    const source = ipv4.source(bytes, at)
+    const destination = ipv4.destination(bytes, at)
+    if (input !== netns.loopback && this.#martian(source, destination)) {
+      netns.counters.ipInAddrErrors++
+      return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
+    }
+    if (destination === BROADCAST) return this.#deliver(frame, input)
+    const found = netns.lookup(destination)
+    if (found !== null && found.type === 'unicast') return this.#forward(frame, found, input)
+    if (found !== null && (found.type === 'local' || found.type === 'broadcast')) return this.#deliver(frame, input)
+    this.#unroutable(frame, found)
+  }
+
+  #forward(frame: Frame, route: Route, input: NetDevice): void {
+    const netns = this.#netns
+    const { bytes, network: at } = frame
+    const output = route.device as NetDevice
+    if (!netns.forwarding || frame.group) {
+      netns.counters.ipInAddrErrors++
+      return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
+    }
+    if (ipv4.ttl(bytes, at) <= 1) {
+      netns.counters.ipInHdrErrors++
+      netns.icmp.error(frame, icmp.TIME_EXCEEDED, 0, 0)
+      return netns.world.frames.drop(frame, DropReason.TtlExpired, netns.name)
+    }
+    const mtu = route.mtuLocked ? route.mtu : output.mtu
+    const largest = frame.fragmentSize > 0 ? frame.fragmentSize : frame.end - at
+    if (largest > mtu && ipv4.dontFragment(bytes, at)) {
+      netns.counters.ipFragFails++
+      netns.icmp.error(frame, icmp.DESTINATION_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, mtu)
+      return netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
+    }
+    ipv4.decrementTtl(bytes, at)
+    if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
+    netns.counters.ipForwDatagrams++
+    this.#output(frame, route)
+  }
+
+  #deliver(frame: Frame, input: NetDevice): void {
+    const netns = this.#netns
+    const whole = ipv4.isFragment(frame.bytes, frame.network) ? this.reassembler.add(frame) : frame
+    if (whole === null) return
+    if (netns.netfilter.active && !netns.netfilter.run(Hook.INPUT, whole, input, null)) return
+    netns.counters.ipInDelivers++
+    const protocol = ipv4.protocol(whole.bytes, whole.network)
+    whole.start = whole.transport
+    if (protocol === ipv4.IPPROTO_ICMP) return netns.icmp.receive(whole)
+    const transport = netns.transports[protocol]
+    if (transport !== null) return transport.receive(whole, netns)
+    netns.icmp.error(whole, icmp.DESTINATION_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, 0)
+    netns.world.frames.drop(whole, DropReason.UnknownProtocol, netns.name)
+  }
+
+  #output(frame: Frame, route: Route): void {
+    const netns = this.#netns
+    const output = this.#outputOf(route)
+    if (netns.netfilter.active && !netns.netfilter.run(Hook.POSTROUTING, frame, null, output)) return
+    const at = frame.network
+    const limit = frame.fragmentSize > 0 ? Math.min(frame.fragmentSize, output.mtu) : output.mtu
+    const mtu = route.mtu > 0 && route.mtu < limit ? route.mtu : limit
+    if (frame.end - at <= mtu) return this.#finish(frame, route, output)
+    fragment(netns, frame, mtu, (piece) => this.#finish(piece, route, output))
+  }
+
+  /** ip_finish_output2: the next hop's MAC, and out. */
+  #finish(frame: Frame, route: Route, output: NetDevice): void {
+    const netns = this.#netns
+    frame.start = frame.network
+    if (output === netns.loopback) {
+      ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
+      return output.send(frame)
+    }
+    const destination = ipv4.destination(frame.bytes, frame.network)
+    if (route.type === 'broadcast' || destination === BROADCAST) {
+      ethernet.write(frame.bytes, frame.push(ethernet.HEADER), MAC_BROADCAST, output.mac, ethernet.ETH_P_IP)
+      return output.send(frame)
+    }
+    if (isMulticast(destination)) {
+      const group = Uint8Array.of(1, 0, 0x5e, (destination >>> 16) & 0x7f, destination >>> 8, destination)
+      ethernet.write(frame.bytes, frame.push(ethernet.HEADER), group, output.mac, ethernet.ETH_P_IP)
+      return output.send(frame)
+    }
+    netns.neighbours.resolve(output, route.gateway ?? destination, frame)
+  }
+
+  #outputOf(route: Route): NetDevice {
+    return route.type === 'local' ? this.#netns.loopback : (route.device as NetDevice)
+  }
+
+  /** Addresses that may not be on a wire (ip_route_input_slow), and our own as somebody else's source. */
+  #martian(source: Ipv4, destination: Ipv4): boolean {
+    const netns = this.#netns
+    if (isMulticast(source) || source === BROADCAST) return true
+    if ((isLoopback(source) || isLoopback(destination)) && !netns.routeLocalnet) return true
+    return netns.isLocal(source)
+  }
+
+  /** ip_error, for a packet that no route takes. */
+  #unroutable(frame: Frame, found: Route | null): void {
+    const netns = this.#netns
+    if (isMulticast(ipv4.destination(frame.bytes, frame.network)) || found?.type === 'blackhole') {
+      return netns.world.frames.drop(frame, DropReason.Blackhole, netns.name)
+    }
+    if (!netns.forwarding) {
+      netns.counters.ipInAddrErrors++
+      return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
+    }
+    netns.counters.ipInNoRoutes++
+    if (netns.icmp.routeErrorAllowed(ipv4.source(frame.bytes, frame.network))) {
+      netns.icmp.error(frame, icmp.DESTINATION_UNREACHABLE, unreachableCode(found), 0)
+    }
+    netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+  }
+}
+
+/** The errno of sending by a route that sends nothing; null when it does send. */
+function refusal(found: Route): Errno | null {
+  if (found.type === 'blackhole') return 'EINVAL'
+  if (found.type === 'unreachable') return 'EHOSTUNREACH'
+  if (found.type === 'prohibit') return 'EACCES'
+  return null
+}
+
+function unreachableCode(found: Route | null): number {
+  if (found?.type === 'unreachable') return icmp.HOST_UNREACHABLE
+  if (found?.type === 'prohibit') return icmp.COMMUNICATION_PROHIBITED
+  return icmp.NET_UNREACHABLE
+}

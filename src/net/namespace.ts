@@ -1,0 +1,77 @@
+/** What the parts of a network namespace know of each other; `Netns` is all of it. */
+import type { NetDevice } from '../link/device.ts'
+import type { Frame } from '../link/frame.ts'
+import type { Loopback } from '../link/loopback.ts'
+import type { World } from '../link/world.ts'
+import type { Netfilter } from '../netfilter/netfilter.ts'
+import type { Ipv4 } from '../wire/address.ts'
+import type { Counters } from './counters.ts'
+import type { Errno } from './errno.ts'
+import type { NeighbourTable } from './neighbour.ts'
+import type { Route } from './route.ts'
+import type { Sysctl } from './sysctl.ts'
+
+export type AddressType = 'LOCAL' | 'BROADCAST' | 'MULTICAST' | 'UNICAST' | 'BLACKHOLE' | 'UNREACHABLE' | 'PROHIBIT' | 'UNSPEC'
+
+/** A transport protocol; sockets register theirs in `transports`. */
+export interface Transport {
+  /**
+   * A datagram for this host: frame.start and frame.transport are its transport header, frame.end its end, and
+   * frame.network the IP header, still in front. Takes the frame.
+   */
+  receive(frame: Frame, netns: Namespace): void
+  /**
+   * An ICMP error came about one of our datagrams. The frame is lent: frame.network and frame.transport are the
+   * quoted headers, with at least eight bytes of the transport's. `info` is the next hop's MTU of a 3/4.
+   */
+  error(frame: Frame, netns: Namespace, type: number, code: number, info: number, from: Ipv4): void
+}
+
+/** ICMP as the rest of the namespace uses it; the class is in icmp.ts. */
+export interface IcmpMessages {
+  receive(frame: Frame): void
+  error(frame: Frame, type: number, code: number, info: number): void
+  routeErrorAllowed(source: Ipv4): boolean
+}
+
+export interface Namespace {
+  readonly world: World
+  readonly name: string
+  readonly loopback: Loopback
+  readonly counters: Counters
+  readonly sysctl: Sysctl
+  readonly neighbours: NeighbourTable
+  readonly netfilter: Netfilter
+  readonly icmp: IcmpMessages
+  /** By IP protocol number. */
+  readonly transports: (Transport | null)[]
+  /** net.ipv4.ip_forward, kept as a field for the path of a frame. */
+  readonly forwarding: boolean
+  /** net.ipv4.conf.all.route_localnet. */
+  readonly routeLocalnet: boolean
+  isLocal(address: Ipv4): boolean
+  addressType(address: Ipv4): AddressType
+  lookup(destination: Ipv4): Route | null
+  sourceFor(route: Route, destination: Ipv4): Ipv4
+  /** What a datagram to the address may measure: the route's, a learnt path MTU, or the device's. */
+  mtuTo(destination: Ipv4): number
+  learnPathMtu(destination: Ipv4, mtu: number): void
+  nextId(source: Ipv4, destination: Ipv4, protocol: number): number
+  /** See Netns.send. */
+  send(
+    frame: Frame,
+    source: Ipv4,
+    destination: Ipv4,
+    protocol: number,
+    ttl: number,
+    tos: number,
+    id: number,
+    fragment: number,
+  ): Errno | null
+  /** Sends the ICMP error that answers this frame, which is lent; frame.network is the offending header. */
+  icmpError(frame: Frame, type: number, code: number, info: number): void
+  /** inet_select_addr: the address of the device that suits this peer best, else any of the host; null: there is none. */
+  selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null
+  /** A device's first address, or null. */
+  addressOf(device: NetDevice): Ipv4 | null
+}

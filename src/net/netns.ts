@@ -1,0 +1,325 @@
+/**
+ * A network namespace: devices, addresses, routes, neighbours, netfilter, and the stack that joins them. A
+ * machine has one, a pod has one (held open by its pause container), a Docker container has one.
+ *
+ * `net` may import `netfilter`, `link`, `sim` and `wire`. Sockets register themselves in `transports`.
+ */
+import type { NetDevice, Receiver } from '../link/device.ts'
+import { DropReason, type Frame } from '../link/frame.ts'
+import { Loopback } from '../link/loopback.ts'
+import type { World } from '../link/world.ts'
+import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
+import { jiffies } from '../sim/jiffies.ts'
+import { SECOND } from '../sim/scheduler.ts'
+import {
+  ANY,
+  BROADCAST,
+  broadcastOf,
+  cidrOf,
+  contains,
+  type Ipv4,
+  isLoopback,
+  isMulticast,
+  LOOPBACK,
+  sameMac,
+} from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import { Arp } from './arp.ts'
+import { Counters } from './counters.ts'
+import type { Errno } from './errno.ts'
+import { Icmp } from './icmp.ts'
+import { Ipv4Layer } from './ipv4.ts'
+import type { AddressType, Namespace, Transport } from './namespace.ts'
+import { NeighbourTable } from './neighbour.ts'
+import { reject } from './reject.ts'
+import { type Route, RouteCache, RouteTable, route } from './route.ts'
+import { Sysctl } from './sysctl.ts'
+
+/** One address of one device: a line of `ip addr`. */
+export interface DeviceAddress {
+  readonly device: NetDevice
+  readonly address: Ipv4
+  readonly prefix: number
+  readonly broadcast: Ipv4 | null
+  readonly scope: 'global' | 'link' | 'host'
+  /** Another address of the same network came first; no routes of its own. */
+  readonly secondary: boolean
+}
+
+/** A path that takes less than its devices promise, learnt from ICMP. */
+export interface PathMtu {
+  readonly destination: Ipv4
+  readonly mtu: number
+  /** Virtual time at which it is forgotten. */
+  readonly expires: number
+}
+
+const LEAST_PATH_MTU = 552
+
+export class Netns implements Receiver, NetfilterHost, Namespace {
+  readonly world: World
+  name: string
+  readonly loopback: Loopback
+  /** In the order of their interface index. */
+  readonly devices = new Map<string, NetDevice>()
+  readonly counters = new Counters()
+  readonly sysctl = new Sysctl()
+  readonly local: RouteTable
+  readonly main: RouteTable
+  readonly arp: Arp
+  readonly icmp: Icmp
+  readonly ipv4: Ipv4Layer
+  readonly neighbours: NeighbourTable
+  readonly netfilter: Netfilter
+  readonly transports: (Transport | null)[] = new Array<Transport | null>(256).fill(null)
+  forwarding = false
+  routeLocalnet = false
+  #addresses: DeviceAddress[] = []
+  #locals = new Set<number>()
+  #cache = new RouteCache()
+  #pathMtus = new Map<number, PathMtu>()
+  #nextIndex = 1
+  #ids: Int32Array
+  #idTimes: Int32Array
+
+  constructor(world: World, name: string) {
+    this.world = world
+    this.name = name
+    this.local = new RouteTable('local', () => this.#cache.clear())
+    this.main = new RouteTable('main', () => this.#cache.clear())
+    this.#ids = Int32Array.from({ length: 64 }, () => world.random.below(65_536))
+    this.#idTimes = new Int32Array(64)
+    this.arp = new Arp(this)
+    this.icmp = new Icmp(this)
+    this.ipv4 = new Ipv4Layer(this)
+    this.neighbours = new NeighbourTable(world, this.arp, name)
+    this.netfilter = new Netfilter(world, name, this)
+    this.loopback = new Loopback(world)
+    this.adopt(this.loopback)
+    this.addAddress(this.loopback, LOOPBACK, 8, null)
+    this.setUp(this.loopback)
+    this.sysctl.watch((changed, value) => {
+      if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0
+      if (changed === 'net.ipv4.conf.all.route_localnet') this.routeLocalnet = Number(value) !== 0
+    })
+  }
+
+  // ── devices ──────────────────────────────────────────────────────────
+
+  /** `ip link set DEVICE netns NAME`: the device gets its index here, and its frames come here. */
+  adopt(device: NetDevice): void {
+    if (this.devices.has(device.name)) throw new Error(`${this.name} has a device called ${device.name} already`)
+    device.index = this.#nextIndex++
+    this.devices.set(device.name, device)
+    if (device.master === null) device.receiver = this
+    this.world.onDevice?.(device, this.name)
+  }
+
+  /** The device leaves, with all that was set on it. */
+  release(device: NetDevice): void {
+    this.setDown(device)
+    for (const { address } of this.addressesOf(device)) this.removeAddress(device, address)
+    this.local.remove((r) => r.device === device)
+    this.devices.delete(device.name)
+    if (device.receiver === this) device.receiver = null
+  }
+
+  rename(device: NetDevice, name: string): void {
+    const all = [...this.devices.values()]
+    device.name = name
+    this.devices.clear()
+    for (const each of all) this.devices.set(each.name, each)
+  }
+
+  /** `ip link set DEVICE up`: its networks become reachable. */
+  setUp(device: NetDevice): void {
+    if (device.up) return
+    device.up = true
+    for (const own of this.addressesOf(device)) this.#connect(own)
+  }
+
+  /** `ip link set DEVICE down`: the routes by it go, its neighbours are forgotten. */
+  setDown(device: NetDevice): void {
+    if (!device.up) return
+    device.up = false
+    this.main.remove((r) => r.device === device)
+    this.local.remove((r) => r.device === device && r.type === 'broadcast')
+    this.neighbours.flush(device)
+  }
+
+  // ── addresses ────────────────────────────────────────────────────────
+
+  /** `ip addr add`. The broadcast address defaults to the network's last (`brd +`); null sets none. */
+  addAddress(device: NetDevice, address: Ipv4, prefix: number, broadcast?: Ipv4 | null): void {
+    const network = cidrOf(address, prefix)
+    const secondary = this.addressesOf(device).some((own) => own.prefix === prefix && contains(network, own.address))
+    const brd = broadcast === undefined ? (prefix < 31 ? broadcastOf(network) : null) : broadcast
+    const scope = isLoopback(address) ? 'host' : 'global'
+    const own: DeviceAddress = { device, address, prefix, broadcast: brd, scope, secondary }
+    this.#addresses.push(own)
+    this.#locals.add(address)
+    const source = address
+    const destination = cidrOf(address, 32)
+    this.local.add(route({ type: 'local', destination, device, source, scope: 'host', protocol: 'kernel' }))
+    if (device.up) this.#connect(own)
+  }
+
+  /** False when the device has no such address. */
+  removeAddress(device: NetDevice, address: Ipv4): boolean {
+    const at = this.#addresses.findIndex((own) => own.device === device && own.address === address)
+    if (at < 0) return false
+    this.#addresses.splice(at, 1)
+    if (!this.#addresses.some((own) => own.address === address)) this.#locals.delete(address)
+    const owned = (r: Route) => r.device === device && r.source === address && r.protocol === 'kernel'
+    this.local.remove(owned)
+    this.main.remove((r) => r.source === address)
+    return true
+  }
+
+  addressesOf(device: NetDevice): readonly DeviceAddress[] {
+    return this.#addresses.filter((own) => own.device === device)
+  }
+
+  isLocal(address: Ipv4): boolean {
+    return this.#locals.has(address) || isLoopback(address)
+  }
+
+  addressOf(device: NetDevice): Ipv4 | null {
+    return this.addressesOf(device).at(0)?.address ?? null
+  }
+
+  /** inet_addr_type: what kind of address this is, seen from here. */
+  addressType(address: Ipv4): AddressType {
+    if (address === ANY || address === BROADCAST) return 'BROADCAST'
+    if (isMulticast(address)) return 'MULTICAST'
+    const found = this.local.lookup(address)
+    if (found?.type === 'local') return 'LOCAL'
+    if (found?.type === 'broadcast') return 'BROADCAST'
+    return 'UNICAST'
+  }
+
+  selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {
+    let first: Ipv4 | null = null
+    for (const own of this.#addresses) {
+      if (own.device !== device || own.secondary) continue
+      if (contains(cidrOf(own.address, own.prefix), peer)) return own.address
+      first ??= own.address
+    }
+    if (first !== null) return first
+    return this.#addresses.find((own) => own.scope === 'global')?.address ?? null
+  }
+
+  // ── routes ───────────────────────────────────────────────────────────
+
+  /** The local table first, then main; null: network unreachable. */
+  lookup(destination: Ipv4): Route | null {
+    const known = this.#cache.get(destination)
+    if (known !== null) return known
+    const found = this.local.lookup(destination) ?? this.main.lookup(destination)
+    if (found !== null) this.#cache.set(destination, found)
+    return found
+  }
+
+  sourceFor(found: Route, destination: Ipv4): Ipv4 {
+    if (found.source !== null) return found.source
+    if (found.type === 'local') return destination
+    return this.selectAddress(found.device ?? this.loopback, found.gateway ?? destination) ?? ANY
+  }
+
+  /** MASQUERADE's choice. */
+  selectSource(output: NetDevice, destination: Ipv4): Ipv4 | null {
+    return this.selectAddress(output, this.lookup(destination)?.gateway ?? destination)
+  }
+
+  mtuTo(destination: Ipv4): number {
+    const found = this.lookup(destination)
+    if (found === null) return 1500
+    const device = found.type === 'local' ? this.loopback : (found.device ?? this.loopback)
+    const mtu = found.mtu > 0 ? Math.min(found.mtu, device.mtu) : device.mtu
+    const learnt = this.#pathMtus.size === 0 ? null : this.pathMtu(destination)
+    return learnt === null || learnt.mtu > mtu ? mtu : learnt.mtu
+  }
+
+  learnPathMtu(destination: Ipv4, mtu: number): void {
+    const lifetime = this.sysctl.number('net.ipv4.route.mtu_expires') * SECOND
+    const least = Math.max(mtu, LEAST_PATH_MTU)
+    if (least >= this.mtuTo(destination)) return
+    this.#pathMtus.set(destination, { destination, mtu: least, expires: this.world.scheduler.now + lifetime })
+  }
+
+  /** The route exception for an address, while it holds. */
+  pathMtu(destination: Ipv4): PathMtu | null {
+    const learnt = this.#pathMtus.get(destination)
+    return learnt !== undefined && learnt.expires > this.world.scheduler.now ? learnt : null
+  }
+
+  // ── packets ──────────────────────────────────────────────────────────
+
+  /** A frame came in by one of the devices. Takes the frame. */
+  receive(frame: Frame, from: NetDevice): void {
+    const { bytes, start } = frame
+    const { frames } = this.world
+    if (!ethernet.valid(start, frame.end)) return frames.drop(frame, DropReason.Malformed, this.name)
+    frame.group = ethernet.isGroup(bytes, start)
+    frame.toHost = frame.group || sameMac(bytes, start, from.mac, 0)
+    if (!frame.toHost) return frames.drop(frame, DropReason.OtherHost, this.name)
+    const type = ethernet.type(bytes, start)
+    frame.start = start + ethernet.HEADER
+    if (type === ethernet.ETH_P_IP) return this.ipv4.receive(frame, from)
+    if (type === ethernet.ETH_P_ARP) return this.arp.receive(frame, from)
+    frames.drop(frame, DropReason.UnknownProtocol, this.name)
+  }
+
+  /**
+   * Sends a datagram whose transport header and payload lie from frame.start to frame.end, checksums done for
+   * these addresses. `fragment` is `ipv4.DF`, or 0 to let it be cut to fit. Takes the frame, always; returns what
+   * sendmsg would, null for success.
+   */
+  send(
+    frame: Frame,
+    source: Ipv4,
+    destination: Ipv4,
+    protocol: number,
+    ttl: number,
+    tos: number,
+    id: number,
+    fragment: number,
+  ): Errno | null {
+    return this.ipv4.send(frame, source, destination, protocol, ttl, tos, id, fragment)
+  }
+
+  icmpError(frame: Frame, type: number, code: number, info: number): void {
+    this.icmp.error(frame, type, code, info)
+  }
+
+  /** ip_idents_reserve: counters shared by hash, which also jump a little with the time between uses. */
+  nextId(source: Ipv4, destination: Ipv4, protocol: number): number {
+    const bucket = (source ^ (source >>> 8) ^ destination ^ (destination >>> 6) ^ protocol) & 63
+    const now = jiffies(this.world.scheduler.now)
+    const elapsed = now - this.#idTimes[bucket]
+    this.#idTimes[bucket] = now
+    this.#ids[bucket] += 1 + (elapsed > 0 ? this.world.random.below(elapsed) : 0)
+    return this.#ids[bucket] & 0xffff
+  }
+
+  reject(frame: Frame, hook: Hook, how: RejectWith): void {
+    reject(this, frame, hook, how)
+  }
+
+  /** fib_add_ifaddr: the routes that come with an address while its device is up. */
+  #connect(own: DeviceAddress): void {
+    const { device, address, prefix, secondary } = own
+    if (secondary || prefix === 32) return
+    const network = cidrOf(address, prefix)
+    const source = address
+    if (device === this.loopback) {
+      const fields = { destination: network, device, source, protocol: 'kernel' } as const
+      this.local.add(route({ ...fields, type: 'local', scope: 'host' }))
+    } else {
+      this.main.add(route({ destination: network, device, source, scope: 'link', protocol: 'kernel' }))
+    }
+    if (prefix >= 31) return
+    const destination = cidrOf(broadcastOf(network), 32)
+    this.local.add(route({ type: 'broadcast', destination, device, source, scope: 'link', protocol: 'kernel' }))
+  }
+}

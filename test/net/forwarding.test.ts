@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest'
+import { Netns } from '../../src/net/netns.ts'
+import { route } from '../../src/net/route.ts'
+import { SECOND } from '../../src/sim/scheduler.ts'
+import { parseCidr, parseIpv4 } from '../../src/wire/address.ts'
+import { defaultRoute, join, newWorld, ping, watch } from './network.ts'
+
+/** a 10.1.0.1 ── 10.1.0.254 router 10.2.0.254 ── 10.2.0.1 b */
+function routed() {
+  const world = newWorld()
+  const a = new Netns(world, 'a')
+  const router = new Netns(world, 'router')
+  const b = new Netns(world, 'b')
+  router.sysctl.set('net.ipv4.ip_forward', '1')
+  const [aDevice] = join(world, a, '10.1.0.1/24', router, '10.1.0.254/24', ['eth0', 'eth0'])
+  const [bDevice, far] = join(world, b, '10.2.0.1/24', router, '10.2.0.254/24', ['eth0', 'eth1'])
+  defaultRoute(a, '10.1.0.254')
+  defaultRoute(b, '10.2.0.254')
+  return { world, a, b, router, aDevice, bDevice, far }
+}
+
+test('each routed hop takes one from the TTL', () => {
+  const { world, a, bDevice } = routed()
+  const ttls: number[] = []
+  bDevice.tap = (frame) => void (frame.bytes[frame.start + 12] === 8 && frame.bytes[frame.start + 13] === 0 && ttls.push(frame.bytes[frame.start + 22]))
+  ping(a, '10.2.0.1')
+  world.scheduler.run(SECOND)
+  expect(ttls).toEqual([63, 64])
+  expect(world.frames.inUse).toBe(0)
+})
+
+test('a TTL of one ends at the router, which says so from its near address', () => {
+  const { world, a, aDevice } = routed()
+  const seen = watch(aDevice)
+  ping(a, '10.2.0.1', 1, 1)
+  world.scheduler.run(SECOND)
+  expect(seen.at(-1)).toBe('IP 10.1.0.254 > 10.1.0.1: ICMP time exceeded in-transit, length 92')
+})
+
+test('a host that does not forward stays silent', () => {
+  const { world, a, router, aDevice } = routed()
+  router.sysctl.set('net.ipv4.ip_forward', '0')
+  const seen = watch(aDevice)
+  ping(a, '10.2.0.1')
+  world.scheduler.run(SECOND)
+  expect(seen.filter((line) => line.includes('ICMP'))).toHaveLength(1)
+  expect(router.counters.ipInAddrErrors).toBe(1)
+})
+
+test('no route: net unreachable is charged twice, so the fourth ping in three seconds gets no answer', () => {
+  const { world, a, aDevice } = routed()
+  const seen = watch(aDevice)
+  for (let i = 0; i < 5; i++) {
+    ping(a, '203.0.113.1', i)
+    world.scheduler.run(world.scheduler.now + SECOND)
+  }
+  const errors = seen.filter((line) => line.includes('net 203.0.113.1 unreachable'))
+  expect(errors).toHaveLength(4)
+})
+
+test.each([
+  ['blackhole', 0, ''],
+  ['unreachable', 1, 'ICMP host 10.9.0.1 unreachable'],
+  ['prohibit', 1, 'ICMP host 10.9.0.1 unreachable - admin prohibited filter'],
+] as const)('a %s route on the way', (type, count, text) => {
+  const { world, a, router, aDevice } = routed()
+  router.main.add(route({ type, destination: parseCidr('10.9.0.0/16') }))
+  const seen = watch(aDevice)
+  ping(a, '10.9.0.1')
+  world.scheduler.run(SECOND)
+  const errors = seen.filter((line) => line.includes('unreachable'))
+  expect(errors).toHaveLength(count)
+  if (count > 0) expect(errors[0]).toContain(text)
+})
+
+test('a narrower next hop: fragmentation needed, and the sender remembers the path', () => {
+  const { world, a, far, aDevice } = routed()
+  far.mtu = 1400
+  const seen = watch(aDevice)
+  ping(a, '10.2.0.1', 1, 64, 1472)
+  world.scheduler.run(SECOND)
+  expect(seen.at(-1)).toBe('IP 10.1.0.254 > 10.1.0.1: ICMP 10.2.0.1 unreachable - need to frag (mtu 1400), length 556')
+  expect(a.mtuTo(parseIpv4('10.2.0.1'))).toBe(1400)
+  expect(ping(a, '10.2.0.1', 2, 64, 1472)).toBe('EMSGSIZE')
+  world.scheduler.run(700 * SECOND)
+  expect(a.mtuTo(parseIpv4('10.2.0.1'))).toBe(1500)
+  expect(world.frames.inUse).toBe(0)
+})
+
+test('without DF a packet is cut to fit, and put together again at its end', () => {
+  const { world, a, bDevice } = routed()
+  const seen = watch(bDevice)
+  ping(a, '10.2.0.1', 1, 64, 4000, 0)
+  world.scheduler.run(SECOND)
+  expect(seen.filter((line) => line.startsWith('IP 10.1.0.1'))).toHaveLength(3)
+  expect(seen.filter((line) => line.startsWith('IP 10.2.0.1'))).toHaveLength(3)
+  expect(world.frames.inUse).toBe(0)
+})
+
+test('pieces that never become a whole are given up after thirty seconds', () => {
+  const { world, a, b } = routed()
+  let pieces = 0
+  const device = b.devices.get('eth0')
+  const stack = device?.receiver
+  if (device === undefined || stack === null || stack === undefined) throw new Error('b has no eth0')
+  device.receiver = {
+    receive: (frame, from) => {
+      const isPiece = frame.end - frame.start > 1000
+      if (isPiece && ++pieces === 2) world.frames.consume(frame)
+      else stack.receive(frame, from)
+    },
+  }
+  ping(a, '10.2.0.1', 1, 64, 4000, 0)
+  world.scheduler.run(20 * SECOND)
+  expect(world.frames.inUse).toBe(2)
+  world.scheduler.run(40 * SECOND)
+  expect(b.counters.ipReasmFails).toBe(1)
+  expect(world.frames.inUse).toBe(0)
+})
+
+test('sending without a route is refused to the sender', () => {
+  const world = newWorld()
+  const alone = new Netns(world, 'alone')
+  expect(ping(alone, '10.0.0.1')).toBe('ENETUNREACH')
+  expect(world.frames.inUse).toBe(0)
+})
+
+test('an own address is reached over lo', () => {
+  const { world, a, aDevice } = routed()
+  const outside = watch(aDevice)
+  const inside = watch(a.loopback)
+  ping(a, '10.1.0.1')
+  world.scheduler.run(SECOND)
+  expect(outside).toEqual([])
+  expect(inside).toHaveLength(2)
+})
