@@ -1,0 +1,61 @@
+/** Where a socket's datagrams would go: the answer of ip_route_output_key for connect(2) and sendto(2). */
+import type { Errno } from '../net/errno.ts'
+import type { Netns } from '../net/netns.ts'
+import { ANY, type Ipv4, LOOPBACK } from '../wire/address.ts'
+import * as icmp from '../wire/icmp.ts'
+
+/** 0.0.0.0 as a destination means this host. */
+export function realDestination(destination: Ipv4): Ipv4 {
+  return destination === ANY ? LOOPBACK : destination
+}
+
+/** Null when there is a way; otherwise what the call returns. */
+export function routeError(netns: Netns, destination: Ipv4): Errno | null {
+  const route = netns.lookup(destination)
+  if (route === null) return 'ENETUNREACH'
+  if (route.type === 'unreachable') return 'EHOSTUNREACH'
+  if (route.type === 'prohibit') return 'EACCES'
+  if (route.type === 'blackhole') return 'EINVAL'
+  return null
+}
+
+/** The address that our packets to the destination carry; ANY when there is no way. */
+export function sourceTo(netns: Netns, destination: Ipv4): Ipv4 {
+  const route = netns.lookup(destination)
+  return route === null ? ANY : netns.sourceFor(route, destination)
+}
+
+// icmp_err_convert of net/ipv4/icmp.c, by code of destination unreachable. EHOSTDOWN and ENONET (7 and 8), which
+// no router sends any more, are reported as EHOSTUNREACH.
+const errnos: readonly Errno[] = [
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENOPROTOOPT',
+  'ECONNREFUSED',
+  'EMSGSIZE',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+]
+const fatal = 0b1110_0111_1100_1100
+
+/** The errno that an ICMP error means. */
+export function errnoOf(type: number, code: number): Errno {
+  if (type === icmp.PARAMETER_PROBLEM) return 'EPROTO'
+  if (type !== icmp.DESTINATION_UNREACHABLE) return 'EHOSTUNREACH'
+  return errnos[code] ?? 'EHOSTUNREACH'
+}
+
+/** Is it a hard error, which even a socket without IP_RECVERR is told of? */
+export function isFatal(type: number, code: number): boolean {
+  if (type === icmp.PARAMETER_PROBLEM) return true
+  return type === icmp.DESTINATION_UNREACHABLE && code < 16 && ((fatal >> code) & 1) === 1
+}

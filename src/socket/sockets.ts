@@ -1,0 +1,125 @@
+/**
+ * The sockets of one namespace. Whoever shares the namespace (the containers of a pod) shares these: a port can
+ * be bound once. Above `net`, below tunnels and programs; it imports `net`, `link`, `sim` and `wire`.
+ */
+import type { Frame } from '../link/frame.ts'
+import type { Netns } from '../net/netns.ts'
+import { ANY, type Ipv4 } from '../wire/address.ts'
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
+import { IcmpSocket, IcmpTransport } from './icmp.ts'
+import { infoOf, type TcpInfo } from './tcp/info.ts'
+import { TcpSocket } from './tcp/socket.ts'
+import { TcpStack } from './tcp/stack.ts'
+import type { TcpState } from './tcp/state.ts'
+import { TcpTransport } from './tcp/transport.ts'
+import { UdpSocket, UdpTransport } from './udp.ts'
+
+export interface Endpoint {
+  readonly address: Ipv4
+  readonly port: number
+}
+
+/** One line of ss(8). */
+export interface SocketInfo {
+  readonly protocol: 'tcp' | 'udp'
+  /** UDP sockets are UNCONN, or ESTABLISHED when connected. */
+  readonly state: TcpState | 'UNCONN'
+  /** Unread bytes; connections not yet accepted, of a listener. */
+  readonly recvQ: number
+  /** Unacknowledged bytes; the backlog, of a listener. */
+  readonly sendQ: number
+  readonly local: Endpoint
+  readonly remote: Endpoint
+  /** Of TCP connections. */
+  readonly tcp: TcpInfo | null
+}
+
+const registry = new WeakMap<Netns, Sockets>()
+const ANYWHERE: Endpoint = { address: ANY, port: 0 }
+
+export class Sockets {
+  readonly netns: Netns
+  readonly #tcp: TcpStack
+  readonly #udp: UdpTransport
+  readonly #icmp: IcmpTransport
+
+  private constructor(netns: Netns) {
+    this.netns = netns
+    this.#tcp = new TcpStack(netns)
+    this.#udp = new UdpTransport(netns)
+    this.#icmp = new IcmpTransport(netns)
+    netns.transports[IPPROTO_ICMP] = this.#icmp
+    netns.transports[IPPROTO_TCP] = new TcpTransport(this.#tcp)
+    netns.transports[IPPROTO_UDP] = this.#udp
+  }
+
+  /** The sockets of this namespace: always the same object. */
+  static of(netns: Netns): Sockets {
+    let sockets = registry.get(netns)
+    if (sockets === undefined) {
+      sockets = new Sockets(netns)
+      registry.set(netns, sockets)
+    }
+    return sockets
+  }
+
+  udp(): UdpSocket {
+    return new UdpSocket(this.#udp)
+  }
+
+  tcp(): TcpSocket {
+    return new TcpSocket(this.#tcp)
+  }
+
+  icmp(): IcmpSocket {
+    return new IcmpSocket(this.#icmp)
+  }
+
+  /**
+   * A kernel port, such as VXLAN's. The handler takes each frame: frame.start is its UDP header, frame.network
+   * the IP header. Returns what gives the port back.
+   */
+  encapsulation(port: number, handler: (frame: Frame) => void): () => void {
+    return this.#udp.encapsulation(port, handler)
+  }
+
+  /** Everything ss(8) would show; listeners, then connections, then UDP. */
+  list(): SocketInfo[] {
+    return [...this.#listeners(), ...this.#connections(), ...this.#datagrams()]
+  }
+
+  #listeners(): SocketInfo[] {
+    const list: SocketInfo[] = []
+    for (const { localAddress, localPort, listening } of this.#tcp.ports.all()) {
+      if (listening === null) continue
+      const local = { address: localAddress, port: localPort }
+      const recvQ = listening.waiting
+      list.push({ protocol: 'tcp', state: 'LISTEN', recvQ, sendQ: listening.backlog, local, remote: ANYWHERE, tcp: null })
+    }
+    return list
+  }
+
+  #connections(): SocketInfo[] {
+    return this.#tcp.connections.all().map((connection) => ({
+      protocol: 'tcp',
+      state: connection.state,
+      recvQ: connection.receive.readable,
+      sendQ: connection.send.queued,
+      local: { address: connection.localAddress, port: connection.localPort },
+      remote: { address: connection.remoteAddress, port: connection.remotePort },
+      tcp: infoOf(connection),
+    }))
+  }
+
+  #datagrams(): SocketInfo[] {
+    return this.#udp.ports.all().map((socket) => ({
+      protocol: 'udp',
+      state: socket.connected ? 'ESTABLISHED' : 'UNCONN',
+      recvQ: 0,
+      sendQ: 0,
+      local: { address: socket.localAddress, port: socket.localPort },
+      remote: { address: socket.remoteAddress, port: socket.remotePort },
+      tcp: null,
+    }))
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * One connection: RFC 9293's transmission control block. It holds what its parts (sending, receiving,
+ * acknowledging, round trip, congestion) have in common, its three timers, and what its program must be told.
+ * What happens to it is written in input, output and timers.
+ */
+import type { World } from '../../link/world.ts'
+import type { Errno } from '../../net/errno.ts'
+import type { Netns } from '../../net/netns.ts'
+import { JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
+import { MILLISECOND, type Task, Timer } from '../../sim/scheduler.ts'
+import { ANY, type Ipv4 } from '../../wire/address.ts'
+import { DEFAULT_TTL, HEADER as IP_HEADER } from '../../wire/ipv4.ts'
+import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
+import { Acknowledging } from './acks.ts'
+import { Congestion, reno } from './congestion.ts'
+import { ReceiveQueue } from './receive.ts'
+import { RoundTrip, RTO_MAX } from './rtt.ts'
+import { SendQueue } from './send.ts'
+import type { TcpState } from './state.ts'
+import type { Tuple, TupleTable } from './table.ts'
+
+/** What the program is to be told when the present segment or timer has been dealt with. */
+export const Wake = { ACCEPTED: 1, CONNECTED: 2, READABLE: 4, WRITABLE: 8, CLOSED: 16 } as const
+
+/** The program's side: a TcpSocket. */
+export interface Owner {
+  connected(): void
+  arrived(): void
+  writable(): void
+  closed(error: Errno | null): void
+}
+
+/** Where a passively opened connection comes from. */
+export interface Acceptor {
+  /** Nobody fetches connections: the handshake is not completed. */
+  readonly full: boolean
+  /** The handshake is over: give it an owner. */
+  accepted(connection: Connection): void
+  /** The handshake failed. */
+  abandoned(connection: Connection): void
+}
+
+/** What the timers do; the timers file provides it. */
+export interface Alarms {
+  retransmit(connection: Connection): void
+  acknowledge(connection: Connection): void
+  expire(connection: Connection): void
+}
+
+/** The segment size assumed of a peer that names none (RFC 9293 section 3.7.1), and the least we use. */
+const DEFAULT_MSS = 536
+const LEAST_MSS = 48
+/** `nop, nop, TS`: what every segment but the SYN carries when timestamps were agreed. */
+export const TIMESTAMPS_LENGTH = 12
+
+/** TCP_TIMEWAIT_LEN, in seconds: no sysctl changes it. */
+const TIME_WAIT = 60
+
+class Alarm implements Task {
+  #connection: Connection
+  #action: (connection: Connection) => void
+
+  constructor(connection: Connection, action: (connection: Connection) => void) {
+    this.#connection = connection
+    this.#action = action
+  }
+
+  run(): void {
+    this.#action(this.#connection)
+  }
+}
+
+export class Connection implements Tuple<Connection> {
+  readonly netns: Netns
+  readonly world: World
+  readonly #table: TupleTable<Connection>
+  chain: Connection | null = null
+  owner: Owner | null = null
+  acceptor: Acceptor | null = null
+  state: TcpState = 'CLOSED'
+  localAddress: Ipv4 = ANY
+  localPort = 0
+  remoteAddress: Ipv4 = ANY
+  remotePort = 0
+  ttl = DEFAULT_TTL
+  tos = 0
+  /** Wakes that are due, and why the connection ended. */
+  wake = 0
+  error: Errno | null = null
+  /** The last ICMP error that did not end the connection. */
+  softError: Errno | null = null
+
+  readonly send = new SendQueue()
+  readonly receive = new ReceiveQueue()
+  readonly acks = new Acknowledging()
+  readonly roundTrip = new RoundTrip()
+  readonly congestion = new Congestion(reno)
+
+  noDelay = false
+  /** The program will read no more: data that comes is answered with RST. */
+  receiveShut = false
+  /** A write took less than was offered: tell when there is room. */
+  wantsRoom = false
+
+  /** Data bytes of a full segment. */
+  mss = DEFAULT_MSS
+  peerMss = DEFAULT_MSS
+  #pathMtu = 0
+  /** What our SYN says, and with the timestamps' length taken off (advmss). */
+  advertisedMss = 0
+  /** The peer's window scale; ours is `receive.scale`. */
+  sendScale = 0
+  sack = false
+  timestamps = false
+  scaling = false
+  /** The peer's latest timestamp (TS.Recent), and the offset of our own clock. */
+  recentTimestamp = 0
+  clockOffset = 0
+  #id: number
+  /** skb->hash of what we send: names the flow to tunnels. New after each time-out. */
+  flow = 0
+
+  /** Time-outs in a row, in the life of the handshake or connection, and the exponent of back-off. */
+  timeouts = 0
+  allTimeouts = 0
+  backoff = 0
+  /** Unanswered zero-window probes; the retransmission timer is the probe timer while `probing`. */
+  probes = 0
+  probing = false
+  /** When a segment outside the window was last answered, in jiffies. */
+  lastRejection = -1_000_000
+  segmentsIn = 0
+  segmentsOut = 0
+  dataIn = 0
+  dataOut = 0
+  bytesAcked = 0
+  bytesReceived = 0
+  bytesResent = 0
+  resent = 0
+
+  readonly retransmission: Timer
+  readonly acknowledgment: Timer
+  readonly lifetime: Timer
+
+  constructor(netns: Netns, table: TupleTable<Connection>, alarms: Alarms) {
+    this.netns = netns
+    this.world = netns.world
+    this.#table = table
+    this.#id = netns.world.random.below(65536)
+    this.retransmission = new Timer(new Alarm(this, alarms.retransmit))
+    this.acknowledgment = new Timer(new Alarm(this, alarms.acknowledge))
+    this.lifetime = new Timer(new Alarm(this, alarms.expire))
+    this.rehash()
+  }
+
+  /** Takes its place among the connections of the namespace; addresses and ports are set. */
+  enter(state: TcpState): void {
+    this.state = state
+    this.#table.add(this)
+  }
+
+  /** Our timestamp clock: milliseconds (RFC 7323 section 5.4). */
+  clock(): number {
+    return (Math.floor(this.world.scheduler.now / MILLISECOND) + this.clockOffset) | 0
+  }
+
+  jiffies(): number {
+    return jiffies(this.world.scheduler.now)
+  }
+
+  /** IP identification: one more for each segment. */
+  nextId(): number {
+    const id = this.#id
+    this.#id = (id + 1) & 0xffff
+    return id
+  }
+
+  /** A new path through tunnels and ECMP (sk_rethink_txhash). */
+  rehash(): void {
+    this.flow = this.world.random.below(0x7fffffff) + 1
+  }
+
+  /** The retransmission time-out, backed off, in jiffies. */
+  get timeout(): number {
+    return Math.min(this.roundTrip.timeout * 2 ** this.backoff, RTO_MAX)
+  }
+
+  /** Full segments follow the path's MTU, the peer's offer, and half of its largest window (tcp_sync_mss). */
+  sizeSegments(): void {
+    this.#pathMtu = this.netns.mtuTo(this.remoteAddress)
+    const path = this.#pathMtu - IP_HEADER - TCP_HEADER
+    const options = this.timestamps ? TIMESTAMPS_LENGTH : 0
+    let mss = Math.min(this.peerMss, path) - options
+    const largest = this.send.largestWindow
+    const half = largest > DEFAULT_MSS ? largest >> 1 : largest
+    if (half > 0 && mss > half) mss = half
+    this.mss = Math.max(mss, LEAST_MSS)
+    this.send.grow(this.congestion.window, Math.max(this.mss, this.peerMss))
+  }
+
+  /** The same, when the path's MTU is no longer what it was. */
+  followPath(): void {
+    if (this.netns.mtuTo(this.remoteAddress) !== this.#pathMtu) this.sizeSegments()
+  }
+
+  /** The retransmission timer runs while something is unacknowledged (tcp_rearm_rto). */
+  rearm(): void {
+    const { scheduler } = this.world
+    this.probing = false
+    if (this.send.sent.size === 0) scheduler.cancel(this.retransmission)
+    else scheduler.at(this.retransmission, wheel(scheduler.now, this.timeout * JIFFY))
+  }
+
+  /** The peer's window is shut: ask again after a while. */
+  armProbe(): void {
+    const { scheduler } = this.world
+    const delay = Math.min(Math.max(this.roundTrip.timeout, 50) * 2 ** this.backoff, RTO_MAX)
+    this.probing = true
+    scheduler.at(this.retransmission, wheel(scheduler.now, delay * JIFFY))
+  }
+
+  /** Lets the owed acknowledgment wait (tcp_send_delayed_ack). False: it has waited enough, send it. */
+  delayAcknowledgment(): boolean {
+    const { scheduler } = this.world
+    const { now } = scheduler
+    const delay = this.acks.delay(this.roundTrip.smoothed)
+    const due = wheel(now, delay * JIFFY)
+    if (this.acknowledgment.armed) {
+      const standing = scheduler.dueOf(this.acknowledgment)
+      if (standing <= now + (delay >> 2) * JIFFY) return false
+      if (standing <= due) return true
+    }
+    scheduler.at(this.acknowledgment, due)
+    return true
+  }
+
+  /** TIME-WAIT and the wait of an orphan in FIN-WAIT-2 end by themselves. */
+  expireAfter(seconds: number): void {
+    const { scheduler } = this.world
+    scheduler.at(this.lifetime, wheel(scheduler.now, seconds * 1e9))
+  }
+
+  /** Both directions are over: what is left is to answer stragglers (RFC 9293 section 3.6.1). Again: from anew. */
+  enterTimeWait(): void {
+    const { scheduler } = this.world
+    if (this.state !== 'TIME-WAIT') this.wake |= Wake.CLOSED
+    this.state = 'TIME-WAIT'
+    scheduler.cancel(this.retransmission)
+    scheduler.cancel(this.acknowledgment)
+    this.send.release()
+    this.expireAfter(TIME_WAIT)
+  }
+
+  /** The end: timers stop, the tuple is free. What was received can still be read. */
+  end(error: Errno | null): void {
+    if (this.state === 'CLOSED') return
+    const { scheduler } = this.world
+    // TIME-WAIT was the end as far as the program is concerned.
+    if (this.state !== 'TIME-WAIT') {
+      this.wake |= Wake.CLOSED
+      this.error = error
+    }
+    this.state = 'CLOSED'
+    scheduler.cancel(this.retransmission)
+    scheduler.cancel(this.acknowledgment)
+    scheduler.cancel(this.lifetime)
+    this.#table.remove(this)
+    this.send.release()
+    if (this.acceptor !== null) {
+      const acceptor = this.acceptor
+      this.acceptor = null
+      this.wake = 0
+      acceptor.abandoned(this)
+    }
+  }
+
+  /**
+   * Tells the program what happened. It comes last in each event: what the program sends in answer must not
+   * overtake the acknowledgment that the kernel sends first.
+   */
+  tell(): void {
+    const wake = this.wake
+    if (wake === 0) return
+    this.wake = 0
+    if ((wake & Wake.ACCEPTED) !== 0 && this.acceptor !== null) {
+      const acceptor = this.acceptor
+      this.acceptor = null
+      acceptor.accepted(this)
+    }
+    if ((wake & Wake.CONNECTED) !== 0) this.owner?.connected()
+    if ((wake & Wake.READABLE) !== 0) this.owner?.arrived()
+    if ((wake & Wake.WRITABLE) !== 0) this.owner?.writable()
+    if ((wake & Wake.CLOSED) !== 0) this.owner?.closed(this.error)
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Arriving segments of a connection, in the order of RFC 9293 section 3.10.7 and with Linux's refinements
+ * (tcp_rcv_state_process, tcp_validate_incoming: RFC 5961's challenge ACKs, RFC 7323's PAWS). The urgent pointer
+ * is not used: urgent data is read in its place like any other.
+ */
+import type { Errno } from '../../net/errno.ts'
+import { HZ } from '../../sim/jiffies.ts'
+import * as tcp from '../../wire/tcp.ts'
+import { Ack, acknowledge } from './acknowledge.ts'
+import { TIMESTAMPS_LENGTH, Wake, type Connection } from './connection.ts'
+import { acknowledgeData, takeData } from './data.ts'
+import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
+import type { Segment } from './segment.ts'
+
+/** tcp_invalid_ratelimit: half a second between answers to segments that should not have come. */
+const REJECTION_PACE = HZ / 2
+
+export function receive(connection: Connection, segment: Segment): void {
+  connection.segmentsIn++
+  switch (connection.state) {
+    case 'CLOSED':
+    case 'LISTEN':
+      return
+    case 'SYN-SENT':
+      synSent(connection, segment)
+      break
+    case 'TIME-WAIT':
+      timeWait(connection, segment)
+      break
+    default:
+      synchronised(connection, segment)
+  }
+  connection.tell()
+}
+
+/** Agrees on the options of the peer's SYN; ours are those that we (would) offer. */
+export function negotiate(connection: Connection, segment: Segment): void {
+  if (segment.mss > 0) connection.peerMss = segment.mss
+  connection.timestamps = connection.timestamps && segment.timestamps
+  connection.sack = connection.sack && segment.sackPermitted
+  connection.scaling = connection.scaling && segment.windowScale >= 0
+  if (connection.scaling) connection.sendScale = segment.windowScale
+  else connection.receive.scale = 0
+  if (connection.timestamps) connection.recentTimestamp = segment.timestamp
+  connection.receive.begin(segment.sequence)
+  connection.send.windowSequence = segment.sequence
+}
+
+function synSent(connection: Connection, segment: Segment): void {
+  const { send, netns } = connection
+  const acknowledges = segment.has(tcp.ACK)
+  if (acknowledges) {
+    const ack = segment.acknowledgment
+    if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) return refuse(netns, segment)
+  }
+  if (segment.has(tcp.RST)) {
+    if (acknowledges) connection.end('ECONNREFUSED')
+    return
+  }
+  if (!segment.has(tcp.SYN)) return
+  negotiate(connection, segment)
+  if (!acknowledges) {
+    connection.state = 'SYN-RECEIVED'
+    send.window = segment.window
+    connection.sizeSegments()
+    return answerSyn(connection)
+  }
+  acknowledge(connection, segment)
+  connection.sizeSegments()
+  establish(connection)
+  connection.wake |= Wake.CONNECTED
+  sendAck(connection)
+}
+
+/** The handshake is over on our side. */
+function establish(connection: Connection): void {
+  const { receive, acks, congestion, timestamps, send } = connection
+  const advertised = connection.advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0)
+  connection.state = 'ESTABLISHED'
+  connection.timeouts = 0
+  connection.backoff = 0
+  congestion.begin(connection.resent > 1)
+  acks.start(advertised, connection.mss, receive.window)
+  acks.lastReceived = connection.jiffies()
+  receive.established(advertised)
+  send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
+}
+
+/** Everything from SYN-RECEIVED to LAST-ACK. */
+function synchronised(connection: Connection, segment: Segment): void {
+  if (!valid(connection, segment)) return
+  const { send } = connection
+  const opening = connection.state === 'SYN-RECEIVED'
+  if (opening) {
+    const ack = segment.acknowledgment
+    if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) return refuse(connection.netns, segment)
+    if (connection.acceptor?.full === true) return
+  }
+  const result = acknowledge(connection, segment)
+  if (result === Ack.UNSENT) return challenge(connection)
+  const { timestamps, receive } = connection
+  if (timestamps && segment.timestamps && receive.mayStamp(segment.sequence)) connection.recentTimestamp = segment.timestamp
+  if (opening) {
+    establish(connection)
+    connection.wake |= connection.acceptor === null ? Wake.CONNECTED : Wake.ACCEPTED
+  }
+  if (!closing(connection, segment)) return
+  if (mayCarryData(connection, segment)) takeData(connection, segment)
+  push(connection)
+  acknowledgeData(connection)
+}
+
+/** tcp_validate_incoming: timestamp, sequence, RST, SYN, and whether there is an ACK at all. */
+function valid(connection: Connection, segment: Segment): boolean {
+  const { receive, send } = connection
+  const { sequence, end } = segment
+  const reset = segment.has(tcp.RST)
+  if (segment.has(tcp.SYN) && connection.state === 'SYN-RECEIVED' && sequence === ((receive.next - 1) | 0)) {
+    // The peer did not hear our SYN-ACK: its SYN came again.
+    if (!reset && !segment.has(tcp.ACK) && send.sent.size > 0) resend(connection, 0)
+    else if (segment.has(tcp.ACK)) return true
+    return false
+  }
+  if (!reset && connection.timestamps && segment.timestamps && tooOld(connection, segment)) {
+    reject(connection, segment)
+    return false
+  }
+  if (!receive.acceptable(sequence, end)) {
+    if (segment.has(tcp.SYN)) challenge(connection)
+    else if (!reset) reject(connection, segment)
+    return false
+  }
+  if (reset) {
+    if (sequence === receive.next) connection.end(resetError(connection))
+    else challenge(connection)
+    return false
+  }
+  if (segment.has(tcp.SYN)) {
+    challenge(connection)
+    return false
+  }
+  return segment.has(tcp.ACK)
+}
+
+/** PAWS (RFC 7323 section 5): a timestamp from before the last one belongs to an old segment. */
+function tooOld(connection: Connection, segment: Segment): boolean {
+  return ((connection.recentTimestamp - segment.timestamp) | 0) > 1
+}
+
+/** What RST means in this state (tcp_reset). */
+function resetError(connection: Connection): Errno | null {
+  switch (connection.state) {
+    case 'SYN-RECEIVED':
+      return connection.acceptor === null ? 'ECONNREFUSED' : 'ECONNRESET'
+    case 'CLOSE-WAIT':
+      return 'EPIPE'
+    default:
+      return 'ECONNRESET'
+  }
+}
+
+/** Did this acknowledge our FIN? False: there is nothing more to do with the segment. */
+function closing(connection: Connection, segment: Segment): boolean {
+  const { send, receive, netns } = connection
+  switch (connection.state) {
+    case 'FIN-WAIT-1':
+      if (!send.finished) break
+      connection.state = 'FIN-WAIT-2'
+      if (connection.owner === null) connection.expireAfter(netns.sysctl.number('net.ipv4.tcp_fin_timeout'))
+      break
+    case 'FIN-WAIT-2':
+      break
+    case 'CLOSING':
+      if (!send.finished) break
+      connection.enterTimeWait()
+      return false
+    case 'LAST-ACK':
+      if (!send.finished) break
+      connection.end(null)
+      return false
+    default:
+      return true
+  }
+  const data = (segment.sequence + segment.dataLength) | 0
+  if (connection.receiveShut && segment.dataLength > 0 && tcp.after(data, receive.next)) {
+    // Nobody will read it: the peer must know (RFC 1122 section 4.2.2.13).
+    refuse(netns, segment)
+    connection.end('ECONNRESET')
+    return false
+  }
+  return true
+}
+
+/** Behind the peer's FIN only repetitions count, which are answered. */
+function mayCarryData(connection: Connection, segment: Segment): boolean {
+  const { state, receive } = connection
+  if (state === 'ESTABLISHED' || state === 'FIN-WAIT-1' || state === 'FIN-WAIT-2') return true
+  return tcp.before(segment.sequence, receive.next)
+}
+
+/** Answers a segment from outside the window with where we are (tcp_send_dupack). */
+function reject(connection: Connection, segment: Segment): void {
+  const { receive, acks } = connection
+  const { sequence, end } = segment
+  if (sequence === end) return challenge(connection)
+  if (tcp.before(sequence, receive.next)) {
+    acks.enterQuickMode(receive.window)
+    receive.duplicated(sequence, tcp.after(end, receive.next) ? receive.next : end)
+  }
+  sendAck(connection)
+}
+
+/** RFC 5961: an honest peer will answer; a forger does not see it. Not more than two a second. */
+function challenge(connection: Connection): void {
+  const now = connection.jiffies()
+  if (now - connection.lastRejection < REJECTION_PACE) return
+  connection.lastRejection = now
+  sendAck(connection)
+}
+
+/** tcp_timewait_state_process: what comes now is old, and is answered if the peer seems not to know. */
+function timeWait(connection: Connection, segment: Segment): void {
+  const { receive } = connection
+  const { sequence, end } = segment
+  const old = connection.timestamps && segment.timestamps && tooOld(connection, segment)
+  const expected = !old && sequence === receive.next
+  if (segment.has(tcp.RST)) {
+    if (expected) connection.end(null)
+    return
+  }
+  if (expected && sequence === end) return
+  if (old || segment.has(tcp.ACK)) connection.enterTimeWait()
+  challenge(connection)
+}
+
+/** May this SYN begin a new connection on a tuple that is in TIME-WAIT? (RFC 6191) */
+export function mayReopen(connection: Connection, segment: Segment): boolean {
+  if (!segment.has(tcp.SYN) || segment.has(tcp.RST) || segment.has(tcp.ACK)) return false
+  if (tcp.after(segment.sequence, connection.receive.next)) return true
+  return connection.timestamps && segment.timestamps && tcp.after(segment.timestamp, connection.recentTimestamp)
+}

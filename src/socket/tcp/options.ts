@@ -1,0 +1,94 @@
+/** The options we write, in Linux's order (tcp_options_write), each padded to four bytes. */
+import { put16, put32 } from '../../wire/bytes.ts'
+import * as tcp from '../../wire/tcp.ts'
+import type { Connection } from './connection.ts'
+
+/** Of a SYN or SYN-ACK, at `at`; returns their length. A window scale of -1 is not offered. */
+export function writeSyn(
+  bytes: Uint8Array,
+  at: number,
+  mss: number,
+  sack: boolean,
+  timestamps: boolean,
+  value: number,
+  echo: number,
+  scale: number,
+): number {
+  let to = at
+  bytes[to] = tcp.OPTION_MSS
+  bytes[to + 1] = 4
+  put16(bytes, to + 2, mss)
+  to += 4
+  if (timestamps) {
+    // SACK permitted stands where otherwise two nops would fill up.
+    bytes[to] = sack ? tcp.OPTION_SACK_PERMITTED : tcp.OPTION_NOP
+    bytes[to + 1] = sack ? 2 : tcp.OPTION_NOP
+    to = writeStamp(bytes, to + 2, value, echo)
+  }
+  if (scale >= 0) {
+    bytes[to] = tcp.OPTION_NOP
+    bytes[to + 1] = tcp.OPTION_WINDOW_SCALE
+    bytes[to + 2] = 3
+    bytes[to + 3] = scale
+    to += 4
+  }
+  if (sack && !timestamps) {
+    bytes[to] = tcp.OPTION_NOP
+    bytes[to + 1] = tcp.OPTION_NOP
+    bytes[to + 2] = tcp.OPTION_SACK_PERMITTED
+    bytes[to + 3] = 2
+    to += 4
+  }
+  return to - at
+}
+
+/** Of any other segment; returns their length. */
+export function write(bytes: Uint8Array, at: number, connection: Connection): number {
+  let to = at
+  if (connection.timestamps) {
+    bytes[to] = tcp.OPTION_NOP
+    bytes[to + 1] = tcp.OPTION_NOP
+    to = writeStamp(bytes, to + 2, connection.clock(), connection.recentTimestamp)
+  }
+  const { receive } = connection
+  const duplicate = receive.duplicateBegin !== receive.duplicateEnd
+  if (connection.sack && (duplicate || receive.pieces > 0)) {
+    // 40 bytes of options hold four blocks, or three beside the timestamps.
+    to = writeBlocks(bytes, to, connection, connection.timestamps ? 3 : 4)
+  }
+  return to - at
+}
+
+function writeStamp(bytes: Uint8Array, at: number, value: number, echo: number): number {
+  bytes[at] = tcp.OPTION_TIMESTAMPS
+  bytes[at + 1] = 10
+  put32(bytes, at + 2, value)
+  put32(bytes, at + 6, echo)
+  return at + 10
+}
+
+/** SACK blocks: a stretch that came twice first, then the pieces, latest first. */
+function writeBlocks(bytes: Uint8Array, at: number, connection: Connection, most: number): number {
+  const { receive } = connection
+  let blocks = 0
+  let to = at + 4
+  if (receive.duplicateBegin !== receive.duplicateEnd) {
+    put32(bytes, to, receive.duplicateBegin)
+    put32(bytes, to + 4, receive.duplicateEnd)
+    receive.duplicated(0, 0)
+    to += 8
+    blocks++
+  }
+  for (let rank = 0; blocks < most && rank < receive.pieces; rank++) {
+    const piece = receive.latest(rank)
+    put32(bytes, to, receive.pieceBegin(piece))
+    put32(bytes, to + 4, receive.pieceEnd(piece))
+    to += 8
+    blocks++
+  }
+  bytes[at] = tcp.OPTION_NOP
+  bytes[at + 1] = tcp.OPTION_NOP
+  bytes[at + 2] = tcp.OPTION_SACK
+  bytes[at + 3] = 2 + blocks * 8
+  return to
+}

@@ -1,0 +1,196 @@
+/** Segments on their way out (net/ipv4/tcp_output.c). */
+import type { Errno } from '../../net/errno.ts'
+import type { Netns } from '../../net/netns.ts'
+import type { Ipv4 } from '../../wire/address.ts'
+import * as ipv4 from '../../wire/ipv4.ts'
+import * as tcp from '../../wire/tcp.ts'
+import type { Connection } from './connection.ts'
+import * as options from './options.ts'
+import type { Segment } from './segment.ts'
+import { LOST, RESENT } from './sent.ts'
+
+/** The largest header: 20 bytes and 40 of options. */
+const LONGEST_HEADER = 60
+
+/** Builds one segment of `length` bytes from the send buffer and sends it. */
+function transmit(connection: Connection, sequence: number, length: number, flags: number): Errno | null {
+  const { netns, world, send, receive, acks } = connection
+  const { localAddress: source, remoteAddress: destination, localPort, remotePort } = connection
+  const syn = (flags & tcp.SYN) !== 0
+  const frame = world.frames.take(LONGEST_HEADER + length)
+  const { bytes, start: at } = frame
+  const optionsAt = at + tcp.HEADER
+  const header = tcp.HEADER + (syn ? synOptions(connection, bytes, optionsAt) : options.write(bytes, optionsAt, connection))
+  const window = syn ? receive.window : receive.select(acks.segment)
+  if (length > 0) send.ring.read(sequence, bytes, at + header, length)
+  frame.end = at + header + length
+  frame.hash = connection.flow
+  const acknowledges = (flags & tcp.ACK) !== 0
+  const ack = acknowledges ? receive.next : 0
+  tcp.write(bytes, at, frame.end, header, source, destination, localPort, remotePort, sequence, ack, flags, window)
+  if (acknowledges) {
+    acks.sent()
+    world.scheduler.cancel(connection.acknowledgment)
+  }
+  if (length > 0) {
+    acks.answered(connection.jiffies())
+    connection.dataOut++
+  }
+  connection.segmentsOut++
+  // Linux answers from a socket of its own for a connection request and in TIME-WAIT: identification 0.
+  const unowned = (syn && connection.acceptor !== null) || connection.state === 'TIME-WAIT'
+  const id = unowned ? 0 : connection.nextId()
+  return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, connection.tos, id, ipv4.DF)
+}
+
+function synOptions(connection: Connection, bytes: Uint8Array, at: number): number {
+  const { advertisedMss, sack, timestamps, recentTimestamp } = connection
+  const scale = connection.scaling ? connection.receive.scale : -1
+  return options.writeSyn(bytes, at, advertisedMss, sack, timestamps, connection.clock(), recentTimestamp, scale)
+}
+
+/** Sends SYN, or SYN-ACK in SYN-RECEIVED, for the first time. */
+export function sendSyn(connection: Connection): void {
+  const { send, world } = connection
+  const flags = connection.state === 'SYN-SENT' ? tcp.SYN : tcp.SYN | tcp.ACK
+  send.next = (send.una + 1) | 0
+  send.sent.push(send.una, send.next, flags, world.scheduler.now)
+  connection.rearm()
+  transmit(connection, send.una, 0, flags)
+}
+
+/** Both sides sent SYN: ours goes out again, now with ACK (simultaneous open). */
+export function answerSyn(connection: Connection): void {
+  const { send, world } = connection
+  send.sent.clear()
+  send.sent.push(send.una, send.next, tcp.SYN | tcp.ACK, world.scheduler.now)
+  connection.rearm()
+  transmit(connection, send.una, 0, tcp.SYN | tcp.ACK)
+}
+
+/** A segment that only acknowledges. */
+export function sendAck(connection: Connection): void {
+  const { send } = connection
+  // tcp_acceptable_seq: not beyond a window that the peer took back.
+  const edge = (send.una + send.window) | 0
+  transmit(connection, tcp.before(edge, send.next) ? edge : send.next, 0, tcp.ACK)
+}
+
+/** A zero-window probe: an old sequence number that the peer must answer (tcp_xmit_probe_skb). */
+export function sendProbe(connection: Connection): void {
+  const { send } = connection
+  const length = Math.min(send.unsent, send.room, connection.mss)
+  if (length > 0) sendNext(connection, length, false)
+  else transmit(connection, (send.una - 1) | 0, 0, tcp.ACK)
+}
+
+/** The connection is given up: RST from its own socket (tcp_send_active_reset). */
+export function sendReset(connection: Connection): void {
+  transmit(connection, connection.send.next, 0, tcp.RST | tcp.ACK)
+}
+
+/** Sends what the windows and Nagle's algorithm allow (tcp_write_xmit). */
+export function push(connection: Connection): void {
+  const { send, congestion } = connection
+  const { sent } = send
+  let count = 0
+  while (send.pending && sent.inFlight < congestion.window) {
+    const unsent = send.unsent
+    const length = Math.min(unsent, connection.mss)
+    const fin = send.finQueued && length === unsent
+    if (length + (fin ? 1 : 0) > send.room) break
+    const small = length < connection.mss && !fin
+    if (small && !connection.noDelay && sent.size > 0 && send.smallOut) break
+    count++
+    if (sendNext(connection, length, fin) === 'EMSGSIZE' && shrink(connection)) return
+  }
+  const limited = sent.inFlight >= congestion.window
+  if (count > 0 || limited) congestion.sent(sent.size, limited, send.una, send.next)
+  if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
+}
+
+function sendNext(connection: Connection, length: number, fin: boolean): Errno | null {
+  const { send, world } = connection
+  const begin = send.next
+  const last = length === send.unsent
+  const flags = tcp.ACK | (last && length > 0 ? tcp.PSH : 0) | (fin ? tcp.FIN : 0)
+  const idle = send.sent.size === 0
+  send.next = (begin + length + (fin ? 1 : 0)) | 0
+  if (length < connection.mss) send.smallEnd = send.next
+  send.sent.push(begin, send.next, flags, world.scheduler.now)
+  if (idle) connection.rearm()
+  return transmit(connection, begin, length, flags)
+}
+
+/** Sends segment `i` of the unacknowledged ones again, cut to the present segment size. */
+export function resend(connection: Connection, i: number): void {
+  const { send, mss, world } = connection
+  const { sent } = send
+  const begin = sent.begin(i)
+  const flags = sent.flags(i)
+  const numbers = (sent.end(i) - begin) | 0
+  let length = (flags & (tcp.SYN | tcp.FIN)) === 0 ? numbers : numbers - 1
+  let now = flags
+  if (length > mss) {
+    sent.split(i, (begin + mss) | 0, tcp.FIN | tcp.PSH)
+    length = mss
+    now = sent.flags(i)
+  }
+  sent.markResent(i, world.scheduler.now)
+  connection.resent++
+  connection.bytesResent += length
+  transmit(connection, begin, length, now)
+}
+
+/** Sends again what is marked lost, as far as the congestion window goes (tcp_xmit_retransmit_queue). */
+export function resendLost(connection: Connection): void {
+  const { send, congestion } = connection
+  const { sent } = send
+  if (sent.lost === 0) return
+  for (let i = 0; i < sent.size && sent.inFlight < congestion.window; i++) {
+    if ((sent.marks(i) & (LOST | RESENT)) === LOST) resend(connection, i)
+  }
+}
+
+/**
+ * The path became narrower: smaller segments, and what was too big goes again at once (tcp_simple_retransmit).
+ * False when nothing changed.
+ */
+export function shrink(connection: Connection): boolean {
+  const { mss, send, congestion } = connection
+  const { sent } = send
+  connection.followPath()
+  if (connection.mss >= mss) return false
+  for (let i = 0; i < sent.size; i++) {
+    if (((sent.end(i) - sent.begin(i)) | 0) > connection.mss) sent.markLost(i)
+  }
+  if (sent.lost > 0) {
+    // The window does not shrink: nothing was lost to congestion.
+    const window = congestion.window
+    congestion.window = Math.max(window, sent.size)
+    resendLost(connection)
+    congestion.window = window
+  }
+  return true
+}
+
+/** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
+export function refuse(netns: Netns, segment: Segment): void {
+  if (segment.has(tcp.RST)) return
+  const acknowledged = segment.has(tcp.ACK)
+  const sequence = acknowledged ? segment.acknowledgment : 0
+  const ack = acknowledged ? 0 : segment.end
+  bare(netns, segment, sequence, ack, acknowledged ? tcp.RST : tcp.RST | tcp.ACK)
+}
+
+/** A segment without options, from no socket: identification 0. */
+function bare(netns: Netns, segment: Segment, sequence: number, ack: number, flags: number): void {
+  const frame = netns.world.frames.take(tcp.HEADER)
+  const from: Ipv4 = segment.destination
+  const to: Ipv4 = segment.source
+  const { sourcePort, destinationPort } = segment
+  frame.end = frame.start + tcp.HEADER
+  const { bytes, start } = frame
+  tcp.write(bytes, start, frame.end, tcp.HEADER, from, to, destinationPort, sourcePort, sequence, ack, flags, 0)
+  netns.send(frame, from, to, ipv4.IPPROTO_TCP, ipv4.DEFAULT_TTL, 0, 0, ipv4.DF)
+}

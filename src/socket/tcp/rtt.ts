@@ -1,0 +1,63 @@
+/**
+ * Round-trip time and retransmission time-out: RFC 6298 as tcp_rtt_estimator does it, in microseconds, with the
+ * smoothed values kept as multiples (8 and 4 times) so that all is integer arithmetic.
+ */
+import { HZ } from '../../sim/jiffies.ts'
+import { after } from '../../wire/tcp.ts'
+
+/** TCP_TIMEOUT_INIT, TCP_RTO_MIN and TCP_RTO_MAX, in jiffies. */
+export const RTO_INITIAL = HZ
+export const RTO_MIN = HZ / 5
+export const RTO_MAX = 120 * HZ
+const RTO_MIN_MICROSECONDS = 200_000
+const MICROSECONDS_PER_JIFFY = 1_000_000 / HZ
+
+export class RoundTrip {
+  /** Eight times the smoothed round trip; 0 before the first measurement. */
+  smoothed = 0
+  /** Four times the mean deviation. */
+  deviation = 0
+  #largestDeviation = 0
+  #variance = 0
+  /** When this is acknowledged, the largest deviation is forgotten. */
+  #until = 0
+  /** The retransmission time-out in jiffies, without back-off. */
+  timeout = RTO_INITIAL
+  /** The smallest round trip seen; 0 before the first. */
+  least = 0
+
+  /** One measurement. `una` and `next` are SND.UNA and SND.NXT. */
+  measure(microseconds: number, una: number, next: number): void {
+    const sample = Math.max(1, Math.round(microseconds))
+    if (this.least === 0 || sample < this.least) this.least = sample
+    if (this.smoothed === 0) {
+      this.smoothed = sample * 8
+      this.deviation = sample * 2
+      this.#variance = Math.max(this.deviation, RTO_MIN_MICROSECONDS)
+      this.#largestDeviation = this.#variance
+      this.#until = next
+    } else this.#smooth(sample, una, next)
+    const jiffies = Math.ceil((Math.floor(this.smoothed / 8) + this.#variance) / MICROSECONDS_PER_JIFFY)
+    this.timeout = Math.min(jiffies, RTO_MAX)
+  }
+
+  #smooth(sample: number, una: number, next: number): void {
+    let error = sample - Math.floor(this.smoothed / 8)
+    this.smoothed += error
+    if (error < 0) {
+      error = -error - Math.floor(this.deviation / 4)
+      // A round trip that falls must not raise the deviation fast: Linux weighs it eight times less.
+      if (error > 0) error >>= 3
+    } else error -= Math.floor(this.deviation / 4)
+    this.deviation += error
+    if (this.deviation > this.#largestDeviation) {
+      this.#largestDeviation = this.deviation
+      if (this.#largestDeviation > this.#variance) this.#variance = this.#largestDeviation
+    }
+    if (after(una, this.#until)) {
+      if (this.#largestDeviation < this.#variance) this.#variance -= (this.#variance - this.#largestDeviation) >> 2
+      this.#until = next
+      this.#largestDeviation = RTO_MIN_MICROSECONDS
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The segments that were sent and not yet acknowledged (Linux's retransmission queue), oldest first, in rows of
+ * typed arrays: where each begins and ends, when it last left, with which flags, and what became of it.
+ */
+
+/** Given up: its time-out passed, or duplicate acknowledgments point at it. */
+export const LOST = 1
+/** Sent again since it was last given up. */
+export const RESENT = 2
+/** Was ever sent again: no round trip is measured on it (Karn). */
+export const EVER_RESENT = 4
+
+export class SentSegments {
+  #begin = new Int32Array(16)
+  #end = new Int32Array(16)
+  #time = new Float64Array(16)
+  #flags = new Uint8Array(16)
+  #marks = new Uint8Array(16)
+  #head = 0
+  #size = 0
+  #lost = 0
+  #resent = 0
+
+  /** Linux's packets_out. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many are marked lost. */
+  get lost(): number {
+    return this.#lost
+  }
+
+  /** Segments that are thought to be in the network (tcp_packets_in_flight). */
+  get inFlight(): number {
+    return this.#size - this.#lost + this.#resent
+  }
+
+  /** Sequence number of the first byte of segment `i`, counted from the oldest. */
+  begin(i: number): number {
+    return this.#begin[this.#slot(i)]
+  }
+
+  /** One past its last sequence number; SYN and FIN count. */
+  end(i: number): number {
+    return this.#end[this.#slot(i)]
+  }
+
+  sentAt(i: number): number {
+    return this.#time[this.#slot(i)]
+  }
+
+  flags(i: number): number {
+    return this.#flags[this.#slot(i)]
+  }
+
+  marks(i: number): number {
+    return this.#marks[this.#slot(i)]
+  }
+
+  push(begin: number, end: number, flags: number, now: number): void {
+    if (this.#size === this.#begin.length) this.#grow()
+    const slot = this.#slot(this.#size++)
+    this.#begin[slot] = begin
+    this.#end[slot] = end
+    this.#flags[slot] = flags
+    this.#time[slot] = now
+    this.#marks[slot] = 0
+  }
+
+  /** Forgets the oldest: it was acknowledged. */
+  shift(): void {
+    const marks = this.#marks[this.#head]
+    if ((marks & LOST) !== 0) this.#lost--
+    if ((marks & RESENT) !== 0) this.#resent--
+    this.#head = (this.#head + 1) & (this.#begin.length - 1)
+    this.#size--
+  }
+
+  /** The front of the oldest was acknowledged. */
+  trim(begin: number): void {
+    this.#begin[this.#head] = begin
+  }
+
+  markLost(i: number): void {
+    const slot = this.#slot(i)
+    const marks = this.#marks[slot]
+    if ((marks & LOST) === 0) this.#lost++
+    if ((marks & RESENT) !== 0) this.#resent--
+    this.#marks[slot] = (marks | LOST) & ~RESENT
+  }
+
+  markAllLost(): void {
+    for (let i = 0; i < this.#size; i++) this.markLost(i)
+  }
+
+  markResent(i: number, now: number): void {
+    const slot = this.#slot(i)
+    if ((this.#marks[slot] & RESENT) === 0) this.#resent++
+    this.#marks[slot] |= RESENT | EVER_RESENT
+    this.#time[slot] = now
+  }
+
+  /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */
+  split(i: number, sequence: number, lastOnly: number): void {
+    if (this.#size === this.#begin.length) this.#grow()
+    for (let k = this.#size; k > i; k--) this.#copy(this.#slot(k - 1), this.#slot(k))
+    this.#size++
+    const first = this.#slot(i)
+    const marks = this.#marks[first]
+    this.#end[first] = sequence
+    this.#flags[first] &= ~lastOnly
+    this.#begin[this.#slot(i + 1)] = sequence
+    if ((marks & LOST) !== 0) this.#lost++
+    if ((marks & RESENT) !== 0) this.#resent++
+  }
+
+  clear(): void {
+    this.#head = 0
+    this.#size = 0
+    this.#lost = 0
+    this.#resent = 0
+  }
+
+  #slot(i: number): number {
+    return (this.#head + i) & (this.#begin.length - 1)
+  }
+
+  #copy(from: number, to: number): void {
+    this.#begin[to] = this.#begin[from]
+    this.#end[to] = this.#end[from]
+    this.#time[to] = this.#time[from]
+    this.#flags[to] = this.#flags[from]
+    this.#marks[to] = this.#marks[from]
+  }
+
+  #grow(): void {
+    const size = this.#begin.length
+    const begin = new Int32Array(size * 2)
+    const end = new Int32Array(size * 2)
+    const time = new Float64Array(size * 2)
+    const flags = new Uint8Array(size * 2)
+    const marks = new Uint8Array(size * 2)
+    for (let i = 0; i < this.#size; i++) {
+      const slot = this.#slot(i)
+      begin[i] = this.#begin[slot]
+      end[i] = this.#end[slot]
+      time[i] = this.#time[slot]
+      flags[i] = this.#flags[slot]
+      marks[i] = this.#marks[slot]
+    }
+    this.#begin = begin
+    this.#end = end
+    this.#time = time
+    this.#flags = flags
+    this.#marks = marks
+    this.#head = 0
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * TCP sockets as programs use them. Callbacks are set once; each is called at the end of the event that caused
+ * it. After close() or abort() the program hears no more, as after close(2).
+ */
+import type { Errno } from '../../net/errno.ts'
+import { ANY, isMulticast, type Ipv4 } from '../../wire/address.ts'
+import { chooseEphemeral } from '../ports.ts'
+import { realDestination, routeError, sourceTo } from '../route.ts'
+import type { Connection, Owner } from './connection.ts'
+import { acknowledgeReading } from './data.ts'
+import { infoOf, type TcpInfo } from './info.ts'
+import { Listening } from './listening.ts'
+import { push, sendReset, sendSyn } from './output.ts'
+import type { Segment } from './segment.ts'
+import type { TcpPort, TcpStack } from './stack.ts'
+import { maySend, needsReset, type TcpState } from './state.ts'
+
+/** net.core.somaxconn: no backlog is longer. */
+const LONGEST_BACKLOG = 4096
+
+export class TcpListener {
+  readonly localAddress: Ipv4
+  readonly localPort: number
+  readonly #listening: Listening
+  readonly #release: () => void
+  #onAccept: ((socket: TcpSocket) => void) | null = null
+
+  constructor(address: Ipv4, port: number, listening: Listening, release: () => void) {
+    this.localAddress = address
+    this.localPort = port
+    this.#listening = listening
+    this.#release = release
+  }
+
+  get onAccept(): ((socket: TcpSocket) => void) | null {
+    return this.#onAccept
+  }
+
+  /** Gets each connection when its handshake is over. Until it is set they wait, as many as the backlog allows. */
+  set onAccept(accept: ((socket: TcpSocket) => void) | null) {
+    this.#onAccept = accept
+    this.#listening.fetch = accept === null ? null : (connection) => accept(TcpSocket.accepted(connection))
+    this.#listening.drain()
+  }
+
+  close(): void {
+    this.#release()
+    this.#listening.close()
+  }
+}
+
+export class TcpSocket implements Owner, TcpPort {
+  #stack: TcpStack | null
+  #connection: Connection | null = null
+  #bound = false
+  #noDelay = false
+  localAddress: Ipv4 = ANY
+  localPort = 0
+  remoteAddress: Ipv4 = ANY
+  remotePort = 0
+  readonly reuse = false
+  listening: Listening | null = null
+  /** SO_LINGER with no time: close() sends RST. */
+  lingerZero = false
+  onConnect: (() => void) | null = null
+  /** There is data to read, or the peer's end. */
+  onReadable: (() => void) | null = null
+  /** There is room again after a write that took less than it was given. */
+  onWritable: (() => void) | null = null
+  /** The connection is over: in order (null), or why not. */
+  onClose: ((error: Errno | null) => void) | null = null
+
+  constructor(stack: TcpStack | null) {
+    this.#stack = stack
+  }
+
+  /** The socket of a connection that the peer opened. */
+  static accepted(connection: Connection): TcpSocket {
+    const socket = new TcpSocket(null)
+    socket.#adopt(connection)
+    return socket
+  }
+
+  get state(): TcpState {
+    if (this.listening !== null) return 'LISTEN'
+    return this.#connection?.state ?? 'CLOSED'
+  }
+
+  get noDelay(): boolean {
+    return this.#noDelay
+  }
+
+  /** TCP_NODELAY: small segments do not wait for acknowledgments. */
+  set noDelay(value: boolean) {
+    this.#noDelay = value
+    const connection = this.#connection
+    if (connection === null) return
+    connection.noDelay = value
+    if (value && synchronised(connection.state)) push(connection)
+  }
+
+  bind(address: Ipv4, port: number): Errno | null {
+    const stack = this.#stack
+    if (stack === null || this.#bound || this.#connection !== null) return 'EINVAL'
+    const { netns, ports } = stack
+    if (address !== ANY && (isMulticast(address) || !netns.isLocal(address))) return 'EADDRNOTAVAIL'
+    const free = (candidate: number): boolean => !ports.conflicts(address, candidate, false)
+    const chosen = port === 0 ? chooseEphemeral(netns, free) : port
+    if (chosen === 0 || !free(chosen)) return 'EADDRINUSE'
+    this.localAddress = address
+    this.localPort = chosen
+    this.#bound = true
+    ports.add(this)
+    return null
+  }
+
+  listen(backlog: number): TcpListener | Errno {
+    const stack = this.#stack
+    if (stack === null || this.#connection !== null || this.listening !== null) return 'EINVAL'
+    if (!this.#bound) {
+      const failed = this.bind(ANY, 0)
+      if (failed !== null) return failed
+    }
+    const limit = Math.min(Math.max(backlog, 0), LONGEST_BACKLOG)
+    const make = ({ destination, destinationPort, source, sourcePort }: Segment): Connection =>
+      stack.connection(destination, destinationPort, source, sourcePort)
+    const listening = new Listening(limit, stack.receiveBuffer, make)
+    this.listening = listening
+    return new TcpListener(this.localAddress, this.localPort, listening, () => this.#release())
+  }
+
+  /** Begins the handshake; onConnect or onClose tells how it ended. */
+  connect(to: Ipv4, port: number): Errno | null {
+    const stack = this.#stack
+    if (stack === null || this.#connection !== null || this.listening !== null) return 'EINVAL'
+    const { netns } = stack
+    const destination = realDestination(to)
+    const unroutable = routeError(netns, destination)
+    if (unroutable !== null) return unroutable
+    if (isMulticast(destination) || netns.lookup(destination)?.type === 'broadcast') return 'ENETUNREACH'
+    const source = this.localAddress === ANY ? sourceTo(netns, destination) : this.localAddress
+    const free = (candidate: number): boolean =>
+      stack.connections.find(source, candidate, destination, port) === null &&
+      (this.#bound || !stack.ports.conflicts(source, candidate, false))
+    const chosen = this.#bound ? this.localPort : chooseEphemeral(netns, free)
+    if (chosen === 0 || !free(chosen)) return 'EADDRNOTAVAIL'
+    const connection = stack.connection(source, chosen, destination, port)
+    this.#adopt(connection)
+    connection.receive.open(connection.advertisedMss, stack.receiveBuffer)
+    connection.sizeSegments()
+    connection.enter('SYN-SENT')
+    sendSyn(connection)
+    return null
+  }
+
+  /** How many of the bytes the send buffer took; 0 as well when nothing can be sent (any more, or yet). */
+  write(bytes: Uint8Array, at = 0, length = bytes.length - at): number {
+    const connection = this.#connection
+    if (connection === null || !maySend(connection.state) || connection.send.finQueued) return 0
+    const taken = connection.send.write(bytes, at, length)
+    if (taken < length) connection.wantsRoom = true
+    if (taken > 0) push(connection)
+    return taken
+  }
+
+  /** Bytes that read() would return. */
+  get readable(): number {
+    return this.#connection?.receive.readable ?? 0
+  }
+
+  read(into: Uint8Array, at = 0, length = into.length - at): number {
+    const connection = this.#connection
+    if (connection === null) return 0
+    const taken = connection.receive.read(into, at, length)
+    if (taken > 0) acknowledgeReading(connection)
+    return taken
+  }
+
+  /** The peer has sent its last byte, and it was read. */
+  get ended(): boolean {
+    const connection = this.#connection
+    return connection !== null && connection.receive.finished && connection.receive.readable === 0
+  }
+
+  /** Bytes written that the peer has not acknowledged. */
+  get unacknowledged(): number {
+    return this.#connection?.send.queued ?? 0
+  }
+
+  /** We send no more: FIN follows the last byte. Reading goes on. */
+  shutdown(): void {
+    const connection = this.#connection
+    if (connection !== null) finish(connection)
+  }
+
+  /** The program is done with it; what was written is still delivered (tcp_close). */
+  close(): void {
+    this.#forget()
+    if (this.listening !== null) {
+      this.listening.close()
+      this.#release()
+      return
+    }
+    const connection = this.#connection
+    this.#release()
+    if (connection === null) return
+    connection.owner = null
+    const { state, receive } = connection
+    if (state === 'CLOSED' || state === 'TIME-WAIT') return
+    if (state === 'SYN-SENT') return connection.end(null)
+    connection.receiveShut = true
+    // Unread data would be lost in silence: the peer must know (RFC 2525 section 2.17).
+    if (receive.readable > 0 || this.lingerZero) return reset(connection)
+    receive.release()
+    finish(connection)
+    if (connection.state === 'FIN-WAIT-2') {
+      connection.expireAfter(connection.netns.sysctl.number('net.ipv4.tcp_fin_timeout'))
+    }
+  }
+
+  /** Ends the connection at once; the peer gets RST. */
+  abort(): void {
+    this.#forget()
+    const connection = this.#connection
+    this.#release()
+    if (connection === null) return
+    connection.owner = null
+    reset(connection)
+  }
+
+  /** Null before connect(). */
+  info(): TcpInfo | null {
+    return this.#connection === null ? null : infoOf(this.#connection)
+  }
+
+  connected(): void {
+    this.onConnect?.()
+  }
+
+  arrived(): void {
+    this.onReadable?.()
+  }
+
+  writable(): void {
+    this.onWritable?.()
+  }
+
+  closed(error: Errno | null): void {
+    this.#release()
+    this.onClose?.(error)
+  }
+
+  #adopt(connection: Connection): void {
+    this.#connection = connection
+    connection.owner = this
+    connection.noDelay = this.#noDelay
+    this.localAddress = connection.localAddress
+    this.localPort = connection.localPort
+    this.remoteAddress = connection.remoteAddress
+    this.remotePort = connection.remotePort
+  }
+
+  #forget(): void {
+    this.onConnect = null
+    this.onReadable = null
+    this.onWritable = null
+    this.onClose = null
+  }
+
+  #release(): void {
+    this.listening = null
+    if (this.#bound) this.#stack?.ports.remove(this)
+    this.#bound = false
+  }
+}
+
+function synchronised(state: TcpState): boolean {
+  return state !== 'CLOSED' && state !== 'SYN-SENT' && state !== 'SYN-RECEIVED' && state !== 'TIME-WAIT'
+}
+
+/** Queues our FIN (tcp_send_fin). */
+function finish(connection: Connection): void {
+  const { state, send } = connection
+  if (state === 'ESTABLISHED' || state === 'SYN-RECEIVED') connection.state = 'FIN-WAIT-1'
+  else if (state === 'CLOSE-WAIT') connection.state = 'LAST-ACK'
+  else return
+  send.finQueued = true
+  push(connection)
+}
+
+function reset(connection: Connection): void {
+  if (needsReset(connection.state)) sendReset(connection)
+  connection.end(null)
+}

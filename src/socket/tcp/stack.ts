@@ -1,0 +1,84 @@
+/** What the TCP sockets of one namespace share: the connections, the listening ports, and the clock's secret. */
+import type { Netns } from '../../net/netns.ts'
+import type { Ipv4 } from '../../wire/address.ts'
+import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
+import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
+import { Ports, type PortHolder } from '../ports.ts'
+import { Connection } from './connection.ts'
+import type { Listening } from './listening.ts'
+import { Segment } from './segment.ts'
+import { TupleTable } from './table.ts'
+import { alarms } from './timers.ts'
+
+/** A port that a TCP socket has bound; listening when `listening` is set. */
+export interface TcpPort extends PortHolder {
+  readonly listening: Listening | null
+}
+
+export class TcpStack {
+  readonly netns: Netns
+  readonly connections = new TupleTable<Connection>()
+  readonly ports = new Ports<TcpPort>()
+  /** The segment that is being taken in. */
+  readonly segment = new Segment()
+  #secret: number
+
+  constructor(netns: Netns) {
+    this.netns = netns
+    this.#secret = netns.world.random.int32()
+  }
+
+  /** A connection between these endpoints, closed as yet, with what we would offer in a SYN. */
+  connection(localAddress: Ipv4, localPort: number, remoteAddress: Ipv4, remotePort: number): Connection {
+    const { netns } = this
+    const { sysctl } = netns
+    const connection = new Connection(netns, this.connections, alarms)
+    connection.localAddress = localAddress
+    connection.localPort = localPort
+    connection.remoteAddress = remoteAddress
+    connection.remotePort = remotePort
+    connection.clockOffset = this.#clockOffset(localAddress, remoteAddress)
+    connection.advertisedMss = netns.mtuTo(remoteAddress) - IP_HEADER - TCP_HEADER
+    connection.timestamps = sysctl.number('net.ipv4.tcp_timestamps') !== 0
+    connection.sack = sysctl.number('net.ipv4.tcp_sack') !== 0
+    connection.scaling = sysctl.number('net.ipv4.tcp_window_scaling') !== 0
+    connection.receive.scale = connection.scaling ? scaleFor(memory(netns, 2)) : 0
+    connection.send.begin(netns.world.random.int32())
+    return connection
+  }
+
+  /** tcp_rmem's default: what a socket's receive buffer begins with. */
+  get receiveBuffer(): number {
+    return memory(this.netns, 1)
+  }
+
+  /** Who listens at this address and port; one that was bound to the very address comes first. */
+  listening(address: Ipv4, port: number): Listening | null {
+    const holders = this.ports.at(port)
+    let found: Listening | null = null
+    for (let i = 0; i < holders.length; i++) {
+      const { listening, localAddress } = holders[i]
+      if (listening === null) continue
+      if (localAddress === address) return listening
+      if (localAddress === 0) found = listening
+    }
+    return found
+  }
+
+  /** One offset for each pair of addresses, so that a tuple's timestamps never run backwards (RFC 7323, 5.4). */
+  #clockOffset(local: Ipv4, remote: Ipv4): number {
+    let hash = Math.imul(this.#secret ^ local, 0x85ebca6b)
+    hash = Math.imul(hash ^ (hash >>> 13) ^ remote, 0xc2b2ae35)
+    return hash ^ (hash >>> 16)
+  }
+}
+
+/** The `i`-th number of tcp_rmem. */
+function memory(netns: Netns, i: number): number {
+  return Number((netns.sysctl.get('net.ipv4.tcp_rmem') ?? '').split('\t')[i]) || 131072
+}
+
+/** The window scale with which 16 bits can name the largest buffer (tcp_select_initial_window). */
+function scaleFor(largest: number): number {
+  return Math.min(Math.max(31 - Math.clz32(largest) - 15, 0), 14)
+}

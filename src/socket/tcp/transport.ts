@@ -1,0 +1,99 @@
+/** TCP's door in the namespace (net/ipv4/tcp_ipv4.c): finds the connection or the listener of a segment. */
+import { DropReason, type Frame } from '../../link/frame.ts'
+import type { Transport } from '../../net/namespace.ts'
+import type { Netns } from '../../net/netns.ts'
+import { i32 } from '../../wire/bytes.ts'
+import * as icmp from '../../wire/icmp.ts'
+import * as ipv4 from '../../wire/ipv4.ts'
+import * as tcp from '../../wire/tcp.ts'
+import { errnoOf } from '../route.ts'
+import type { Connection } from './connection.ts'
+import { mayReopen, receive } from './input.ts'
+import { refuse, shrink } from './output.ts'
+import type { Segment } from './segment.ts'
+import type { TcpStack } from './stack.ts'
+
+/** Where a quoted segment keeps its sequence number. */
+const QUOTED_SEQUENCE = 4
+
+export class TcpTransport implements Transport {
+  readonly #stack: TcpStack
+
+  constructor(stack: TcpStack) {
+    this.#stack = stack
+  }
+
+  receive(frame: Frame, netns: Netns): void {
+    const { frames } = netns.world
+    const { bytes, start: at, end, network } = frame
+    if (!tcp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
+    if (!tcp.checksumOk(bytes, at, end, ipv4.source(bytes, network), ipv4.destination(bytes, network))) {
+      return frames.drop(frame, DropReason.Checksum, netns.name)
+    }
+    const { segment, connections } = this.#stack
+    segment.parse(frame)
+    // TCP knows two parties: what was sent to everybody is not for it (RFC 1122 section 4.2.3.10).
+    if (frame.group || !netns.isLocal(segment.destination)) {
+      return frames.drop(frame, DropReason.NoSocket, netns.name)
+    }
+    let connection = connections.find(
+      segment.destination,
+      segment.destinationPort,
+      segment.source,
+      segment.sourcePort,
+    )
+    if (connection !== null && connection.state === 'TIME-WAIT' && mayReopen(connection, segment)) {
+      if (this.#stack.listening(segment.destination, segment.destinationPort) !== null) {
+        connection.end(null)
+        connection.tell()
+        connection = null
+      }
+    }
+    if (connection !== null) {
+      receive(connection, segment)
+      return frames.consume(frame)
+    }
+    if (this.#begin(netns, segment)) frames.consume(frame)
+    else frames.drop(frame, DropReason.NoSocket, netns.name)
+  }
+
+  error(frame: Frame, netns: Netns, type: number, code: number): void {
+    const { bytes, network, transport: at } = frame
+    const local = ipv4.source(bytes, network)
+    const remote = ipv4.destination(bytes, network)
+    const connection = this.#stack.connections.find(
+      local,
+      tcp.sourcePort(bytes, at),
+      remote,
+      tcp.destinationPort(bytes, at),
+    )
+    if (connection === null || connection.state === 'TIME-WAIT') return
+    const { send } = connection
+    const sequence = i32(bytes, at + QUOTED_SEQUENCE)
+    // An error about something that is not on its way is old or forged.
+    if (tcp.before(sequence, send.una) || tcp.after(sequence, send.next)) return
+    if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) shrink(connection)
+    else fail(connection, type, code)
+    connection.tell()
+    void netns
+  }
+
+  /** A segment of no connection. False: nobody wants it, and its sender was told. */
+  #begin(netns: Netns, segment: Segment): boolean {
+    const listening = this.#stack.listening(segment.destination, segment.destinationPort)
+    if (listening === null || segment.has(tcp.ACK)) {
+      refuse(netns, segment)
+      return false
+    }
+    if (segment.has(tcp.RST) || !segment.has(tcp.SYN) || segment.has(tcp.FIN)) return false
+    listening.receive(segment)
+    return true
+  }
+}
+
+/** tcp_v4_err: during the handshake every error ends the attempt; later it is only remembered. */
+function fail(connection: Connection, type: number, code: number): void {
+  const errno = errnoOf(type, code)
+  if (connection.state === 'SYN-SENT' || connection.state === 'SYN-RECEIVED') connection.end(errno)
+  else connection.softError = errno
+}

@@ -1,0 +1,236 @@
+/**
+ * UDP (net/ipv4/udp.c): datagram sockets for programs, and kernel ports for tunnels. A datagram that nobody
+ * takes is answered with port unreachable; a connected socket hears of ICMP errors.
+ */
+import { DropReason, type Frame } from '../link/frame.ts'
+import type { Errno } from '../net/errno.ts'
+import type { Transport } from '../net/namespace.ts'
+import type { Netns } from '../net/netns.ts'
+import { ANY, BROADCAST, type Ipv4, isMulticast } from '../wire/address.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import * as udp from '../wire/udp.ts'
+import { chooseEphemeral, Ports } from './ports.ts'
+import { errnoOf, isFatal, realDestination, routeError, sourceTo } from './route.ts'
+
+/** The largest UDP payload of one IPv4 packet. */
+const LARGEST = 65_535 - ipv4.HEADER - udp.HEADER
+
+export class UdpSocket {
+  #transport: UdpTransport
+  #bound = false
+  #connected = false
+  #pending: Errno | null = null
+  /** IP identification of the next datagram, while connected. */
+  #id = 0
+  /** Flow hash for tunnels, while connected; 0 lets them compute one. */
+  #hash = 0
+  /** IP_PMTUDISC_WANT, the default: DF unless it must be fragmented here. False: never DF. */
+  dontFragment = true
+  /** IP_RECVERR: soft errors are reported too, and errors of an unconnected socket's datagrams. */
+  receiveErrors = false
+  ttl = ipv4.DEFAULT_TTL
+  tos = 0
+  reuse = false
+  localAddress: Ipv4 = ANY
+  localPort = 0
+  remoteAddress: Ipv4 = ANY
+  remotePort = 0
+  /** The payload is the receiver's to keep. */
+  onDatagram: ((payload: Uint8Array, from: Ipv4, fromPort: number) => void) | null = null
+  /** Without it, the error is returned by the next send. */
+  onError: ((errno: Errno) => void) | null = null
+
+  constructor(transport: UdpTransport) {
+    this.#transport = transport
+  }
+
+  get connected(): boolean {
+    return this.#connected
+  }
+
+  bind(address: Ipv4, port: number): Errno | null {
+    const { netns, ports } = this.#transport
+    if (this.#bound) return 'EINVAL'
+    if (!bindable(netns, address)) return 'EADDRNOTAVAIL'
+    const chosen = port === 0 ? this.#ephemeral(address) : port
+    if (chosen === 0 || ports.conflicts(address, chosen, this.reuse)) return 'EADDRINUSE'
+    this.localAddress = address
+    this.localPort = chosen
+    this.#bound = true
+    ports.add(this)
+    return null
+  }
+
+  /** Fixes the peer: other senders are not heard, and ICMP errors are. */
+  connect(to: Ipv4, port: number): Errno | null {
+    const { netns } = this.#transport
+    const destination = realDestination(to)
+    const unroutable = routeError(netns, destination)
+    if (unroutable !== null) return unroutable
+    // Without SO_BROADCAST, which podwire's programs do not need.
+    if (netns.lookup(destination)?.type === 'broadcast') return 'EACCES'
+    if (!this.#bound) {
+      const failed = this.bind(ANY, 0)
+      if (failed !== null) return failed
+    }
+    if (this.localAddress === ANY) this.localAddress = sourceTo(netns, destination)
+    this.remoteAddress = destination
+    this.remotePort = port
+    this.#connected = true
+    this.#id = netns.world.random.below(65536)
+    this.#hash = netns.world.random.below(0x7fffffff) + 1
+    return null
+  }
+
+  send(payload: Uint8Array): Errno | null {
+    if (!this.#connected) return 'ENOTCONN'
+    return this.#transmit(payload, this.remoteAddress, this.remotePort)
+  }
+
+  sendTo(payload: Uint8Array, address: Ipv4, port: number): Errno | null {
+    if (port === 0) return 'EINVAL'
+    return this.#transmit(payload, realDestination(address), port)
+  }
+
+  close(): void {
+    if (this.#bound) this.#transport.ports.remove(this)
+    this.#bound = false
+    this.#connected = false
+    this.onDatagram = null
+    this.onError = null
+  }
+
+  /** An ICMP error about a datagram of ours (__udp4_lib_err). */
+  fail(type: number, code: number): void {
+    const tooBig = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
+    const hard = tooBig ? this.dontFragment : isFatal(type, code)
+    if (tooBig && !this.dontFragment) return
+    if (!this.receiveErrors && !(hard && this.#connected)) return
+    if (this.onError !== null) this.onError(errnoOf(type, code))
+    else this.#pending = errnoOf(type, code)
+  }
+
+  /** How well a datagram suits this socket; 0 is not at all (compute_score). */
+  score(local: Ipv4, remote: Ipv4, remotePort: number): number {
+    if (this.localAddress !== ANY && this.localAddress !== local) return 0
+    const bound = this.localAddress === ANY ? 1 : 2
+    if (!this.#connected) return bound
+    return this.remoteAddress === remote && this.remotePort === remotePort ? bound + 2 : 0
+  }
+
+  #ephemeral(address: Ipv4): number {
+    const { netns, ports, isKernelPort } = this.#transport
+    return chooseEphemeral(netns, (port) => !isKernelPort(port) && !ports.conflicts(address, port, false))
+  }
+
+  #transmit(payload: Uint8Array, destination: Ipv4, port: number): Errno | null {
+    const { netns } = this.#transport
+    const pending = this.#pending
+    if (pending !== null) {
+      this.#pending = null
+      return pending
+    }
+    if (payload.length > LARGEST) return 'EMSGSIZE'
+    const unroutable = routeError(netns, destination)
+    if (unroutable !== null) return unroutable
+    if (netns.lookup(destination)?.type === 'broadcast') return 'EACCES'
+    if (!this.#bound) {
+      const failed = this.bind(ANY, 0)
+      if (failed !== null) return failed
+    }
+    const source = this.localAddress === ANY ? sourceTo(netns, destination) : this.localAddress
+    const frame = netns.world.frames.take(udp.HEADER + payload.length)
+    frame.end = frame.start + udp.HEADER + payload.length
+    frame.bytes.set(payload, frame.start + udp.HEADER)
+    frame.hash = this.#hash
+    udp.write(frame.bytes, frame.start, frame.end, source, destination, this.localPort, port)
+    const total = ipv4.HEADER + udp.HEADER + payload.length
+    const fragment = this.dontFragment && total <= netns.mtuTo(destination) ? ipv4.DF : 0
+    const id = this.#connected ? this.#id : netns.nextId(source, destination, ipv4.IPPROTO_UDP)
+    if (this.#connected) this.#id = (this.#id + 1) & 0xffff
+    return netns.send(frame, source, destination, ipv4.IPPROTO_UDP, this.ttl, this.tos, id, fragment)
+  }
+}
+
+function bindable(netns: Netns, address: Ipv4): boolean {
+  return address === ANY || address === BROADCAST || isMulticast(address) || netns.isLocal(address)
+}
+
+export class UdpTransport implements Transport {
+  readonly netns: Netns
+  readonly ports = new Ports<UdpSocket>()
+  #kernelPorts = new Map<number, (frame: Frame) => void>()
+  readonly isKernelPort = (port: number): boolean => this.#kernelPorts.has(port)
+
+  constructor(netns: Netns) {
+    this.netns = netns
+  }
+
+  /** Gives a port to the kernel: the handler takes each frame, which begins with its UDP header. */
+  encapsulation(port: number, handler: (frame: Frame) => void): () => void {
+    this.#kernelPorts.set(port, handler)
+    return () => {
+      if (this.#kernelPorts.get(port) === handler) this.#kernelPorts.delete(port)
+    }
+  }
+
+  receive(frame: Frame, netns: Netns): void {
+    const { bytes, start: at, end, network } = frame
+    const { frames } = netns.world
+    if (!udp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
+    const source = ipv4.source(bytes, network)
+    const destination = ipv4.destination(bytes, network)
+    if (!udp.checksumOk(bytes, at, source, destination)) return frames.drop(frame, DropReason.Checksum, netns.name)
+    const port = udp.destinationPort(bytes, at)
+    const handler = this.#kernelPorts.get(port)
+    if (handler !== undefined) {
+      frame.end = at + udp.length(bytes, at)
+      return handler(frame)
+    }
+    const sourcePort = udp.sourcePort(bytes, at)
+    if (frame.group || !netns.isLocal(destination)) return this.#toAll(frame, destination, port, source, sourcePort)
+    const socket = this.#find(destination, port, source, sourcePort)
+    if (socket === null) {
+      netns.icmpError(frame, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
+      return frames.drop(frame, DropReason.NoSocket, netns.name)
+    }
+    const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
+    frames.consume(frame)
+    socket.onDatagram?.(payload, source, sourcePort)
+  }
+
+  error(frame: Frame, _netns: Netns, type: number, code: number): void {
+    const { bytes, network, transport } = frame
+    const local = ipv4.source(bytes, network)
+    const remote = ipv4.destination(bytes, network)
+    const port = udp.sourcePort(bytes, transport)
+    this.#find(local, port, remote, udp.destinationPort(bytes, transport))?.fail(type, code)
+  }
+
+  #find(local: Ipv4, port: number, remote: Ipv4, remotePort: number): UdpSocket | null {
+    const sockets = this.ports.at(port)
+    let best: UdpSocket | null = null
+    let bestScore = 0
+    for (let i = 0; i < sockets.length; i++) {
+      const score = sockets[i].score(local, remote, remotePort)
+      // Of equals the youngest wins, as in Linux, whose lists grow at the head.
+      if (score >= bestScore && score > 0) {
+        best = sockets[i]
+        bestScore = score
+      }
+    }
+    return best
+  }
+
+  /** Broadcast and multicast: everybody on the port gets a copy, and nobody an error. */
+  #toAll(frame: Frame, destination: Ipv4, port: number, source: Ipv4, sourcePort: number): void {
+    const { bytes, start: at } = frame
+    const sockets = this.ports.at(port).filter((socket) => socket.score(destination, source, sourcePort) > 0)
+    const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
+    const { frames } = this.netns.world
+    if (sockets.length === 0) return frames.drop(frame, DropReason.NoSocket, this.netns.name)
+    frames.consume(frame)
+    for (const socket of sockets) socket.onDatagram?.(payload.slice(), source, sourcePort)
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * A VXLAN tunnel end point (drivers/net/vxlan): frames that are sent into it leave the host inside UDP, to the
+ * VTEP that the FDB names for their MAC. Encapsulation is a move of `start` into the headroom, decapsulation a
+ * move back: nothing is copied.
+ *
+ *   ▓ outer eth ▓ outer ip ▓ udp ▓ vxlan ▓ inner eth ▓ inner ip ▓ …
+ */
+import { NetDevice } from '../link/device.ts'
+import { Fdb } from '../link/fdb.ts'
+import { DropReason, type Frame } from '../link/frame.ts'
+import type { World } from '../link/world.ts'
+import type { Netns } from '../net/netns.ts'
+import { Sockets } from '../socket/sockets.ts'
+import { type Ipv4, type Mac, sameMac } from '../wire/address.ts'
+import { i32, u16 } from '../wire/bytes.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import * as udp from '../wire/udp.ts'
+import * as vxlan from '../wire/vxlan.ts'
+
+export interface VxlanOptions {
+  /** Where the outer packets are sent and received. */
+  readonly netns: Netns
+  readonly vni: number
+  /** Outer source address. */
+  readonly local: Ipv4
+  /** The device that it rides on, as `dev eth0` names it. */
+  readonly device: NetDevice
+  /** UDP destination port: 8472 for Flannel, 4789 by IANA. */
+  readonly port: number
+  /** Learn remote VTEPs from what arrives. Flannel says no. */
+  readonly learning: boolean
+}
+
+/** Linux's ip_local_port_range, of which the outer source port is taken. */
+const FIRST_PORT = 32_768
+const PORTS = 60_999 - FIRST_PORT
+
+export class VxlanDevice extends NetDevice {
+  override readonly kind = 'vxlan'
+  readonly vni: number
+  readonly local: Ipv4
+  readonly device: NetDevice
+  readonly port: number
+  readonly learning: boolean
+  /** Inner MAC to the VTEP that has it. */
+  readonly fdb = new Fdb<Ipv4>()
+  #netns: Netns
+
+  constructor(world: World, name: string, mac: Mac, options: VxlanOptions) {
+    super(world, name, mac)
+    this.#netns = options.netns
+    this.vni = options.vni
+    this.local = options.local
+    this.device = options.device
+    this.port = options.port
+    this.learning = options.learning
+    this.mtu = options.device.mtu - vxlan.OVERHEAD
+    listen(options.netns, options.port, this)
+  }
+
+  protected override transmit(frame: Frame): void {
+    const { bytes, start } = frame
+    const entry = this.fdb.lookup(bytes, start, this.world.scheduler.now)
+    if (entry === null) {
+      this.txDropped++
+      return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
+    }
+    const sourcePort = FIRST_PORT + (((flowHash(frame) >>> 0) * PORTS) / 4294967296 | 0)
+    vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
+    const at = frame.push(udp.HEADER)
+    udp.write(bytes, at, frame.end, this.local, entry.port, sourcePort, this.port)
+    // The outer packet is nobody's yet: if the inner flow stayed on it, conntrack would take it for that flow.
+    frame.tracked = null
+    frame.trackedInfo = 0
+    frame.mark = 0
+    const id = this.#netns.nextId(this.local, entry.port, ipv4.IPPROTO_UDP)
+    this.#netns.send(frame, this.local, entry.port, ipv4.IPPROTO_UDP, ipv4.DEFAULT_TTL, 0, id, 0)
+  }
+
+  /** The inner frame begins at frame.start; `from` is the VTEP that sent it. */
+  decapsulated(frame: Frame, from: Ipv4): void {
+    frame.tracked = null
+    frame.trackedInfo = 0
+    frame.mark = 0
+    frame.bridgeInput = null
+    frame.fragmentSize = 0
+    if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
+      return this.world.frames.drop(frame, DropReason.Malformed, this.name)
+    }
+    if (this.learning) {
+      this.fdb.learn(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler.now)
+    }
+    this.receive(frame)
+  }
+}
+
+/** One kernel socket for each port of a namespace serves all its VXLAN devices, told apart by VNI. */
+const listeners = new WeakMap<Netns, Map<number, VxlanDevice[]>>()
+
+function listen(netns: Netns, port: number, device: VxlanDevice): void {
+  let ports = listeners.get(netns)
+  if (ports === undefined) {
+    ports = new Map()
+    listeners.set(netns, ports)
+  }
+  const devices = ports.get(port)
+  if (devices !== undefined) {
+    devices.push(device)
+    return
+  }
+  const served = [device]
+  ports.set(port, served)
+  Sockets.of(netns).encapsulation(port, (frame) => decapsulate(netns, served, frame))
+}
+
+function decapsulate(netns: Netns, devices: VxlanDevice[], frame: Frame): void {
+  const header = frame.start + udp.HEADER
+  const inner = header + vxlan.HEADER
+  if (!vxlan.valid(frame.bytes, header, frame.end) || !ethernet.valid(inner, frame.end)) {
+    return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+  }
+  const vni = vxlan.vni(frame.bytes, header)
+  for (let i = 0; i < devices.length; i++) {
+    if (devices[i].vni !== vni) continue
+    const from = ipv4.source(frame.bytes, frame.network)
+    frame.start = inner
+    return devices[i].decapsulated(frame, from)
+  }
+  netns.world.frames.drop(frame, DropReason.NoTunnelPeer, netns.name)
+}
+
+/** skb_get_hash: the sending socket's, else one of the inner addresses and ports, the same both ways. */
+function flowHash(frame: Frame): number {
+  if (frame.hash !== 0) return Math.imul(frame.hash, 0x9e3779b1)
+  const { bytes, start } = frame
+  if (ethernet.type(bytes, start) !== ethernet.ETH_P_IP) return Math.imul(i32(bytes, start + 8), 0x9e3779b1)
+  const at = start + ethernet.HEADER
+  const protocol = ipv4.protocol(bytes, at)
+  let sum = ipv4.source(bytes, at) ^ ipv4.destination(bytes, at)
+  if ((protocol === ipv4.IPPROTO_TCP || protocol === ipv4.IPPROTO_UDP) && !ipv4.isFragment(bytes, at)) {
+    const ports = at + ipv4.headerLength(bytes, at)
+    sum ^= u16(bytes, ports) ^ u16(bytes, ports + 2)
+  }
+  sum = Math.imul(sum ^ protocol ^ (sum >>> 15), 0x85ebca6b)
+  return Math.imul(sum ^ (sum >>> 13), 0xc2b2ae35)
+}
+

@@ -1,0 +1,163 @@
+import { expect, test } from 'vitest'
+import { Sockets } from '../../../src/socket/sockets.ts'
+import type { TcpSocket } from '../../../src/socket/tcp/socket.ts'
+import * as ipv4 from '../../../src/wire/ipv4.ts'
+import { Pair, readAll, SERVER } from '../pair.ts'
+
+/** Sends `length` bytes to a reader; returns what arrived when the world has come to rest. */
+function transfer(pair: Pair, length: number): Uint8Array {
+  const received = new Uint8Array(length)
+  let got = 0
+  pair.listen(9000, (socket) => {
+    socket.onReadable = () => {
+      got += socket.read(received, got)
+      if (socket.ended) socket.close()
+    }
+  })
+  const socket = pair.connect(9000)
+  const bytes = pattern(length)
+  let sent = 0
+  const more = () => {
+    sent += socket.write(bytes, sent)
+    if (sent === length) socket.close()
+  }
+  socket.onConnect = more
+  socket.onWritable = more
+  pair.settle()
+  return received.subarray(0, got)
+}
+
+function pattern(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 255)
+}
+
+test('SYNs go again after about a second each, four times, then ever later, and connect times out', () => {
+  const pair = new Pair()
+  pair.client.neighbours.add(pair.clientEnd, SERVER, pair.serverEnd.mac, 'PERMANENT')
+  pair.clientEnd.impairment = () => true
+  let error: string | null = ''
+  pair.connect(80).onClose = (reason) => {
+    error = reason
+  }
+  pair.run(150_000)
+  const seconds = pair.times.map((time) => Math.floor((time - pair.times[0]) / 1000))
+  expect(seconds).toEqual([0, 1, 2, 3, 4, 5, 7, 11, 19, 36, 69])
+  expect(error).toBe('ETIMEDOUT')
+})
+
+test('a lost SYN: the second has the same number, another identification and another flow', () => {
+  const pair = new Pair()
+  const flows: number[] = []
+  pair.listen(80, () => {})
+  pair.lose('client', 1)
+  const tap = pair.clientEnd.tap
+  pair.clientEnd.tap = (frame, device, direction) => {
+    if (direction === 'out' && frame.hash !== 0) flows.push(frame.hash)
+    tap?.(frame, device, direction)
+  }
+  pair.connect(80)
+  pair.run(1500)
+  expect(pair.times[1] - pair.times[0]).toBeGreaterThan(1000)
+  expect(pair.times[1] - pair.times[0]).toBeLessThan(1040)
+  const ids = pair.packets.map((packet) => ipv4.identification(packet, 0))
+  expect(ids[1]).toBe((ids[0] + 1) & 0xffff)
+  expect(ids[2]).toBe(0)
+  expect(flows[0]).not.toBe(flows[1])
+  expect(flows[1]).toBe(flows[2])
+  expect(pair.said()).toEqual([
+    '> S 0 win 64860 <mss 1410,sackOK,TS,nop,wscale 7>',
+    '> S 0 win 64860 <mss 1410,sackOK,TS,nop,wscale 7>',
+    '< S. 0 ack 1 win 64308 <mss 1410,sackOK,TS,nop,wscale 7>',
+    '> . 1 ack 1 win 507',
+  ])
+})
+
+test('a lost SYN-ACK comes again by itself', () => {
+  const pair = new Pair()
+  pair.listen(80, () => {})
+  pair.lose('server', 1)
+  pair.clientEnd.impairment = null
+  const socket = pair.connect(80)
+  pair.run(3000)
+  expect(socket.state).toBe('ESTABLISHED')
+})
+
+test('a lost last segment is sent again after a time-out of 200 ms', () => {
+  const pair = new Pair()
+  let server: TcpSocket | null = null
+  pair.listen(80, (socket) => {
+    server = socket
+  })
+  const socket = pair.connect(80)
+  pair.run()
+  pair.said()
+  pair.lose('client', 1)
+  socket.write(new Uint8Array(100))
+  pair.run(300)
+  expect(pair.times[1] - pair.times[0]).toBeGreaterThanOrEqual(200)
+  expect(pair.times[1] - pair.times[0]).toBeLessThan(212)
+  expect(pair.said()).toEqual(['> P. 1:101 ack 1 win 507', '> P. 1:101 ack 1 win 507', '< . 1 ack 101 win 502'])
+  expect((server as TcpSocket | null)?.readable).toBe(100)
+  expect(socket.info()).toMatchObject({ resent: 1, bytesResent: 100, bytesAcked: 101 - 0, unacked: 0, cwnd: 2 })
+})
+
+test('a segment lost in the middle is sent again at the third duplicate, which carry SACK blocks', () => {
+  const pair = new Pair()
+  pair.lose('client', 4)
+  const received = transfer(pair, 8000)
+  expect(received).toEqual(pattern(8000))
+  const lines = pair.said()
+  expect(lines.slice(3, 20)).toEqual([
+    '> . 1:1399 ack 1 win 507',
+    '> . 1399:2797 ack 1 win 507',
+    '> . 2797:4195 ack 1 win 507',
+    '> . 4195:5593 ack 1 win 507',
+    '> . 5593:6991 ack 1 win 507',
+    '> P. 6991:8001 ack 1 win 507',
+    '> F. 8001 ack 1 win 507',
+    '< . 1 ack 1399 win 502',
+    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:4195>',
+    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:5593>',
+    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:6991>',
+    '> . 1399:2797 ack 1 win 507',
+    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:8001>',
+    '< F. 1 ack 8002 win 502',
+    '> . 8002 ack 2 win 507',
+  ])
+  expect(pair.world.frames.inUse).toBe(0)
+})
+
+for (const loss of [0, 0.01, 0.1]) {
+  test(`a megabyte arrives as it was sent with ${loss * 100} % loss each way`, () => {
+    const pair = new Pair({ loss, delay: 1_000_000, seed: 7 })
+    const length = loss > 0.05 ? 100_000 : 1_000_000
+    const received = transfer(pair, length)
+    expect(received.length).toBe(length)
+    expect(Buffer.compare(received, pattern(length))).toBe(0)
+    expect(Sockets.of(pair.client).list()).toEqual([])
+    expect(pair.world.frames.inUse).toBe(0)
+  })
+}
+
+test('a reader that stops shuts the window; probes keep asking; reading opens it', () => {
+  const pair = new Pair()
+  let server: TcpSocket | null = null
+  pair.listen(80, (socket) => {
+    server = socket
+  })
+  const socket = pair.connect(80)
+  pair.run()
+  const bytes = pattern(80_000)
+  let sent = socket.write(bytes)
+  socket.onWritable = () => {
+    sent += socket.write(bytes, sent)
+  }
+  pair.run(5000)
+  const reader = server as unknown as TcpSocket
+  expect(reader.readable).toBeGreaterThan(60_000)
+  expect(pair.said().at(-1)).toMatch(/^< \. 1 ack \d+ win 0$/)
+  const first = readAll(reader)
+  pair.run(5000)
+  const rest = readAll(reader)
+  expect(Buffer.compare(Buffer.concat([first, rest]), pattern(80_000))).toBe(0)
+})
