@@ -1,0 +1,37 @@
+/** `python3 apps.py VERB …`: the traffic programs by name. There is no Python here, only these. */
+import type { Program } from '../../process.ts'
+import { dnsServerApp } from '../dns-tools.ts'
+import { chat, hold, lines, probe, send, udpsend } from './clients.ts'
+import { http, proxy, sink, sinkhold, slowecho, udpecho } from './servers.ts'
+
+const verbs: ReadonlyMap<string, Program> = new Map(
+  Object.entries({
+    http,
+    dns: dnsServerApp,
+    udpecho,
+    sink,
+    send,
+    udpsend,
+    lines,
+    sinkhold,
+    proxy,
+    slowecho,
+    chat,
+    probe,
+    hold,
+  }),
+)
+
+export const python3: Program = async (self) => {
+  const [script = '', verb = '', ...rest] = self.args.slice(1)
+  if (!/(^|\/)apps\.py$/.test(script)) {
+    self.err('podwire: python3 runs only the traffic programs of apps.py\n')
+    return 2
+  }
+  const program = verbs.get(verb)
+  if (program === undefined) {
+    self.err(`podwire: apps.py ${verb === '-6' ? '-6: IPv6' : verb} is not modelled\n`)
+    return 2
+  }
+  return self.fork(program, [verb, ...rest]).exit
+}

@@ -1,0 +1,162 @@
+/** bridge(8) of iproute2 6.1: `fdb` (bridge-fdb.ts) and `link`, the ports. */
+import type { BridgePort } from '../../link/bridge.ts'
+import type { NetDevice } from '../../link/device.ts'
+import { bridgeFdb } from './bridge-fdb.ts'
+import type { IpContext } from './ip-context.ts'
+import { bridgedName, findDevice, flagsOf, portOf } from './ip-device.ts'
+import { formatJson } from './ip-json.ts'
+import { portCost, portFlags, portState } from './ip-link-details.ts'
+import { namespaceNamed } from './ip-netns.ts'
+import { abbreviation, notModelled, printed, refused, ToolError, tool, Words } from './ip-words.ts'
+
+const USAGE = `Usage: bridge [ OPTIONS ] OBJECT { COMMAND | help }
+       bridge [ -force ] -batch filename
+where  OBJECT := { link | fdb | mdb | vlan | monitor }
+       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] |
+                    -o[neline] | -t[imestamp] | -n[etns] name |
+                    -c[ompressvlans] -color -p[retty] -j[son] }`
+
+const options = [
+  '-help',
+  '-Version',
+  '-statistics',
+  '-stats',
+  '-details',
+  '-oneline',
+  '-netns',
+  '-color',
+  '-compressvlans',
+  '-json',
+  '-pretty',
+  '-timestamp',
+  '-force',
+  '-batch',
+  '-6',
+  '-4',
+]
+
+export const bridge = tool(async (self) => {
+  const words = new Words(self.args.slice(1))
+  let details = false
+  let statistics = 0
+  let json = false
+  let pretty = false
+  let oneline = false
+  let { netns } = self
+  while (words.peek.startsWith('-')) {
+    const given = words.take()
+    const option = abbreviation(given.replace(/^--/, '-'), ...options)
+    if (option === '-Version') return printed(self, 'bridge utility, 6.1.0\n')
+    if (option === '-details') details = true
+    else if (option === '-statistics' || option === '-stats') statistics++
+    else if (option === '-json') json = true
+    else if (option === '-pretty') pretty = true
+    else if (option === '-oneline') oneline = true
+    else if (option === '-netns') netns = namespaceNamed(self, words.take())
+    else if (option === null) throw new ToolError(`Option "${given}" is unknown, try "bridge help".`, 255)
+    else if (option !== '-color' && option !== '-4') throw notModelled(`bridge ${given}`)
+  }
+  if (words.done) throw new ToolError(USAGE, 255)
+  const context: IpContext = { self, netns, details, statistics, brief: false, json, pretty, oneline }
+  const object = words.take()
+  switch (abbreviation(object, 'link', 'fdb', 'mdb', 'vlan', 'vni', 'monitor', 'help')) {
+    case 'link':
+      return bridgeLink(context, words)
+    case 'fdb':
+      return bridgeFdb(context, words)
+    case 'help':
+      throw new ToolError(USAGE, 255)
+    case null:
+      throw new ToolError(`Object "${object}" is unknown, try "bridge help".`, 255)
+    default:
+      throw notModelled(`bridge ${object}`)
+  }
+})
+
+function bridgeLink(context: IpContext, words: Words): number {
+  if (words.done) return showPorts(context, words)
+  const verb = words.take()
+  switch (abbreviation(verb, 'set', 'change', 'show', 'lst', 'list', 'help')) {
+    case 'show':
+    case 'lst':
+    case 'list':
+      return showPorts(context, words)
+    case 'set':
+    case 'change':
+      return setPort(context, words)
+    case null:
+      throw new ToolError(`Command "${verb}" is unknown, try "bridge link help".`, 255)
+    default:
+      throw notModelled(`bridge link ${verb}`)
+  }
+}
+
+function showPorts(context: IpContext, words: Words): number {
+  const { self, netns } = context
+  let only: NetDevice | null = null
+  while (!words.done) {
+    const word = words.take()
+    only = findDevice(netns, word === 'dev' ? words.take() : word, 255)
+  }
+  const ports: BridgePort[] = []
+  for (const device of [...netns.devices.values()].sort((a, b) => a.index - b.index)) {
+    const port = only === null || only === device ? portOf(device) : null
+    if (port !== null) ports.push(port)
+  }
+  if (context.json) {
+    const list = ports.map((port) => ({
+      ifindex: port.device.index,
+      link: bridgedName(port.device, netns).split('@')[1],
+      ifname: port.device.name,
+      flags: flagsOf(port.device, netns),
+      mtu: port.device.mtu,
+      master: port.bridge.name,
+      state: portState(port),
+      priority: 32,
+      cost: portCost(port),
+      hairpin: context.details ? port.hairpin : undefined,
+      learning: context.details ? port.learning : undefined,
+      flood: context.details ? port.flooding : undefined,
+      isolated: context.details ? port.isolated : undefined,
+    }))
+    return printed(self, formatJson(list, context.pretty))
+  }
+  for (const port of ports) {
+    const { device } = port
+    self.out(
+      `${device.index}: ${bridgedName(device, netns)}: <${flagsOf(device, netns).join(',')}> mtu ${device.mtu} ` +
+        `master ${port.bridge.name} state ${portState(port)} priority 32 cost ${portCost(port)} ` +
+        `${context.details ? `\n    ${portFlags(port)}` : ''}\n`,
+    )
+  }
+  return 0
+}
+
+function takeSwitch(words: Words, name: string): boolean {
+  const value = words.take()
+  if (value === 'on') return true
+  if (value === 'off') return false
+  throw new ToolError(`Error: argument of "${name}" must be one of "off", "on", not "${value}"`, 234)
+}
+
+function setPort(context: IpContext, words: Words): number {
+  let name: string | null = null
+  const acts: ((port: BridgePort) => void)[] = []
+  while (!words.done) {
+    const word = words.take()
+    if (word === 'dev') name = words.take()
+    else if (word === 'hairpin' || word === 'isolated' || word === 'learning' || word === 'flood') {
+      const on = takeSwitch(words, word)
+      acts.push((port) => {
+        port[word === 'flood' ? 'flooding' : word] = on
+      })
+    } else if (word !== 'self' && word !== 'master') throw notModelled(`bridge link set ${word}`)
+  }
+  if (name === null) throw new ToolError('Device is a required argument.', 255)
+  const device = context.netns.devices.get(name)
+  if (device === undefined) throw new ToolError(`Cannot find bridge device "${name}"`, 255)
+  const port = portOf(device)
+  if (port === null) throw refused('Operation not supported', 255)
+  for (const act of acts) act(port)
+  return 0
+}

@@ -1,0 +1,61 @@
+/** getent(1) of glibc: what the C library itself finds, /etc/hosts included. */
+import { formatIpv4, tryParseIpv4 } from '../../wire/address.ts'
+import { hostsOf } from '../dns-config.ts'
+import type { Process, Program } from '../process.ts'
+import { resolve, reverse } from '../resolver.ts'
+
+/** The key was not found. */
+const NOT_FOUND = 2
+const DATABASES = ['ahosts', 'ahostsv4', 'hosts']
+
+function line(address: string, rest: string): string {
+  return `${address.padEnd(15)} ${rest}\n`
+}
+
+export const getent: Program = async (self) => {
+  const [database, ...keys] = self.args.slice(1)
+  if (database === undefined) {
+    self.err("getent: wrong number of arguments\nTry `getent --help' or `getent --usage' for more information.\n")
+    return 1
+  }
+  if (!DATABASES.includes(database)) {
+    self.err(`podwire: getent ${database} is not modelled\n`)
+    return 1
+  }
+  if (keys.length === 0) {
+    for (const entry of hostsOf(self)) self.out(line(entry.text, entry.names.join(' ')))
+    return 0
+  }
+  let code = 0
+  for (const key of keys) {
+    const found =
+      database === 'hosts' ? await byName(self, key) : await byAddressInfo(self, key, database === 'ahostsv4')
+    if (!found) code = NOT_FOUND
+  }
+  return code
+}
+
+/** gethostbyname2 for IPv6, then for IPv4: the AAAA questions go out first, along the whole search list. */
+async function byName(self: Process, key: string): Promise<boolean> {
+  const literal = tryParseIpv4(key)
+  if (literal !== null) {
+    const name = await reverse(self, literal)
+    if (name !== null) self.out(line(key, name))
+    return name !== null
+  }
+  await resolve(self, key, { family: 6 })
+  const found = await resolve(self, key, { family: 4 })
+  if ('error' in found) return false
+  for (const address of found.addresses) self.out(line(formatIpv4(address), found.canonical))
+  return true
+}
+
+async function byAddressInfo(self: Process, key: string, ipv4Only: boolean): Promise<boolean> {
+  const found = await resolve(self, key, ipv4Only ? { family: 4 } : {})
+  if ('error' in found) return false
+  found.addresses.forEach((address, i) => {
+    const text = formatIpv4(address)
+    self.out(line(text, `STREAM ${i === 0 ? found.canonical : ''}`) + line(text, 'DGRAM  ') + line(text, 'RAW    '))
+  })
+  return true
+}

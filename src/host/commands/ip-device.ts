@@ -1,0 +1,149 @@
+/** What rtnetlink says about a device: its flags, its state, and where the other end of its cable is. */
+import { Bridge, BridgePort } from '../../link/bridge.ts'
+import type { NetDevice } from '../../link/device.ts'
+import { Veth } from '../../link/veth.ts'
+import { Netns } from '../../net/netns.ts'
+import { VxlanDevice } from '../../tunnel/vxlan.ts'
+import type { Mac } from '../../wire/address.ts'
+import { ToolError } from './ip-words.ts'
+
+/** IFLA_LINK: the device on the other side, or below. */
+export interface LowerLink {
+  /** Null for a tunnel whose outer packets travel in another namespace. */
+  readonly device: NetDevice | null
+  readonly index: number
+  /** The number that its namespace has here; null when it is our own. */
+  readonly netnsid: number | null
+}
+
+/** @throws ToolError `Cannot find device "eth9"` */
+export function findDevice(netns: Netns, name: string, status = 1): NetDevice {
+  const device = netns.devices.get(name)
+  if (device === undefined) throw new ToolError(`Cannot find device "${name}"`, status)
+  return device
+}
+
+/** @throws ToolError `Device "eth9" does not exist.` */
+export function existingDevice(netns: Netns, name: string): NetDevice {
+  const device = netns.devices.get(name)
+  if (device === undefined) throw new ToolError(`Device "${name}" does not exist.`, 1)
+  return device
+}
+
+/** The namespace that a device is in; null when it is in none. */
+export function namespaceOf(device: NetDevice): Netns | null {
+  const { receiver } = device
+  if (receiver instanceof Netns) return receiver
+  return receiver instanceof BridgePort ? namespaceOf(receiver.bridge) : null
+}
+
+/** The namespace that the device leads to: its peer's, or the one its tunnel runs in. */
+function linkNamespace(device: NetDevice): Netns | null {
+  if (device instanceof Veth) return device.peer === null ? null : namespaceOf(device.peer)
+  return device instanceof VxlanDevice ? namespaceOf(device.device) : null
+}
+
+export function linkOf(device: NetDevice, netns: Netns): LowerLink | null {
+  const there = linkNamespace(device)
+  if (there === null) return null
+  const netnsid = there === netns ? null : netnsidOf(netns, there)
+  if (device instanceof Veth && device.peer !== null) {
+    return { device: device.peer, index: device.peer.index, netnsid }
+  }
+  return netnsid === null ? null : { device: null, index: device.index, netnsid }
+}
+
+/** Namespaces are numbered in the order in which the devices of this one lead to them. */
+export function netnsidOf(netns: Netns, other: Netns): number {
+  const known: Netns[] = []
+  for (const device of netns.devices.values()) {
+    const there = linkNamespace(device)
+    if (there !== null && there !== netns && !known.includes(there)) known.push(there)
+  }
+  return known.indexOf(other)
+}
+
+/** `eth0@if5`, `veth0@veth1`, `cni0`. */
+export function fullName(device: NetDevice, netns: Netns): string {
+  const link = linkOf(device, netns)
+  if (link === null) return device.name
+  return `${device.name}@${link.netnsid === null ? link.device?.name : `if${link.index}`}`
+}
+
+/** How `bridge link` names it: iproute2 looks the index up in the wrong namespace. */
+export function bridgedName(device: NetDevice, netns: Netns): string {
+  const link = linkOf(device, netns)
+  if (link === null || link.index === device.index) return device.name
+  return `${device.name}@${deviceByIndex(netns, link.index)?.name ?? `if${link.index}`}`
+}
+
+export function deviceByIndex(netns: Netns, index: number): NetDevice | null {
+  for (const device of netns.devices.values()) if (device.index === index) return device
+  return null
+}
+
+/** In ip(8)'s order. */
+export function flagsOf(device: NetDevice, netns: Netns): string[] {
+  const flags: string[] = []
+  if (device.up && !device.carrier) flags.push('NO-CARRIER')
+  if (device.kind === 'loopback') flags.push('LOOPBACK')
+  else flags.push('BROADCAST', 'MULTICAST')
+  // Captures make a device promiscuous without the flag showing, as packet sockets do.
+  if (device.promiscuous && device.tap === null) flags.push('PROMISC')
+  if (device.up) flags.push('UP')
+  if (device.up && device.carrier) flags.push('LOWER_UP')
+  const link = linkOf(device, netns)
+  if (link !== null && link.netnsid === null && link.device?.up === false) flags.push('M-DOWN')
+  return flags
+}
+
+/** RFC 2863's ifOperStatus, as default_operstate computes it. */
+export function operstateOf(device: NetDevice, netns: Netns): string {
+  if (!device.up) return 'DOWN'
+  if (device.kind === 'loopback' || device.kind === 'vxlan' || device.kind === 'dummy') return 'UNKNOWN'
+  if (device.carrier) return 'UP'
+  const link = linkOf(device, netns)
+  if (link === null) return 'DOWN'
+  // The kernel looks the peer's index up here, wherever the peer is.
+  const stacked = deviceByIndex(netns, link.index)
+  return stacked === null || stacked.carrier ? 'DOWN' : 'LOWERLAYERDOWN'
+}
+
+/** A device that was never up has no queue yet. */
+export function qdiscOf(device: NetDevice): string {
+  const used = device.up || device.rxPackets + device.txPackets > 0
+  return used ? 'noqueue' : 'noop'
+}
+
+/** How many ask for all frames: somebody who listens, and the bridge it is a port of. */
+export function promiscuityOf(device: NetDevice): number {
+  return (device.tap !== null || device.promiscuous ? 1 : 0) + (device.master === null ? 0 : 1)
+}
+
+export function portOf(device: NetDevice): BridgePort | null {
+  return device.master instanceof Bridge ? device.master.portOf(device) : null
+}
+
+/** `ip link set DEVICE address MAC`: a bridge knows its own addresses and its ports'. */
+export function setMac(device: NetDevice, mac: Mac): void {
+  const port = portOf(device)
+  const fdb = device instanceof Bridge ? device.fdb : port?.bridge.fdb
+  fdb?.delete(device.mac)
+  device.mac = mac
+  fdb?.add(mac, port, true)
+}
+
+/** A random address of the locally administered kind (eth_hw_addr_random). */
+export function randomMac(netns: Netns): Mac {
+  const mac = Uint8Array.from({ length: 6 }, () => netns.world.random.below(256))
+  mac[0] = (mac[0] & 0xfe) | 2
+  return mac
+}
+
+/** What podwire calls a device's type in `ip -d link`; empty for devices without one. */
+export function linkKind(device: NetDevice): string {
+  if (device instanceof Veth) return 'veth'
+  if (device instanceof Bridge) return 'bridge'
+  if (device instanceof VxlanDevice) return 'vxlan'
+  return device.kind === 'loopback' ? '' : device.kind
+}

@@ -1,0 +1,181 @@
+/** `ip link set`: what is turned on a device. */
+import { Bridge } from '../../link/bridge.ts'
+import type { NetDevice } from '../../link/device.ts'
+import { installBridgeFilter } from '../../net/br-netfilter.ts'
+import type { Netns } from '../../net/netns.ts'
+import { LOOPBACK } from '../../wire/address.ts'
+import type { IpContext } from './ip-context.ts'
+import { findDevice, namespaceOf, setMac } from './ip-device.ts'
+import { notModelled, refused, ToolError, takeMac, takeNumber, type Words } from './ip-words.ts'
+
+const MIN_MTU = 68
+const MAX_MTU = 65_535
+
+/** Bridges that nobody gave an address: they take the lowest of their ports' (br_stp_recalculate_bridge_id). */
+const unaddressed = new WeakSet<NetDevice>()
+
+export function adoptsPortAddress(bridge: Bridge): void {
+  unaddressed.add(bridge)
+}
+
+/** All words are read before the first of them takes effect. */
+export function setLink(context: IpContext, words: Words): number {
+  const { netns } = context
+  let name: string | null = null
+  const acts: ((device: NetDevice) => void)[] = []
+  while (!words.done) {
+    const word = words.take()
+    const act = actOf(context, word, words)
+    if (act !== null) acts.push(act)
+    else {
+      const given = word === 'dev' ? words.take() : word
+      if (name !== null) throw new ToolError(`Error: either "dev" is duplicate, or "${given}" is a garbage.`, 255)
+      name = given
+    }
+  }
+  if (name === null) throw new ToolError('Not enough information: "dev" argument is required.', 255)
+  const device = findDevice(netns, name)
+  for (const act of acts) act(device)
+  return 0
+}
+
+function actOf(context: IpContext, word: string, words: Words): ((device: NetDevice) => void) | null {
+  const { netns } = context
+  switch (word) {
+    case 'up':
+      return (device) => bringUp(netns, device)
+    case 'down':
+      return (device) => netns.setDown(device)
+    case 'mtu': {
+      const mtu = takeNumber(words, 'mtu')
+      return (device) => setMtu(device, mtu)
+    }
+    case 'address': {
+      const mac = takeMac(words)
+      return (device) => {
+        unaddressed.delete(device)
+        setMac(device, mac)
+      }
+    }
+    case 'name': {
+      const name = words.take()
+      return (device) => rename(netns, device, name)
+    }
+    case 'master': {
+      const name = words.take()
+      const master = netns.devices.get(name)
+      if (master === undefined) throw new ToolError(`Error: argument "${name}" is wrong: Device does not exist\n`, 255)
+      return (device) => enslave(device, master)
+    }
+    case 'nomaster':
+      return (device) => release(netns, device)
+    case 'netns': {
+      const target = takeNamespace(context, words)
+      return (device) => moveTo(netns, device, target)
+    }
+    case 'promisc': {
+      const on = words.take() === 'on'
+      return (device) => {
+        device.promiscuous = on
+      }
+    }
+    case 'arp':
+    case 'multicast':
+    case 'allmulticast':
+    case 'txqueuelen':
+    case 'type':
+    case 'alias':
+    case 'group':
+    case 'xdp':
+    case 'vf':
+      throw notModelled(`ip link set ${word}`)
+    default:
+      return null
+  }
+}
+
+/** `netns NAME`, or a process of this machine by its number. */
+function takeNamespace(context: IpContext, words: Words): Netns {
+  const text = words.take()
+  const { machine, processes } = context.self.place
+  const named = machine.namespaces.get(text)
+  if (named !== undefined) return named
+  if (text === '1') return machine.netns
+  const process = /^[0-9]+$/.test(text) ? processes.get(Number(text)) : undefined
+  if (process === undefined) throw new ToolError(`Error: argument "${text}" is wrong: Invalid "netns" value\n`, 255)
+  return process.netns
+}
+
+/** A loopback that comes up has its address from the kernel. */
+export function bringUp(netns: Netns, device: NetDevice): void {
+  if (device === netns.loopback && netns.addressesOf(device).length === 0) {
+    netns.addAddress(device, LOOPBACK, 8, null)
+  }
+  netns.setUp(device)
+}
+
+export function setMtu(device: NetDevice, mtu: number): void {
+  if (device.kind !== 'loopback' && mtu < MIN_MTU) throw new ToolError('Error: mtu less than device minimum.', 2)
+  if (device.kind !== 'loopback' && mtu > MAX_MTU) throw new ToolError('Error: mtu greater than device maximum.', 2)
+  device.mtu = mtu
+}
+
+export function checkName(name: string): void {
+  if (name.length > 15 || name === '' || name.includes('/') || /\s/.test(name)) {
+    throw new ToolError(`Error: argument "${name}" is wrong: "name" not a valid ifname\n`, 255)
+  }
+}
+
+function rename(netns: Netns, device: NetDevice, name: string): void {
+  checkName(name)
+  if (name === device.name) return
+  if (netns.devices.has(name)) throw refused('File exists')
+  netns.rename(device, name)
+}
+
+export function enslave(device: NetDevice, master: NetDevice): void {
+  if (!(master instanceof Bridge)) throw refused('Operation not supported')
+  if (device === master || device instanceof Bridge)
+    throw new ToolError('Error: Can not enslave a bridge to a bridge.', 2)
+  if (device.kind === 'loopback') throw refused('Invalid argument')
+  if (device.master === master) return
+  const netns = namespaceOf(device)
+  if (netns !== null) release(netns, device)
+  master.attach(device)
+  if (unaddressed.has(master)) takePortAddress(master)
+}
+
+function takePortAddress(bridge: Bridge): void {
+  let lowest = bridge.ports[0].device.mac
+  for (const { device } of bridge.ports) if (compare(device.mac, lowest) < 0) lowest = device.mac
+  bridge.fdb.delete(bridge.mac)
+  bridge.mac = Uint8Array.from(lowest)
+  for (const port of bridge.ports) bridge.fdb.add(port.device.mac, port, true)
+}
+
+function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return a[i] - b[i]
+  return 0
+}
+
+/** Leaves its bridge, and is the namespace's own again. */
+export function release(netns: Netns, device: NetDevice): void {
+  if (!(device.master instanceof Bridge)) return
+  device.master.detach(device)
+  device.receiver = netns
+}
+
+function moveTo(netns: Netns, device: NetDevice, target: Netns): void {
+  if (device === netns.loopback) throw new ToolError('Error: The interface netns is immutable.', 2)
+  if (target === netns) return
+  if (target.devices.has(device.name)) throw refused('File exists')
+  release(netns, device)
+  netns.release(device)
+  target.adopt(device)
+}
+
+/** A new bridge of this namespace, seen by iptables as its sysctl says. */
+export function adoptBridge(netns: Netns, bridge: Bridge): void {
+  netns.adopt(bridge)
+  installBridgeFilter(netns, bridge)
+}

@@ -1,0 +1,129 @@
+/** `ip netns`: the named network namespaces of a machine, and commands inside them. */
+import { Netns } from '../../net/netns.ts'
+import { LOOPBACK } from '../../wire/address.ts'
+import { Place } from '../place.ts'
+import type { Process, ProcessPlace, Running } from '../process.ts'
+import type { IpContext } from './ip-context.ts'
+import { netnsidOf } from './ip-device.ts'
+import { abbreviation, notModelled, ToolError, type Words } from './ip-words.ts'
+
+export function namespaceNamed(self: Process, name: string): Netns {
+  const found = self.place.machine.namespaces.get(name)
+  if (found === undefined)
+    throw new ToolError(`Cannot open network namespace "${name}": No such file or directory`, 255)
+  return found
+}
+
+export async function ipNetns(context: IpContext, words: Words): Promise<number> {
+  if (words.done) return list(context)
+  const { self } = context
+  const verb = words.take()
+  switch (
+    abbreviation(
+      verb,
+      'list',
+      'show',
+      'lst',
+      'add',
+      'set',
+      'delete',
+      'identify',
+      'pids',
+      'exec',
+      'monitor',
+      'attach',
+      'help',
+    )
+  ) {
+    case 'list':
+    case 'show':
+    case 'lst':
+      return list(context)
+    case 'add':
+      return add(self, takeName(words))
+    case 'delete':
+      return remove(self, takeName(words))
+    case 'exec':
+      return execute(self, words)
+    case null:
+      throw new ToolError(`Command "${verb}" is unknown, try "ip netns help".`, 255)
+    default:
+      throw notModelled(`ip netns ${verb}`)
+  }
+}
+
+function takeName(words: Words): string {
+  if (words.done) throw new ToolError('No netns name specified', 255)
+  return words.take()
+}
+
+/** The latest first, with the number that a cable has given it. */
+function list(context: IpContext): number {
+  const { self, netns } = context
+  for (const [name, namespace] of [...self.place.machine.namespaces].reverse()) {
+    const id = netnsidOf(netns, namespace)
+    self.out(id < 0 ? `${name}\n` : `${name} (id: ${id})\n`)
+  }
+  return 0
+}
+
+function add(self: Process, name: string): number {
+  const { machine } = self.place
+  if (machine.namespaces.has(name)) {
+    throw new ToolError(`Cannot create namespace file "/run/netns/${name}": File exists`, 1)
+  }
+  const made = new Netns(self.world, name)
+  // A namespace of the kernel's making has its loopback down and bare.
+  made.removeAddress(made.loopback, LOOPBACK)
+  made.setDown(made.loopback)
+  machine.namespaces.set(name, made)
+  return 0
+}
+
+function remove(self: Process, name: string): number {
+  const { machine } = self.place
+  const doomed = machine.namespaces.get(name)
+  if (doomed === undefined) {
+    throw new ToolError(`Cannot remove namespace file "/run/netns/${name}": No such file or directory`, 1)
+  }
+  if (doomed.devices.size > 1) throw notModelled('ip netns del of a namespace that still has devices')
+  machine.namespaces.delete(name)
+  return 0
+}
+
+/** The same machine, files and programs, seen from another network namespace. */
+class NetnsPlace extends Place {
+  override readonly files: Map<string, string>
+
+  constructor(place: ProcessPlace, name: string, netns: Netns) {
+    super(place.machine, `${place.name} netns ${name}`, netns, {
+      hostname: place.hostname,
+      programs: place.programs,
+      env: place.env,
+      workdir: place.workdir,
+    })
+    this.files = place.files
+  }
+}
+
+async function execute(self: Process, words: Words): Promise<number> {
+  const name = takeName(words)
+  const argv = words.rest()
+  if (argv.length === 0) throw new ToolError('No command specified', 255)
+  const place = new NetnsPlace(self.place, name, namespaceNamed(self, name))
+  if (place.find(argv[0]) === null) {
+    throw new ToolError(`exec of "${argv[0]}" failed: No such file or directory`, 255)
+  }
+  const child: Running = place.spawn(argv, {
+    out: (text) => self.out(text),
+    err: (text) => self.err(text),
+    stdin: self.stdin.pipe,
+    env: self.env,
+    cwd: self.cwd,
+    tty: self.tty,
+  })
+  const end = self.own({ close: () => child.process.kill(9) })
+  const code = await child.exit
+  self.disclaim(end)
+  return code
+}

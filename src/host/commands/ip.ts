@@ -1,0 +1,235 @@
+/** ip(8) of iproute2 6.1: global options, then an object, then what to do with it. Words may be cut short. */
+import type { Process } from '../process.ts'
+import { ipAddress } from './ip-address.ts'
+import type { IpContext } from './ip-context.ts'
+import { formatJson } from './ip-json.ts'
+import { ipLink } from './ip-link.ts'
+import { ipNeighbour } from './ip-neighbour.ts'
+import { ipNetns, namespaceNamed } from './ip-netns.ts'
+import { ipRoute } from './ip-route.ts'
+import { abbreviation, notModelled, printed, ToolError, tool, Words } from './ip-words.ts'
+
+const VERSION = 'ip utility, iproute2-6.1.0, libbpf 1.1.2'
+
+const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
+       ip [ -force ] -batch filename
+where  OBJECT := { address | addrlabel | amt | fou | help | ila | ioam | l2tp |
+                   link | macsec | maddress | monitor | mptcp | mroute | mrule |
+                   neighbor | neighbour | netconf | netns | nexthop | ntable |
+                   ntbl | route | rule | sr | tap | tcpmetrics |
+                   token | tunnel | tuntap | vrf | xfrm }
+       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -r[esolve] |
+                    -h[uman-readable] | -iec | -j[son] | -p[retty] |
+                    -f[amily] { inet | inet6 | mpls | bridge | link } |
+                    -4 | -6 | -M | -B | -0 |
+                    -l[oops] { maximum-addr-flush-attempts } | -br[ief] |
+                    -o[neline] | -t[imestamp] | -ts[hort] | -b[atch] [filename] |
+                    -rc[vbuf] [size] | -n[etns] name | -N[umeric] | -a[ll] |
+                    -c[olor]}`
+
+/** In the order in which ip(8) compares: `ip a` is address, `ip r` route, `ip n` neighbor, `ip m` maddress. */
+const OBJECTS = [
+  'address',
+  'addrlabel',
+  'maddress',
+  'route',
+  'rule',
+  'neighbor',
+  'neighbour',
+  'ntable',
+  'ntbl',
+  'link',
+  'l2tp',
+  'fou',
+  'ila',
+  'macsec',
+  'tunnel',
+  'tunl',
+  'tuntap',
+  'tap',
+  'token',
+  'tcpmetrics',
+  'monitor',
+  'xfrm',
+  'mroute',
+  'mrule',
+  'netns',
+  'netconf',
+  'vrf',
+  'sr',
+  'nexthop',
+  'mptcp',
+  'ioam',
+  'help',
+] as const
+
+interface Settings {
+  details: boolean
+  statistics: number
+  brief: boolean
+  json: boolean
+  pretty: boolean
+  oneline: boolean
+  /** `-4`: nothing but IPv4; on addresses it leaves the link line out. */
+  inet: boolean
+  namespace: string | null
+}
+
+export const ip = tool(async (self) => {
+  const words = new Words(self.args.slice(1))
+  const settings: Settings = {
+    details: false,
+    statistics: 0,
+    brief: false,
+    json: false,
+    pretty: false,
+    oneline: false,
+    inet: false,
+    namespace: null,
+  }
+  while (words.peek.startsWith('-')) {
+    if (takeOption(words, settings)) return printed(self, `${VERSION}\n`)
+  }
+  if (words.done) throw new ToolError(USAGE, 255)
+  const netns = settings.namespace === null ? self.netns : namespaceNamed(self, settings.namespace)
+  const context: IpContext = { self, netns, ...settings }
+  return dispatch(context, words, settings.inet)
+})
+
+/** True when only the version was asked for. */
+function takeOption(words: Words, settings: Settings): boolean {
+  const given = words.take()
+  const option = given.startsWith('--') ? given.slice(1) : given
+  const named = abbreviation(
+    option,
+    '-loops',
+    '-family',
+    '-4',
+    '-6',
+    '-0',
+    '-M',
+    '-B',
+    '-human-readable',
+    '-iec',
+    '-stats',
+    '-statistics',
+    '-details',
+    '-resolve',
+    '-oneline',
+    '-timestamp',
+    '-tshort',
+    '-Version',
+    '-force',
+    '-batch',
+    '-brief',
+    '-json',
+    '-rcvbuf',
+    '-color',
+    '-help',
+    '-netns',
+    '-Numeric',
+    '-all',
+    '-pretty',
+    '-echo',
+  )
+  switch (named) {
+    case '-4':
+      settings.inet = true
+      return false
+    case '-family':
+      return takeFamily(words, settings)
+    case '-stats':
+    case '-statistics':
+      settings.statistics++
+      return false
+    case '-details':
+      settings.details = true
+      return false
+    case '-oneline':
+      settings.oneline = true
+      return false
+    case '-brief':
+      settings.brief = true
+      return false
+    case '-json':
+      settings.json = true
+      return false
+    case '-pretty':
+      settings.pretty = true
+      return false
+    case '-netns':
+      settings.namespace = words.take()
+      return false
+    case '-color':
+    case '-Numeric':
+    case '-resolve':
+      // Without a terminal there is no colour, and podwire's names are numbers.
+      return false
+    case '-Version':
+      return true
+    case '-help':
+      throw new ToolError(USAGE, 255)
+    case null:
+      if (option.startsWith('-color=') || option.startsWith('-c=')) return false
+      throw new ToolError(`Option "${given}" is unknown, try "ip -help".`, 255)
+    default:
+      throw notModelled(`ip ${given}`)
+  }
+}
+
+function takeFamily(words: Words, settings: Settings): false {
+  const family = words.take()
+  if (family !== 'inet') throw notModelled(`ip -family ${family}`)
+  settings.inet = true
+  return false
+}
+
+async function dispatch(context: IpContext, words: Words, inet: boolean): Promise<number> {
+  const word = words.take()
+  const object = abbreviation(word, ...OBJECTS)
+  switch (object) {
+    case 'address':
+      return ipAddress(context, words, inet)
+    case 'link':
+      return ipLink(context, words)
+    case 'route':
+      return ipRoute(context, words)
+    case 'neighbor':
+    case 'neighbour':
+      return ipNeighbour(context, words)
+    case 'rule':
+      return ipRule(context, words)
+    case 'netns':
+      return ipNetns(context, words)
+    case 'help':
+      throw new ToolError(USAGE, 255)
+    case null:
+      throw new ToolError(`Object "${word}" is unknown, try "ip help".`, 1)
+    default:
+      throw notModelled(`ip ${object}`)
+  }
+}
+
+/** The three rules that every namespace begins with; podwire has no others. */
+const rules = [
+  { priority: 0, table: 'local' },
+  { priority: 32_766, table: 'main' },
+  { priority: 32_767, table: 'default' },
+]
+
+function ipRule(context: IpContext, words: Words): number {
+  const verb = words.done ? 'show' : words.take()
+  const known = abbreviation(verb, 'list', 'lst', 'show', 'save', 'restore', 'add', 'delete', 'flush', 'help')
+  if (known === null) throw new ToolError(`Command "${verb}" is unknown, try "ip rule help".`, 255)
+  if (known !== 'show' && known !== 'list' && known !== 'lst') throw notModelled(`ip rule ${verb}`)
+  if (context.json) {
+    const list = rules.map(({ priority, table }) => ({ priority, src: 'all', table }))
+    return printed(context.self, formatJson(list, context.pretty))
+  }
+  for (const { priority, table } of rules) writeRule(context.self, priority, table)
+  return 0
+}
+
+function writeRule(self: Process, priority: number, table: string): void {
+  self.out(`${priority}:\tfrom all lookup ${table}\n`)
+}

@@ -1,0 +1,33 @@
+/** The commands that look at a host's network and set it up, by name. */
+import type { Program } from '../process.ts'
+import { arp } from './arp.ts'
+import { bridge } from './bridge.ts'
+import { conntrack } from './conntrack.ts'
+import { ethtool } from './ethtool.ts'
+import { busyboxIfconfig, ifconfig } from './ifconfig.ts'
+import { ip } from './ip.ts'
+import { iptables, iptablesRestore, iptablesSave } from './iptables.ts'
+import { netstat } from './netstat.ts'
+import { route } from './route.ts'
+import { ss } from './ss.ts'
+import { sysctl } from './sysctl.ts'
+import { tcpdump } from './tcpdump.ts'
+
+/** `busybox-ifconfig` is what small images call ifconfig. */
+export const iprouteCommands: Record<string, Program> = {
+  ip,
+  bridge,
+  ss,
+  ifconfig,
+  'busybox-ifconfig': busyboxIfconfig,
+  arp,
+  route,
+  netstat,
+  sysctl,
+  iptables,
+  'iptables-save': iptablesSave,
+  'iptables-restore': iptablesRestore,
+  conntrack,
+  ethtool,
+  tcpdump,
+}

@@ -1,0 +1,106 @@
+/** iptables, iptables-save and iptables-restore 1.8.9 (nf_tables), in front of the namespace's netfilter. */
+import { NetfilterError, type TableName } from '../../netfilter/netfilter.ts'
+import { getopt, has, valueOf } from '../getopt.ts'
+import type { Process, Program } from '../process.ts'
+import { printed } from './ip-words.ts'
+
+const VERSION = 'v1.8.9 (nf_tables)'
+const tables: readonly string[] = ['filter', 'nat', 'mangle', 'raw'] satisfies TableName[]
+
+export const iptables: Program = async (self) => {
+  const args = self.args.slice(1)
+  if (args.includes('-V') || args.includes('--version')) return printed(self, `iptables ${VERSION}\n`)
+  try {
+    return printed(self, self.netns.netfilter.iptables(args))
+  } catch (error) {
+    if (!(error instanceof NetfilterError)) throw error
+    return fail(self, error.sentence)
+  }
+}
+
+/** The kernel's refusals end in a full stop; the rest is about how the command was written. */
+function fail(self: Process, sentence: string): number {
+  if (sentence.startsWith('podwire:')) {
+    self.err(`${sentence}\n`)
+    return 2
+  }
+  if (sentence.endsWith('.')) {
+    self.err(`iptables: ${sentence}\n`)
+    return 1
+  }
+  self.err(`iptables ${VERSION}: ${sentence}\nTry \`iptables -h' or 'iptables --help' for more information.\n`)
+  return 2
+}
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** ctime(3) in UTC: `Sat Nov 21 08:18:52 2026`. */
+export function calendarText(milliseconds: number): string {
+  const date = new Date(milliseconds)
+  const clock = date.toISOString().slice(11, 19)
+  const day = String(date.getUTCDate()).padStart(2)
+  return `${DAYS[date.getUTCDay()]} ${MONTHS[date.getUTCMonth()]} ${day} ${clock} ${date.getUTCFullYear()}`
+}
+
+export const iptablesSave: Program = async (self) => {
+  const found = getopt(self.args.slice(1), 'ct:M:f:V', {
+    counters: 'c',
+    table: 't:',
+    modprobe: 'M:',
+    file: 'f:',
+    version: 'V',
+  })
+  if (found.problem !== null || found.rest.length > 0) {
+    const what =
+      found.problem === null ? 'Unknown arguments found on commandline' : `unknown option "${found.problem.option}"`
+    self.err(`${what}\n`)
+    return 1
+  }
+  if (has(found, 'V')) return printed(self, `iptables-save ${VERSION}\n`)
+  const table = valueOf(found, 't')
+  if (table !== null && !tables.includes(table)) {
+    self.err(`podwire: table ${table} is not modelled\n`)
+    return 2
+  }
+  const text = self.netns.netfilter.save({
+    counters: has(found, 'c'),
+    date: calendarText(self.runner.wallClock),
+    ...(table === null ? {} : { table: table as TableName }),
+  })
+  const file = valueOf(found, 'f')
+  if (file === null) self.out(text)
+  else self.place.files.set(file, text)
+  return 0
+}
+
+export const iptablesRestore: Program = async (self) => {
+  const long = { noflush: 'n', counters: 'c', table: 'T:', test: 't', verbose: 'v', wait: 'w', version: 'V' }
+  const found = getopt(self.args.slice(1), 'ncT:tvwVM:', long)
+  if (found.problem !== null) {
+    self.err(
+      `iptables-restore: unrecognized option '${found.problem.option}'\nTry \`iptables-restore -h' for more information.\n`,
+    )
+    return 1
+  }
+  if (has(found, 'V')) return printed(self, `iptables-restore ${VERSION}\n`)
+  for (const option of ['T', 't']) {
+    if (!has(found, option)) continue
+    self.err(`podwire: iptables-restore -${option} is not modelled\n`)
+    return 2
+  }
+  const [file] = found.rest
+  const text = file === undefined ? await self.stdin.readAll() : self.place.files.get(file)
+  if (text === undefined) {
+    self.err(`Can't open ${file}: No such file or directory\n`)
+    return 1
+  }
+  try {
+    self.netns.netfilter.restore(text, { noflush: has(found, 'n') })
+    return 0
+  } catch (error) {
+    if (!(error instanceof NetfilterError)) throw error
+    self.err(`iptables-restore ${VERSION}: ${error.sentence}\nError occurred at line: ${error.line}\n`)
+    return 2
+  }
+}

@@ -1,0 +1,219 @@
+/** nc: OpenBSD's (Debian) and BusyBox's: scan a port, talk to one, listen on one; TCP and UDP. */
+import { SECOND } from '../../sim/scheduler.ts'
+import { ANY, formatIpv4, type Ipv4 } from '../../wire/address.ts'
+import { getopt, has, type Options, valueOf } from '../getopt.ts'
+import { decodeText, encodeText } from '../http.ts'
+import { Killed, type Process, type Program } from '../process.ts'
+import { resolve } from '../resolver.ts'
+import { Datagrams, SocketError, TcpAcceptor, TcpStream, TimedOut } from '../streams.ts'
+
+type Style = 'openbsd' | 'busybox'
+
+/** The service names that nc prints behind `succeeded!`. */
+const SERVICES: Readonly<Record<number, string>> = {
+  21: 'ftp',
+  22: 'ssh',
+  23: 'telnet',
+  25: 'smtp',
+  53: 'domain',
+  80: 'http',
+  110: 'pop3',
+  143: 'imap2',
+  443: 'https',
+  3306: 'mysql',
+  5432: 'postgresql',
+  6379: 'redis',
+  8080: 'http-alt',
+}
+
+export const nc: Program = (self) => netcat(self, 'openbsd')
+export const busyboxNc: Program = (self) => netcat(self, 'busybox')
+
+async function netcat(self: Process, style: Style): Promise<number> {
+  const found = getopt(self.args.slice(1), '4zvnulkNp:w:q:s:')
+  if (found.problem !== null) {
+    self.err(`podwire: nc ${found.problem.option} is not modelled\n`)
+    return 2
+  }
+  return has(found, 'l') ? listen(self, found, style) : dial(self, found, style)
+}
+
+async function dial(self: Process, found: Options, style: Style): Promise<number> {
+  const [host, ports] = found.rest
+  const range = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(ports ?? '')
+  if (host === undefined || range === null) {
+    if (ports !== undefined) self.err(`nc: port number invalid: ${ports}\n`)
+    else if (style === 'busybox') self.err('BusyBox v1.36.1 multi-call binary.\n\nUsage: nc [OPTIONS] HOST PORT\n')
+    else self.err('usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [destination] [port]\n')
+    return 1
+  }
+  const answer = await resolve(self, host)
+  if ('error' in answer) {
+    if (style === 'busybox') self.err(`nc: bad address '${host}'\n`)
+    else self.err(`nc: getaddrinfo for host "${host}" port ${ports}: ${answer.message}\n`)
+    return 1
+  }
+  const [address] = answer.addresses
+  let code = 1
+  for (let port = Number(range[1]); port <= Number(range[2] ?? range[1]); port++) {
+    const connected = await dialPort(self, found, style, host, address, port)
+    if (connected) code = 0
+  }
+  return code
+}
+
+async function dialPort(
+  self: Process,
+  found: Options,
+  style: Style,
+  host: string,
+  address: Ipv4,
+  port: number,
+): Promise<boolean> {
+  const udp = has(found, 'u')
+  const seconds = valueOf(found, 'w')
+  const timeout = seconds === null ? null : Number(seconds) * SECOND
+  const protocol = udp ? 'udp' : 'tcp'
+  try {
+    if (udp) return await talkUdp(self, found, style, host, address, port, timeout)
+    const stream = await TcpStream.connect(self, address, port, timeout)
+    stream.timeout = timeout
+    succeeded(self, found, style, host, address, port, protocol)
+    if (!has(found, 'z')) await talk(self, found, style, stream)
+    stream.close()
+    return true
+  } catch (error) {
+    if (!(error instanceof SocketError || error instanceof TimedOut)) throw error
+    const late = error instanceof TimedOut
+    if (style === 'busybox') {
+      if (has(found, 'v') || !has(found, 'z')) {
+        self.err(late ? 'nc: timed out\n' : `nc: ${host} (${formatIpv4(address)}:${port}): ${error.message}\n`)
+      }
+      return false
+    }
+    const reason = late ? 'Connection timed out' : error.message
+    const where = host === formatIpv4(address) ? host : `${host} (${formatIpv4(address)})`
+    if (has(found, 'v')) {
+      self.err(
+        late
+          ? `nc: connect to ${where} port ${port} (${protocol}) timed out: Operation now in progress\n`
+          : `nc: connect to ${where} port ${port} (${protocol}) failed: ${reason}\n`,
+      )
+    }
+    return false
+  }
+}
+
+function succeeded(
+  self: Process,
+  found: Options,
+  style: Style,
+  host: string,
+  to: Ipv4,
+  port: number,
+  protocol: string,
+): void {
+  if (!has(found, 'v')) return
+  if (style === 'busybox') {
+    self.err(`${host} (${formatIpv4(to)}:${port}) open\n`)
+    return
+  }
+  const service = has(found, 'n') ? '*' : (SERVICES[port] ?? '*')
+  const where = host === formatIpv4(to) ? host : `${host} (${formatIpv4(to)})`
+  self.err(`Connection to ${where} ${port} port [${protocol}/${service}] succeeded!\n`)
+}
+
+/** Standard input to the peer, the peer's bytes to standard output, until the peer has ended. */
+async function talk(self: Process, found: Options, style: Style, stream: TcpStream): Promise<void> {
+  const send = async () => {
+    for (let text = await self.stdin.read(); text !== null; text = await self.stdin.read()) {
+      await stream.write(encodeText(text))
+    }
+    // BusyBox half-closes at the end of its input, OpenBSD's only with -N.
+    if (style === 'busybox' || has(found, 'N')) stream.shutdown()
+  }
+  send().catch((error) => {
+    if (!(error instanceof SocketError || error instanceof TimedOut || error instanceof Killed)) throw error
+  })
+  try {
+    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) self.out(decodeText(bytes))
+  } catch (error) {
+    // -w: silence for that long ends it, without a word.
+    if (!(error instanceof TimedOut || error instanceof SocketError)) throw error
+  }
+}
+
+async function talkUdp(
+  self: Process,
+  found: Options,
+  style: Style,
+  host: string,
+  address: Ipv4,
+  port: number,
+  timeout: number | null,
+): Promise<boolean> {
+  const socket = self.udp()
+  const refused = socket.connect(address, port)
+  if (refused !== null) throw new SocketError(refused)
+  const datagrams = new Datagrams(self, socket)
+  if (has(found, 'z')) {
+    // udptest(): a few empty-handed datagrams; an ICMP error within the time says no.
+    for (let round = 0; round < (timeout === null ? 4 : 3); round++) {
+      datagrams.send(encodeText('X'))
+      await datagrams.receive(SECOND)
+    }
+    succeeded(self, found, style, host, address, port, 'udp')
+    return true
+  }
+  succeeded(self, found, style, host, address, port, 'udp')
+  for (let text = await self.stdin.read(); text !== null; text = await self.stdin.read()) {
+    datagrams.send(encodeText(text))
+  }
+  for (;;) {
+    const datagram = await datagrams.receive(timeout ?? undefined)
+    if (datagram === null) return true
+    self.out(decodeText(datagram.payload))
+  }
+}
+
+async function listen(self: Process, found: Options, style: Style): Promise<number> {
+  const port = Number(valueOf(found, 'p') ?? found.rest.at(-1) ?? 0)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    self.err(`nc: port number invalid: ${found.rest.at(-1)}\n`)
+    return 1
+  }
+  try {
+    if (has(found, 'u')) return await listenUdp(self, found, port)
+    const acceptor = new TcpAcceptor(self, port, ANY, 1)
+    if (has(found, 'v'))
+      self.err(style === 'busybox' ? `listening on 0.0.0.0:${port} ...\n` : `Listening on 0.0.0.0 ${port}\n`)
+    do {
+      const stream = await acceptor.accept()
+      if (has(found, 'v')) self.err(heard(style, stream.remoteAddress, stream.remotePort))
+      if (!has(found, 'k')) acceptor.close()
+      await talk(self, found, style, stream)
+      stream.close()
+    } while (has(found, 'k'))
+    return 0
+  } catch (error) {
+    if (!(error instanceof SocketError)) throw error
+    self.err(style === 'busybox' ? `nc: bind: ${error.message}\n` : `nc: ${error.message}\n`)
+    return 1
+  }
+}
+
+function heard(style: Style, from: Ipv4, port: number): string {
+  const address = formatIpv4(from)
+  return style === 'busybox'
+    ? `connect to 0.0.0.0 from ${address}:${port}\n`
+    : `Connection received on ${address} ${port}\n`
+}
+
+async function listenUdp(self: Process, found: Options, port: number): Promise<number> {
+  const datagrams = Datagrams.bind(self, port)
+  if (has(found, 'v')) self.err(`Bound on 0.0.0.0 ${port}\n`)
+  for (;;) {
+    const datagram = await datagrams.receive()
+    if (datagram !== null) self.out(decodeText(datagram.payload))
+  }
+}

@@ -1,0 +1,128 @@
+/** route(8) of net-tools 2.10. */
+import type { NetDevice } from '../../link/device.ts'
+import type { Netns } from '../../net/netns.ts'
+import { route as makeRoute, type Route } from '../../net/route.ts'
+import {
+  type Cidr,
+  cidrOf,
+  contains,
+  type Ipv4,
+  mask,
+  tryParseInterfaceAddress,
+  tryParseIpv4,
+} from '../../wire/address.ts'
+import { ToolError, tool, Words } from './ip-words.ts'
+import { routeTableText } from './route-table.ts'
+
+export const route = tool(async (self) => {
+  const { netns } = self
+  const words = new Words(self.args.slice(1))
+  let numeric = false
+  let extended = false
+  while (words.peek.startsWith('-') && words.peek !== '-net' && words.peek !== '-host') {
+    const option = words.take()
+    for (const letter of option.startsWith('--') ? [option] : [...option.slice(1)]) {
+      if (letter === 'n' || letter === '--numeric') numeric = true
+      else if (letter === 'e' || letter === '--extend') extended = true
+      else if (letter === 'V' || letter === '--version') {
+        self.out('net-tools 2.10\n')
+        return 0
+      } else if (letter === 'A' || letter === '6' || letter === 'C')
+        throw new ToolError(`podwire: route ${option} is not modelled`, 2)
+      else if (letter !== 'v' && letter !== '4') throw new ToolError(`route: invalid option -- '${letter}'`, 3)
+    }
+  }
+  if (words.done) {
+    self.out(routeTableText(netns, { numeric, extended }))
+    return 0
+  }
+  const verb = words.take()
+  if (verb !== 'add' && verb !== 'del') throw new ToolError(`podwire: route ${verb} is not modelled`, 2)
+  const given = take(netns, words)
+  if (verb === 'add') add(netns, given)
+  else remove(netns, given)
+  return 0
+})
+
+interface Given {
+  destination: Cidr
+  gateway: Ipv4 | null
+  device: NetDevice | null
+  metric: number | null
+  reject: boolean
+}
+
+function take(netns: Netns, words: Words): Given {
+  const kind = words.peek === '-net' || words.peek === '-host' ? words.take() : ''
+  const target = words.done ? '' : words.take()
+  const given: Given = { destination: cidrOf(mask(0), 0), gateway: null, device: null, metric: null, reject: false }
+  const whole = target === 'default' ? { address: mask(0), prefix: 0 } : tryParseInterfaceAddress(target)
+  if (whole === null) throw new ToolError(`${target}: Host name lookup failure`, 4)
+  let { prefix } = whole
+  let netmask: Ipv4 | null = null
+  while (!words.done) {
+    const word = words.take()
+    if (word === 'netmask') netmask = takeAddress(words)
+    else if (word === 'gw') given.gateway = takeAddress(words)
+    else if (word === 'metric') given.metric = Number(words.take())
+    else if (word === 'reject') given.reject = true
+    else if (['mss', 'window', 'irtt', 'mod', 'dyn', 'reinstate'].includes(word))
+      throw new ToolError(`podwire: route ${word} is not modelled`, 2)
+    else given.device = takeDevice(netns, word === 'dev' ? words.take() : word)
+  }
+  if (netmask !== null) prefix = Math.clz32(~netmask)
+  else if (kind === '-net' && !target.includes('/') && target !== 'default') {
+    const first = whole.address >>> 24
+    prefix = first < 128 ? 8 : first < 192 ? 16 : 24
+  }
+  if ((whole.address & ~mask(prefix)) !== 0) throw new ToolError("route: netmask doesn't match route address", 3)
+  given.destination = cidrOf(whole.address, prefix)
+  return given
+}
+
+function takeAddress(words: Words): Ipv4 {
+  const text = words.take()
+  const address = tryParseIpv4(text)
+  if (address === null) throw new ToolError(`${text}: Host name lookup failure`, 4)
+  return address
+}
+
+function takeDevice(netns: Netns, name: string): NetDevice {
+  const device = netns.devices.get(name)
+  if (device === undefined) throw new ToolError('SIOCADDRT: No such device', 7)
+  return device
+}
+
+function add(netns: Netns, given: Given): void {
+  let { device } = given
+  if (given.gateway !== null) {
+    const way = netns.lookup(given.gateway)
+    if (way?.type !== 'unicast' || way.gateway !== null) throw new ToolError('SIOCADDRT: Network is unreachable', 7)
+    device ??= way.device
+  } else if (!given.reject && device === null) throw new ToolError('SIOCADDRT: No such device', 7)
+  const made: Route = makeRoute({
+    type: given.reject ? 'unreachable' : 'unicast',
+    destination: given.destination,
+    gateway: given.gateway,
+    device: given.reject ? null : device,
+    scope: given.reject ? 'host' : given.gateway === null ? 'link' : 'global',
+    metric: given.metric ?? 0,
+  })
+  if (!netns.main.add(made)) throw new ToolError('SIOCADDRT: File exists', 7)
+}
+
+function remove(netns: Netns, given: Given): void {
+  const { network, prefix } = given.destination
+  const doomed = netns.main
+    .list()
+    .find(
+      (each) =>
+        each.destination.prefix === prefix &&
+        contains(each.destination, network) &&
+        (given.gateway === null || each.gateway === given.gateway) &&
+        (given.device === null || each.device === given.device) &&
+        (given.metric === null || each.metric === given.metric),
+    )
+  if (doomed === undefined) throw new ToolError('SIOCDELRT: No such process', 7)
+  netns.main.remove((each) => each === doomed)
+}

@@ -1,0 +1,176 @@
+/** The filter of ss(8): `state established`, `dport = :80`, `src 10.0.0.0/8`, with and, or, not and parentheses. */
+
+import type { SocketInfo } from '../../socket/sockets.ts'
+import { type Cidr, contains, tryParseCidr } from '../../wire/address.ts'
+import { ToolError, type Words } from './ip-words.ts'
+
+export type SocketTest = (socket: SocketInfo) => boolean
+
+/** ss's names of the states, by podwire's. */
+export const stateNames: Readonly<Record<SocketInfo['state'], string>> = {
+  UNCONN: 'UNCONN',
+  CLOSED: 'UNCONN',
+  LISTEN: 'LISTEN',
+  'SYN-SENT': 'SYN-SENT',
+  'SYN-RECEIVED': 'SYN-RECV',
+  ESTABLISHED: 'ESTAB',
+  'FIN-WAIT-1': 'FIN-WAIT-1',
+  'FIN-WAIT-2': 'FIN-WAIT-2',
+  'CLOSE-WAIT': 'CLOSE-WAIT',
+  CLOSING: 'CLOSING',
+  'LAST-ACK': 'LAST-ACK',
+  'TIME-WAIT': 'TIME-WAIT',
+}
+
+const ALL = Object.values(stateNames)
+const CONNECTED = ALL.filter((state) => state !== 'LISTEN' && state !== 'UNCONN')
+
+const groups: Readonly<Record<string, readonly string[]>> = {
+  all: ALL,
+  connected: CONNECTED,
+  synchronized: CONNECTED.filter((state) => state !== 'SYN-SENT'),
+  bucket: ['SYN-RECV', 'TIME-WAIT'],
+  big: ALL.filter((state) => state !== 'SYN-RECV' && state !== 'TIME-WAIT'),
+  established: ['ESTAB'],
+  'syn-sent': ['SYN-SENT'],
+  'syn-recv': ['SYN-RECV'],
+  'fin-wait-1': ['FIN-WAIT-1'],
+  'fin-wait-2': ['FIN-WAIT-2'],
+  'time-wait': ['TIME-WAIT'],
+  closed: ['UNCONN'],
+  'close-wait': ['CLOSE-WAIT'],
+  'last-ack': ['LAST-ACK'],
+  listening: ['LISTEN'],
+  listen: ['LISTEN'],
+  closing: ['CLOSING'],
+}
+
+/** What ss shows without -a and -l. */
+export const usualStates: ReadonlySet<string> = new Set(
+  CONNECTED.filter((state) => state !== 'TIME-WAIT' && state !== 'SYN-RECV'),
+)
+export const listeningStates: ReadonlySet<string> = new Set(['LISTEN', 'UNCONN'])
+export const allStates: ReadonlySet<string> = new Set(ALL)
+
+/** `state X … exclude Y …`: null when the words do not begin so. */
+export function takeStates(words: Words): ReadonlySet<string> | null {
+  let states: Set<string> | null = null
+  while (words.peek === 'state' || words.peek === 'exclude') {
+    const exclude = words.take() === 'exclude'
+    const name = words.take().toLowerCase()
+    const group = groups[name]
+    if (group === undefined) throw new ToolError(`ss: wrong state name: ${name}`, 255)
+    states ??= new Set(exclude ? ALL : [])
+    for (const state of group) {
+      if (exclude) states.delete(state)
+      else states.add(state)
+    }
+  }
+  return states
+}
+
+/** The rest of the line as a test; without words everything passes. */
+export function takeFilter(words: Words): SocketTest {
+  if (words.done) return () => true
+  const test = takeAlternatives(words)
+  if (!words.done) throw syntaxError(words.peek)
+  return test
+}
+
+function syntaxError(word: string): ToolError {
+  return new ToolError(
+    `ss: bison bellows (while parsing filter): "syntax error!" Sorry.\nss: near ${JSON.stringify(word)}`,
+    255,
+  )
+}
+
+function takeAlternatives(words: Words): SocketTest {
+  let test = takeConjunction(words)
+  while (words.accept('or', '|', '||')) {
+    const left = test
+    const right = takeConjunction(words)
+    test = (socket) => left(socket) || right(socket)
+  }
+  return test
+}
+
+function takeConjunction(words: Words): SocketTest {
+  let test = takeTerm(words)
+  while (words.accept('and', '&', '&&') || startsTerm(words)) {
+    const left = test
+    const right = takeTerm(words)
+    test = (socket) => left(socket) && right(socket)
+  }
+  return test
+}
+
+/** Terms may follow each other without `and`. */
+function startsTerm(words: Words): boolean {
+  return ['src', 'dst', 'sport', 'dport', 'not', '!', '('].includes(words.peek)
+}
+
+function takeTerm(words: Words): SocketTest {
+  if (words.accept('not', '!')) {
+    const test = takeTerm(words)
+    return (socket) => !test(socket)
+  }
+  if (words.accept('(')) {
+    const test = takeAlternatives(words)
+    if (!words.accept(')')) throw syntaxError(words.peek)
+    return test
+  }
+  const what = words.take()
+  if (what === 'sport' || what === 'dport') return takePortTest(words, what === 'sport' ? 'local' : 'remote')
+  if (what !== 'src' && what !== 'dst') {
+    throw new ToolError(`Error: an inet prefix is expected rather than "${what}".\nCannot parse dst/src address.`, 1)
+  }
+  const end = what === 'src' ? 'local' : 'remote'
+  const unequal = words.accept('!=', 'ne', 'neq')
+  if (!unequal) words.accept('=', '==', 'eq')
+  const test = hostTest(words.take(), end)
+  return unequal ? (socket) => !test(socket) : test
+}
+
+function takePortTest(words: Words, end: 'local' | 'remote'): SocketTest {
+  const operator = words.take()
+  const port = Number(words.take().replace(/^.*:/, ''))
+  if (!Number.isInteger(port)) throw syntaxError(operator)
+  switch (operator) {
+    case '=':
+    case '==':
+    case 'eq':
+      return (socket) => socket[end].port === port
+    case '!=':
+    case 'ne':
+    case 'neq':
+      return (socket) => socket[end].port !== port
+    case '>':
+    case 'gt':
+      return (socket) => socket[end].port > port
+    case '>=':
+    case 'ge':
+    case 'geq':
+      return (socket) => socket[end].port >= port
+    case '<':
+    case 'lt':
+      return (socket) => socket[end].port < port
+    case '<=':
+    case 'le':
+    case 'leq':
+      return (socket) => socket[end].port <= port
+    default:
+      throw syntaxError(operator)
+  }
+}
+
+/** `10.244.1.2`, `10.244.0.0/16`, `10.244.1.2:80`, `:80`. */
+function hostTest(text: string, end: 'local' | 'remote'): SocketTest {
+  const [host, port] = text.split(':')
+  const cidr: Cidr | null = host === '' || host === '*' ? null : tryParseCidr(host)
+  if (cidr === null && host !== '' && host !== '*') {
+    throw new ToolError(`Error: an inet prefix is expected rather than "${host}".\nCannot parse dst/src address.`, 1)
+  }
+  return (socket) =>
+    (cidr === null || contains(cidr, socket[end].address)) &&
+    (port === undefined || port === '*' || socket[end].port === Number(port))
+}

@@ -1,0 +1,188 @@
+/** sysctl(8) of procps: the switches of this network namespace. */
+import type { Netns } from '../../net/netns.ts'
+import { getopt, has, valueOf } from '../getopt.ts'
+import type { Process } from '../process.ts'
+import { printed, tool } from './ip-words.ts'
+
+const CONNTRACK = 'net.netfilter.'
+
+const USAGE = `
+Usage:
+ sysctl [options] [variable[=value] ...]
+
+Options:
+  -a, --all            display all variables
+  -e, --ignore         ignore unknown variables errors
+  -N, --names          print variable names without values
+  -n, --values         print only values of the given variable(s)
+  -p, --load[=<file>]  read values from file
+  -r, --pattern <expression>
+                       select setting that match expression
+  -q, --quiet          do not echo variable set
+  -w, --write          enable writing a value to variable
+
+For more details see sysctl(8).
+`
+
+const long = {
+  all: 'a',
+  ignore: 'e',
+  names: 'N',
+  values: 'n',
+  binary: 'b',
+  load: 'p',
+  pattern: 'r:',
+  quiet: 'q',
+  write: 'w',
+  help: 'h',
+  version: 'V',
+}
+
+interface Style {
+  readonly values: boolean
+  readonly names: boolean
+  readonly binary: boolean
+  readonly quiet: boolean
+  readonly ignore: boolean
+}
+
+export const sysctl = tool(async (self) => {
+  const found = getopt(self.args.slice(1), 'aAXbehNnpfqwoxdVr:', long)
+  if (found.problem !== null) {
+    const { kind, option } = found.problem
+    const said = option.startsWith('--') ? `unrecognized option '${option}'` : `invalid option -- '${option.slice(1)}'`
+    self.err(
+      kind === 'missing'
+        ? `sysctl: option requires an argument -- '${option.slice(1)}'\n${USAGE}`
+        : `sysctl: ${said}\n${USAGE}`,
+    )
+    return 1
+  }
+  if (has(found, 'V')) return printed(self, 'sysctl from procps-ng 4.0.2\n')
+  if (has(found, 'h') || has(found, 'd')) return printed(self, USAGE)
+  const style: Style = {
+    values: has(found, 'n'),
+    names: has(found, 'N'),
+    binary: has(found, 'b'),
+    quiet: has(found, 'q'),
+    ignore: has(found, 'e'),
+  }
+  if (has(found, 'p') || has(found, 'f')) return load(self, found.rest, style)
+  if (has(found, 'a') || has(found, 'A') || has(found, 'X')) {
+    const pattern = valueOf(found, 'r')
+    const matches = pattern === null ? null : new RegExp(pattern)
+    for (const name of namesOf(self.netns)) {
+      if (matches === null || matches.test(name)) show(self, name, valueAt(self.netns, name) ?? '', style)
+    }
+    return 0
+  }
+  if (found.rest.length === 0) {
+    self.err(USAGE)
+    return 1
+  }
+  let status = 0
+  for (const argument of found.rest) {
+    const equals = argument.indexOf('=')
+    let right = true
+    if (equals >= 0) right = assign(self, argument.slice(0, equals), argument.slice(equals + 1), style)
+    else if (has(found, 'w')) right = complain(self, 'command line(0): invalid syntax, continuing...')
+    else right = read(self, argument, style)
+    if (!right) status = 1
+  }
+  return status
+})
+
+function namesOf(netns: Netns): string[] {
+  const tracking = netns.netfilter.conntrack.settings.names().map((name) => CONNTRACK + name)
+  return [...new Set([...netns.sysctl.names(), ...tracking, `${CONNTRACK}nf_conntrack_count`])].sort()
+}
+
+function valueAt(netns: Netns, name: string): string | null {
+  if (name === `${CONNTRACK}nf_conntrack_count`) return String(netns.netfilter.conntrack.count)
+  const tracking = name.startsWith(CONNTRACK) ? netns.netfilter.conntrack.settings.get(name) : null
+  return tracking ?? netns.sysctl.get(name)
+}
+
+function complain(self: Process, what: string): false {
+  self.err(`sysctl: ${what}\n`)
+  return false
+}
+
+function show(self: Process, name: string, value: string, style: Style): void {
+  if (style.names) self.out(`${name}\n`)
+  else if (style.binary) self.out(value)
+  else self.out(style.values ? `${value}\n` : `${name} = ${value}\n`)
+}
+
+/** Slashes may stand for dots, as in a path below /proc/sys. */
+function dotted(name: string): string {
+  return name.trim().replaceAll('/', '.')
+}
+
+function unknown(self: Process, name: string, style: Style): boolean {
+  if (style.ignore) return true
+  return complain(self, `cannot stat /proc/sys/${name.replaceAll('.', '/')}: No such file or directory`)
+}
+
+/** A name, or the beginning of names. */
+function read(self: Process, given: string, style: Style): boolean {
+  const name = dotted(given)
+  const value = valueAt(self.netns, name)
+  if (value !== null) {
+    show(self, name, value, style)
+    return true
+  }
+  const below = namesOf(self.netns).filter((each) => each.startsWith(`${name}.`))
+  if (below.length === 0) return unknown(self, name, style)
+  for (const each of below) show(self, each, valueAt(self.netns, each) ?? '', style)
+  return true
+}
+
+function assign(self: Process, given: string, text: string, style: Style): boolean {
+  const name = dotted(given)
+  const value = text.trim()
+  const { netns } = self
+  const old = valueAt(netns, name)
+  if (old === null) return unknown(self, name, style)
+  if (/^-?[0-9\s]+$/.test(old) && !/^-?[0-9\s]+$/.test(value)) {
+    return complain(self, `setting key "${name}": Invalid argument`)
+  }
+  if (name === `${CONNTRACK}nf_conntrack_count`) return complain(self, `permission denied on key "${name}"`)
+  const tracked = name.startsWith(CONNTRACK) && netns.netfilter.conntrack.settings.set(name, value)
+  if (!netns.sysctl.set(name, value) && !tracked) return complain(self, `setting key "${name}": Invalid argument`)
+  if (!style.quiet) show(self, name, value, style)
+  return true
+}
+
+/** `sysctl -p [FILE…]`: assignments, comments, and names behind a dash whose errors do not count. */
+function load(self: Process, files: readonly string[], style: Style): number {
+  let status = 0
+  for (const file of files.length === 0 ? ['/etc/sysctl.conf'] : files) {
+    const text = self.place.files.get(file)
+    if (text === undefined) {
+      complain(self, `cannot open "${file}": No such file or directory`)
+      status = 1
+      continue
+    }
+    for (const [index, line] of text.split('\n').entries()) {
+      const plain = line.trim()
+      if (plain === '' || plain.startsWith('#') || plain.startsWith(';')) continue
+      const equals = plain.indexOf('=')
+      if (equals < 0) {
+        complain(self, `${file}(${index + 1}): invalid syntax, continuing...`)
+        status = 1
+        continue
+      }
+      const name = plain.slice(0, equals).trim()
+      const lenient = name.startsWith('-')
+      const right = assign(
+        self,
+        lenient ? name.slice(1) : name,
+        plain.slice(equals + 1),
+        lenient ? { ...style, ignore: true } : style,
+      )
+      if (!right) status = 1
+    }
+  }
+  return status
+}

@@ -1,0 +1,158 @@
+/** Which commands are installed where: Debian's tools on machines, BusyBox's in small images. */
+import type { Program } from '../process.ts'
+import { shell } from '../shell.ts'
+import { python3 } from './apps/table.ts'
+import { busyboxPing } from './busybox-ping.ts'
+import * as core from './coreutils.ts'
+import { curl } from './curl.ts'
+import { busyboxNslookup, dig, getent, host, nslookup } from './dns-tools.ts'
+import { grep } from './grep.ts'
+import { iprouteCommands } from './iproute.ts'
+import { busyboxNc, nc } from './nc.ts'
+import { ping } from './ping.ts'
+import { sed } from './sed.ts'
+import * as text from './text-tools.ts'
+import { busyboxTraceroute, traceroute } from './traceroute.ts'
+import { busyboxWget, wget } from './wget.ts'
+
+export type Programs = ReadonlyMap<string, Program>
+
+const truth: Program = async () => 0
+const falsehood: Program = async () => 1
+
+/** coreutils, and what every system has. */
+const everywhere: Readonly<Record<string, Program>> = {
+  true: truth,
+  false: falsehood,
+  echo: core.echo,
+  printf: core.printf,
+  cat: core.cat,
+  ls: core.ls,
+  sleep: core.sleep,
+  hostname: core.hostname,
+  env: core.env,
+  printenv: core.printenv,
+  test: core.test,
+  '[': core.test,
+  date: core.date,
+  id: core.id,
+  whoami: core.whoami,
+  uname: core.uname,
+  pwd: core.pwd,
+  kill: core.kill,
+  timeout: core.timeout,
+  which: core.which,
+  head: text.head,
+  tail: text.tail,
+  grep,
+  wc: text.wc,
+  sed,
+  cut: text.cut,
+  sort: text.sort,
+  uniq: text.uniq,
+  tr: text.tr,
+  seq: text.seq,
+  xargs: text.xargs,
+  tee: text.tee,
+  base64: text.base64,
+  rm: core.rm,
+}
+
+const { busyboxIfconfig, ...iproute } = iprouteCommands
+
+/** BusyBox's own programs, by the names under which `busybox NAME` runs them. */
+const applets: Readonly<Record<string, Program>> = {
+  ...everywhere,
+  sh: shell('busybox'),
+  ash: shell('busybox'),
+  ps: core.busyboxPs,
+  ping: busyboxPing,
+  nslookup: busyboxNslookup,
+  wget: busyboxWget,
+  nc: busyboxNc,
+  traceroute: busyboxTraceroute,
+  ...pick(iprouteCommands, ['ip', 'arp', 'route', 'netstat', 'sysctl']),
+  ...(busyboxIfconfig === undefined ? {} : { ifconfig: busyboxIfconfig }),
+}
+
+/** `busybox APPLET ARGS`. */
+export const busybox: Program = async (self) => {
+  const [, name, ...rest] = self.args
+  if (name === undefined || name === '--help' || name === '--list') {
+    self.out(
+      `BusyBox v1.36.1 multi-call binary.\n\nCurrently defined functions:\n\t${Object.keys(applets).sort().join(', ')}\n`,
+    )
+    return 0
+  }
+  const applet = Object.hasOwn(applets, name) ? applets[name] : undefined
+  if (applet === undefined) {
+    self.err(`${name}: applet not found\n`)
+    return 127
+  }
+  return self.fork(applet, [name, ...rest]).exit
+}
+
+function pick(from: Readonly<Record<string, Program>>, names: readonly string[]): Record<string, Program> {
+  return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(from, name) ? [[name, from[name]]] : [])))
+}
+
+/** Tools that people know and podwire does not have: better said than "not found". */
+const missing = [
+  'apt',
+  'apt-get',
+  'arping',
+  'iperf3',
+  'ipvsadm',
+  'mtr',
+  'nft',
+  'nmap',
+  'socat',
+  'systemctl',
+  'tcpdump',
+  'telnet',
+  'tracepath',
+  'vi',
+]
+
+function unmodelled(name: string): Program {
+  return async (self) => {
+    self.err(`podwire: ${name} is not modelled\n`)
+    return 2
+  }
+}
+
+const linux: Programs = new Map<string, Program>(
+  Object.entries({
+    ...Object.fromEntries(missing.map((name) => [name, unmodelled(name)])),
+    ...everywhere,
+    sh: shell('dash'),
+    dash: shell('dash'),
+    bash: shell('bash'),
+    ps: core.ps,
+    ping,
+    traceroute,
+    curl,
+    wget,
+    nc,
+    netcat: nc,
+    nslookup,
+    dig,
+    host,
+    getent,
+    busybox,
+    python3,
+    ...iproute,
+  }),
+)
+
+const small: Programs = new Map<string, Program>(Object.entries({ ...applets, getent, busybox }))
+
+/** A Debian machine with the usual network tools: iputils, curl, BIND's, iproute2, iptables, conntrack. */
+export function linuxCommands(): Programs {
+  return linux
+}
+
+/** An Alpine or BusyBox image. */
+export function busyboxCommands(): Programs {
+  return small
+}

@@ -1,0 +1,42 @@
+/** Listening on devices, politely: who listens already goes on hearing, and is heard first. */
+import type { NetDevice, Tap } from '../../link/device.ts'
+
+/** How many listeners made a device promiscuous, and what it was before the first. */
+const promiscuous = new WeakMap<NetDevice, { count: number; readonly before: boolean }>()
+
+function hearAll(device: NetDevice): void {
+  const listeners = promiscuous.get(device)
+  if (listeners === undefined) promiscuous.set(device, { count: 1, before: device.promiscuous })
+  else listeners.count++
+  device.promiscuous = true
+}
+
+function hearLess(device: NetDevice): void {
+  const listeners = promiscuous.get(device)
+  if (listeners === undefined || --listeners.count > 0) return
+  device.promiscuous = listeners.before
+  promiscuous.delete(device)
+}
+
+/** Calls the tap for every frame of these devices; what is returned ends that. */
+export function listenOn(devices: readonly NetDevice[], everything: boolean, tap: Tap): () => void {
+  const ends = devices.map((device) => {
+    const previous = device.tap
+    let active = true
+    const chained: Tap = (frame, from, direction) => {
+      if (previous !== null) previous(frame, from, direction)
+      if (active) tap(frame, from, direction)
+    }
+    device.tap = chained
+    if (everything) hearAll(device)
+    return () => {
+      active = false
+      // Somebody may have put a tap in front of ours: then it stays, and only hands on.
+      if (device.tap === chained) device.tap = previous
+      if (everything) hearLess(device)
+    }
+  })
+  return () => {
+    for (const end of ends) end()
+  }
+}

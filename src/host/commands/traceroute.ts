@@ -1,0 +1,224 @@
+/**
+ * traceroute (Debian's, by Dmitry Butskoy, and BusyBox's): UDP probes to ports from 33434 up, or ICMP with -I, with
+ * a growing TTL. Debian's sends sixteen probes at a time; one at a time is BusyBox's way.
+ */
+import { strerror } from '../../net/errno.ts'
+import { type Nanos, SECOND } from '../../sim/scheduler.ts'
+import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
+import { u16 } from '../../wire/bytes.ts'
+import * as icmp from '../../wire/icmp.ts'
+import * as ipv4 from '../../wire/ipv4.ts'
+import { getopt, has, valueOf } from '../getopt.ts'
+import type { Process, Program } from '../process.ts'
+import { resolve, reverse } from '../resolver.ts'
+import { type IcmpEvent, IcmpInbox } from './icmp-inbox.ts'
+import { milliseconds } from './ping-text.ts'
+
+const FIRST_PORT = 33_434
+const SIMULTANEOUS = 16
+
+interface Trace {
+  readonly target: Ipv4
+  readonly host: string
+  readonly byIcmp: boolean
+  readonly numeric: boolean
+  readonly hops: number
+  readonly first: number
+  readonly queries: number
+  readonly wait: Nanos
+  /** Of the whole IP packet. */
+  readonly size: number
+}
+
+interface Answer {
+  readonly from: Ipv4
+  readonly trip: Nanos
+  /** `!H`, `!N`, `!X`; empty when there is nothing to say. */
+  readonly mark: string
+  readonly final: boolean
+}
+
+interface Probe {
+  readonly sent: Nanos
+  answer: Answer | null
+  expired: boolean
+}
+
+export const traceroute: Program = (self) => trace(self, 'debian')
+export const busyboxTraceroute: Program = (self) => trace(self, 'busybox')
+
+async function trace(self: Process, style: 'debian' | 'busybox'): Promise<number> {
+  const found = getopt(self.args.slice(1), '4Inlm:f:q:w:p:', { icmp: 'I', 'max-hops': 'm:', queries: 'q:', wait: 'w:' })
+  if (found.problem !== null) {
+    self.err(`podwire: traceroute ${found.problem.option} is not modelled\n`)
+    return 2
+  }
+  const [host, length] = found.rest
+  if (host === undefined) {
+    if (style === 'debian') self.err('Specify "host" missing argument.\n')
+    else self.err('BusyBox v1.36.1 multi-call binary.\n\nUsage: traceroute [OPTIONS] HOST [BYTES]\n')
+    return style === 'debian' ? 2 : 1
+  }
+  const answer = await resolve(self, host)
+  if ('error' in answer) {
+    if (style === 'busybox') self.err(`traceroute: bad address '${host}'\n`)
+    else {
+      self.err(`${host}: ${answer.message}\n`)
+      self.err(`Cannot handle "host" cmdline arg \`${host}' on position 1 (argc ${self.args.length - 1})\n`)
+    }
+    return style === 'busybox' ? 1 : 2
+  }
+  const settings: Trace = {
+    target: answer.addresses[0],
+    host,
+    byIcmp: has(found, 'I'),
+    numeric: has(found, 'n'),
+    hops: Number(valueOf(found, 'm') ?? 30),
+    first: Number(valueOf(found, 'f') ?? 1),
+    queries: Number(valueOf(found, 'q') ?? 3),
+    wait: Number(valueOf(found, 'w') ?? (style === 'debian' ? 5 : 3)) * SECOND,
+    size: Number(length ?? (style === 'debian' ? 60 : 46)),
+  }
+  const { hops, size, target } = settings
+  self.out(`traceroute to ${host} (${formatIpv4(target)}), ${hops} hops max, ${size} byte packets\n`)
+  return new Tracer(self, settings, style).run()
+}
+
+class Tracer {
+  readonly #self: Process
+  readonly #trace: Trace
+  readonly #style: 'debian' | 'busybox'
+  readonly #inbox: IcmpInbox
+  readonly #probes: Probe[] = []
+  readonly #basePort = FIRST_PORT
+
+  constructor(self: Process, settings: Trace, style: 'debian' | 'busybox') {
+    this.#self = self
+    this.#trace = settings
+    this.#style = style
+    this.#inbox = new IcmpInbox(self, (event) => this.#indexOf(event) !== null)
+  }
+
+  async run(): Promise<number> {
+    const { hops, first, queries } = this.#trace
+    const ahead = this.#style === 'debian' ? SIMULTANEOUS : 1
+    const last = (hops - first + 1) * queries
+    let printed = 0
+    let end = last
+    while (printed < end) {
+      while (this.#probes.length < end && this.#probes.length < printed + ahead) {
+        const refused = this.#send(this.#probes.length)
+        if (refused !== null) {
+          this.#self.err(`${this.#style === 'debian' ? '' : 'traceroute: '}${refused}\n`)
+          return 1
+        }
+      }
+      await this.#settle(printed)
+      // Probes beyond the hop that reached the target don't count.
+      const reached = this.#probes.findIndex((probe) => probe.answer?.final === true)
+      if (reached >= 0) end = Math.min(end, (Math.floor(reached / queries) + 1) * queries)
+      while (printed < end && (this.#probes[printed]?.answer || this.#probes[printed]?.expired)) {
+        await this.#print(printed++)
+      }
+    }
+    return 0
+  }
+
+  /** Sends the probe of this index; a sentence when the socket refuses. */
+  #send(index: number): string | null {
+    const { target, byIcmp, first, queries, size } = this.#trace
+    const ttl = first + Math.floor(index / queries)
+    const payload = Uint8Array.from({ length: Math.max(0, size - ipv4.HEADER - 8) }, (_, at) => 0x40 + (at & 0x3f))
+    this.#probes.push({ sent: this.#self.now(), answer: null, expired: false })
+    if (byIcmp) {
+      const errno = this.#inbox.socket.echo(this.#self.pid & 0xffff, index + 1, payload, target, { ttl })
+      return errno === null ? null : `send: ${strerror(errno)}`
+    }
+    const socket = this.#self.udp()
+    socket.ttl = ttl
+    socket.dontFragment = false
+    const errno = socket.sendTo(payload, target, this.#basePort + index)
+    this.#self.disclaim(socket)
+    socket.close()
+    return errno === null ? null : `send: ${strerror(errno)}`
+  }
+
+  /** Which probe this event is about; null when it is none of ours. */
+  #indexOf(event: IcmpEvent): number | null {
+    const { target, byIcmp } = this.#trace
+    if (event.kind === 'reply') {
+      return byIcmp && event.identifier === (this.#self.pid & 0xffff) ? event.sequence - 1 : null
+    }
+    if (event.destination !== target || event.type === icmp.REDIRECT) return null
+    if (byIcmp) {
+      const ours = event.protocol === ipv4.IPPROTO_ICMP && icmp.identifier(event.quote, 0) === (this.#self.pid & 0xffff)
+      return ours ? icmp.sequence(event.quote, 0) - 1 : null
+    }
+    if (event.protocol !== ipv4.IPPROTO_UDP) return null
+    const index = u16(event.quote, 2) - this.#basePort
+    return index >= 0 && index < this.#probes.length ? index : null
+  }
+
+  /** Until the probe of this index is answered or given up. */
+  async #settle(index: number): Promise<void> {
+    const probe = this.#probes[index]
+    while (probe.answer === null && !probe.expired) {
+      const left = probe.sent + this.#trace.wait - this.#self.now()
+      if (left <= 0) {
+        probe.expired = true
+        return
+      }
+      await this.#inbox.wait(left)
+      for (let event = this.#inbox.take(); event !== null; event = this.#inbox.take()) this.#answered(event)
+    }
+  }
+
+  #answered(event: IcmpEvent): void {
+    const probe = this.#probes[this.#indexOf(event) ?? -1]
+    if (probe === undefined || probe.answer !== null || probe.expired) return
+    const trip = event.at - probe.sent
+    if (event.kind === 'reply') probe.answer = { from: event.from, trip, mark: '', final: true }
+    else {
+      const expected = event.type === icmp.DESTINATION_UNREACHABLE && event.code === icmp.PORT_UNREACHABLE
+      const final = event.type === icmp.DESTINATION_UNREACHABLE
+      probe.answer = { from: event.from, trip, mark: final && !expected ? markOf(event.code, event.mtu) : '', final }
+    }
+  }
+
+  async #print(index: number): Promise<void> {
+    const { queries, first } = this.#trace
+    const turn = index % queries
+    const { answer } = this.#probes[index]
+    const gap = this.#style === 'debian' ? ' ' : '  '
+    let text = turn === 0 ? String(first + Math.floor(index / queries)).padStart(2) : ''
+    if (turn === 0 && this.#style === 'debian') text += ' '
+    if (answer === null) text += `${gap}*`
+    else {
+      const before = turn === 0 ? null : this.#addressBefore(index, turn)
+      if (before !== answer.from) text += gap + (await this.#name(answer.from))
+      text += `  ${milliseconds(answer.trip / 1000)} ms${answer.mark === '' ? '' : ` ${answer.mark}`}`
+    }
+    this.#self.out(turn === queries - 1 ? `${text}\n` : text)
+  }
+
+  /** The address printed last on this line. */
+  #addressBefore(index: number, turn: number): Ipv4 | null {
+    for (let at = index - 1; at >= index - turn; at--) {
+      const { answer } = this.#probes[at]
+      if (answer !== null) return answer.from
+    }
+    return null
+  }
+
+  async #name(address: Ipv4): Promise<string> {
+    const text = formatIpv4(address)
+    if (this.#trace.numeric) return text
+    return `${(await reverse(this.#self, address)) ?? text} (${text})`
+  }
+}
+
+function markOf(code: number, mtu: number): string {
+  if (code === icmp.FRAGMENTATION_NEEDED) return `!F-${mtu}`
+  const marks: Record<number, string> = { 0: '!N', 1: '!H', 2: '!P', 5: '!S', 10: '!X', 13: '!X' }
+  return marks[code] ?? `!<${code}>`
+}

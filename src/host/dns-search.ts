@@ -1,0 +1,278 @@
+/**
+ * The DNS half of getaddrinfo: which names are tried in which order (search list and ndots), through which
+ * sockets, and when the library gives up. glibc: resolv/res_query.c and res_send.c; musl: src/network/.
+ */
+import { type Nanos, SECOND } from '../sim/scheduler.ts'
+import type { Ipv4 } from '../wire/address.ts'
+import type { ResolverConfig } from './dns-config.ts'
+import { type DnsMessage, dnsMessage, encodeMessage, Rcode, sameName } from './dns-message.ts'
+import { askByTcp, DNS_PORT, DnsSocket } from './dns-socket.ts'
+import type { Process } from './process.ts'
+
+/** What became of a name: `none` is NXDOMAIN, `again` that nobody answered. */
+export type Lookup =
+  | { readonly status: 'found'; readonly name: string; readonly messages: readonly (DnsMessage | null)[] }
+  | { readonly status: 'none' | 'nodata' | 'again' | 'failed' }
+
+export type Decode = (bytes: Uint8Array) => DnsMessage | null
+
+interface Query {
+  readonly type: string
+  readonly id: number
+  readonly bytes: Uint8Array
+  reply: DnsMessage | null
+  /** Answered, though perhaps with a refusal. */
+  done: boolean
+}
+
+/** What one name and all servers gave. */
+type Sent =
+  | { readonly status: 'answered'; readonly queries: readonly Query[] }
+  | { readonly status: 'timeout' | 'unreachable' | 'servfail' }
+
+const TIMEOUT = 5
+const ATTEMPTS = 2
+
+function queriesFor(self: Process, name: string, types: readonly string[], authenticData: boolean): Query[] | null {
+  try {
+    return types.map((type) => {
+      const id = self.world.random.below(65536)
+      const questions = [{ name, type, class: 'IN' }]
+      const bytes = encodeMessage(dnsMessage({ id, recursionDesired: true, authenticData, questions }))
+      return { type, id, bytes, reply: null, done: false }
+    })
+  } catch {
+    // Too long a label or name: the libraries answer that it does not exist, and send nothing.
+    return null
+  }
+}
+
+/** The open query that this message answers. */
+function match(queries: readonly Query[], message: DnsMessage | null, name: string): Query | null {
+  if (message === null || !message.response) return null
+  const [question] = message.questions
+  for (const query of queries) {
+    const same = question === undefined || (question.type === query.type && sameName(question.name, name))
+    if (!query.done && query.id === message.id && same) return query
+  }
+  return null
+}
+
+function isRefusal(rcode: number): boolean {
+  return rcode === Rcode.SERVFAIL || rcode === Rcode.NOTIMP || rcode === Rcode.REFUSED
+}
+
+function dotsIn(name: string): number {
+  return name.split('.').length - 1
+}
+
+/** glibc: with fewer dots than ndots the search list comes first and the bare name last; else the other way round. */
+export async function searchGlibc(
+  self: Process,
+  name: string,
+  types: readonly string[],
+  config: ResolverConfig,
+  decode: Decode,
+): Promise<Lookup> {
+  const absolute = name.endsWith('.')
+  const bare = absolute ? name.slice(0, -1) : name
+  const ask = (candidate: string) => askGlibc(self, candidate, types, config, decode)
+  const asIs = absolute || dotsIn(name) >= config.ndots
+  let first: Lookup | null = null
+  if (asIs) {
+    first = (await ask(bare)).lookup
+    if (absolute || first.status === 'found') return first
+  }
+  let nodata = false
+  let servfail = false
+  for (const domain of config.search) {
+    const { lookup, sent } = await ask(domain === '' ? bare : `${bare}.${domain}`)
+    if (lookup.status === 'found' || sent === 'unreachable') return lookup
+    if (lookup.status === 'nodata') nodata = true
+    else if (sent === 'servfail') servfail = true
+    else if (lookup.status !== 'none') break // nobody answers: the rest of the list is not tried
+  }
+  const last = first ?? (await ask(bare)).lookup
+  if (last.status === 'found' || first !== null) return last
+  if (nodata) return { status: 'nodata' }
+  return servfail ? { status: 'again' } : last
+}
+
+async function askGlibc(
+  self: Process,
+  name: string,
+  types: readonly string[],
+  config: ResolverConfig,
+  decode: Decode,
+): Promise<{ lookup: Lookup; sent: Sent['status'] }> {
+  const sent = await sendGlibc(self, name, types, config, decode)
+  if (sent === null) return { lookup: { status: 'none' }, sent: 'answered' }
+  if (sent.status !== 'answered') return { lookup: { status: 'again' }, sent: sent.status }
+  return { lookup: verdict(name, sent.queries), sent: 'answered' }
+}
+
+/** What the replies say of the name: an answer to either question makes it exist. */
+function verdict(name: string, queries: readonly Query[]): Lookup {
+  const replies = queries.map((query) => query.reply)
+  const has = (test: (reply: DnsMessage) => boolean) => replies.some((reply) => reply !== null && test(reply))
+  if (has((reply) => reply.rcode === Rcode.NOERROR && reply.answers.length > 0))
+    return { status: 'found', name, messages: replies }
+  if (has((reply) => reply.rcode === Rcode.NOERROR)) return { status: 'nodata' }
+  if (has((reply) => reply.rcode === Rcode.NXDOMAIN)) return { status: 'none' }
+  return { status: has((reply) => isRefusal(reply.rcode)) ? 'again' : 'failed' }
+}
+
+/** Every server in turn, twice over, from a new socket each time. */
+async function sendGlibc(
+  self: Process,
+  name: string,
+  types: readonly string[],
+  config: ResolverConfig,
+  decode: Decode,
+): Promise<Sent | null> {
+  const queries = queriesFor(self, name, types, false)
+  if (queries === null) return null
+  const attempts = config.attempts ?? ATTEMPTS
+  let outcome: Sent['status'] = 'unreachable'
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    for (let index = 0; index < config.nameservers.length; index++) {
+      const seconds = (config.timeout ?? TIMEOUT) << index
+      const timeout = (index === 0 ? seconds : Math.max(1, Math.floor(seconds / config.nameservers.length))) * SECOND
+      for (const query of queries) {
+        query.done = false
+        query.reply = null
+      }
+      const result = await pairGlibc(self, name, queries, config.nameservers[index], timeout, decode)
+      if (result === 'answered') return { status: 'answered', queries }
+      if (result !== 'unreachable') outcome = result
+    }
+  }
+  return { status: outcome as 'timeout' | 'unreachable' | 'servfail' }
+}
+
+/**
+ * Both questions from one connected socket, sent back to back. When only one of the two is answered in time,
+ * glibc takes the server for one that cannot do that, and asks again one after the other: the five-second pause
+ * that a lost AAAA query shows.
+ */
+async function pairGlibc(
+  self: Process,
+  name: string,
+  queries: readonly Query[],
+  server: Ipv4,
+  timeout: Nanos,
+  decode: Decode,
+): Promise<Sent['status']> {
+  const socket = new DnsSocket(self, { server, port: DNS_PORT, dontFragment: true })
+  try {
+    if (socket.error !== null) return 'unreachable'
+    const together = await exchange(self, socket, name, queries, timeout, decode)
+    if (together === 'timeout' && queries.some((query) => query.done)) {
+      for (const query of queries) {
+        query.done = false
+        query.reply = null
+        const alone = await exchange(self, socket, name, [query], timeout, decode)
+        if (alone !== 'answered') return queries.some((other) => other.reply !== null) ? 'answered' : alone
+      }
+    } else if (together !== 'answered') return together
+  } finally {
+    socket.close()
+  }
+  if (queries.every((query) => query.reply !== null && isRefusal(query.reply.rcode))) return 'servfail'
+  for (const query of queries) {
+    if (query.reply === null || !query.reply.truncated) continue
+    const whole = await askByTcp(self, query.bytes, server, DNS_PORT, timeout)
+    if (whole instanceof Uint8Array) query.reply = decode(whole) ?? query.reply
+  }
+  return 'answered'
+}
+
+async function exchange(
+  self: Process,
+  socket: DnsSocket,
+  name: string,
+  queries: readonly Query[],
+  timeout: Nanos,
+  decode: Decode,
+): Promise<'answered' | 'timeout' | 'unreachable'> {
+  for (const query of queries) if (socket.send(query.bytes) !== null) return 'unreachable'
+  const deadline = self.now() + timeout
+  while (queries.some((query) => !query.done)) {
+    const got = await socket.receive(deadline)
+    if (got === null) return 'timeout'
+    if (typeof got === 'string') return 'unreachable'
+    const message = decode(got)
+    const query = match(queries, message, name)
+    if (query === null) continue
+    query.reply = message
+    query.done = true
+  }
+  return 'answered'
+}
+
+/** musl: a name with ndots dots is never searched; any answer but NXDOMAIN ends the search. */
+export async function searchMusl(
+  self: Process,
+  name: string,
+  types: readonly string[],
+  config: ResolverConfig,
+  decode: Decode,
+): Promise<Lookup> {
+  const bare = name.endsWith('.') ? name.slice(0, -1) : name
+  const searched = !name.endsWith('.') && dotsIn(name) < config.ndots ? config.search : []
+  for (const domain of searched) {
+    const lookup = await askMusl(self, `${bare}.${domain}`, types, config, decode)
+    if (lookup.status !== 'none') return lookup
+  }
+  return askMusl(self, bare, types, config, decode)
+}
+
+/** All questions to all servers at once, from one socket that is not connected; what is open is sent again halfway. */
+async function askMusl(
+  self: Process,
+  name: string,
+  types: readonly string[],
+  config: ResolverConfig,
+  decode: Decode,
+): Promise<Lookup> {
+  // musl sets AD in its queries.
+  const queries = queriesFor(self, name, types, true)
+  if (queries === null) return { status: 'none' }
+  const timeout = (config.timeout ?? TIMEOUT) * SECOND
+  const interval = timeout / (config.attempts ?? ATTEMPTS)
+  const began = self.now()
+  const socket = new DnsSocket(self, { server: null, port: DNS_PORT, dontFragment: true })
+  let retries = 2 * queries.length
+  try {
+    for (let sent = began; sent < began + timeout; sent += interval) {
+      for (const query of queries) {
+        if (!query.done) for (const server of config.nameservers) socket.sendTo(query.bytes, server)
+      }
+      while (queries.some((query) => !query.done)) {
+        const got = await socket.receive(Math.min(sent + interval, began + timeout))
+        if (got === null) break
+        if (typeof got === 'string') continue
+        const message = decode(got)
+        const query = match(queries, message, name)
+        if (query === null || message === null) continue
+        if (message.rcode === Rcode.NOERROR || message.rcode === Rcode.NXDOMAIN) {
+          query.reply = message
+          query.done = true
+        } else if (message.rcode === Rcode.SERVFAIL && retries > 0) {
+          retries--
+          for (const server of config.nameservers) socket.sendTo(query.bytes, server)
+        }
+      }
+      if (queries.every((query) => query.done)) break
+    }
+  } finally {
+    socket.close()
+  }
+  if (queries.some((query) => query.reply === null)) return { status: 'again' }
+  for (const query of queries) {
+    if (!query.reply?.truncated) continue
+    const whole = await askByTcp(self, query.bytes, config.nameservers[0], DNS_PORT, timeout)
+    if (whole instanceof Uint8Array) query.reply = decode(whole) ?? query.reply
+  }
+  return verdict(name, queries)
+}

@@ -1,0 +1,71 @@
+/** Redirections (POSIX.1-2017, XCU 2.7) to the place's files and /dev/null. */
+import { TextPipe } from './input.ts'
+import { joinPath, type ShellState } from './shell-builtins.ts'
+import { expandHereDocument, expandText } from './shell-expand.ts'
+import type { Redirect } from './shell-parser.ts'
+
+/** Where a command reads and writes. */
+export interface ShellIo {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly stdin: TextPipe
+}
+
+/** Null when one failed; the shell has said why. */
+export async function redirect(
+  state: ShellState,
+  redirects: readonly Redirect[],
+  outer: ShellIo,
+): Promise<ShellIo | null> {
+  let { out, err, stdin } = outer
+  for (const { descriptor, operator, target, here } of redirects) {
+    if (here !== null) {
+      stdin = TextPipe.of(here.literal ? here.text : await expandHereDocument(state, here.text))
+      continue
+    }
+    const name = await expandText(state, target)
+    if (operator === '<<<') stdin = TextPipe.of(`${name}\n`)
+    else if (operator === '<') {
+      const path = joinPath(state.self.cwd, name)
+      const text = path === '/dev/null' ? '' : state.self.place.files.get(path)
+      if (text === undefined) {
+        outer.err(cannotOpen(state, name))
+        return null
+      }
+      stdin = TextPipe.of(text)
+    } else {
+      const sink = operator === '<&' || descriptor > 2 ? null : sinkOf(state, operator, name, { out, err })
+      if (sink === null) {
+        outer.err(state.complain(`podwire: the redirection ${descriptor}${operator}${name} is not modelled`))
+        return null
+      }
+      if (descriptor === 2 || operator === '&>') err = sink
+      if (descriptor !== 2) out = sink
+    }
+  }
+  return { out, err, stdin }
+}
+
+/** Where `> NAME` or `>&N` leads; null when it is not modelled. */
+function sinkOf(
+  state: ShellState,
+  operator: string,
+  name: string,
+  now: Pick<ShellIo, 'out' | 'err'>,
+): ((text: string) => void) | null {
+  if (operator === '>&') return name === '1' ? now.out : name === '2' ? now.err : null
+  const path = joinPath(state.self.cwd, name)
+  if (path === '/dev/null') return () => {}
+  if (path === '/dev/stdout') return now.out
+  if (path === '/dev/stderr') return now.err
+  if (path.startsWith('/dev/')) return null
+  const { files } = state.self.place
+  if (operator !== '>>') files.set(path, '')
+  return (text) => void files.set(path, (files.get(path) ?? '') + text)
+}
+
+function cannotOpen(state: ShellState, name: string): string {
+  if (state.dialect === 'dash') return state.complain(`cannot open ${name}: No such file`)
+  const why = state.dialect === 'bash' ? `${name}: No such file or directory` : `can't open ${name}: no such file`
+  return state.complain(why)
+}

@@ -1,0 +1,38 @@
+/** ssh MACHINE COMMAND: runs it over there, and prints what it prints. No bytes travel: SSH is not modelled. */
+import type { ProcessPlace, Program } from './process.ts'
+
+/** `lookup` finds a machine's place by the name typed; null when there is none. */
+export function ssh(lookup: (name: string) => ProcessPlace | null): Program {
+  return async (self) => {
+    const words = self.args.slice(1)
+    while (words[0]?.startsWith('-') === true) {
+      const option = words.shift() ?? ''
+      if (/^-[oipl]$/.test(option)) words.shift()
+    }
+    const target = words.shift()
+    if (target === undefined) {
+      self.err('usage: ssh [user@]hostname [command]\n')
+      return 255
+    }
+    const name = target.slice(target.indexOf('@') + 1)
+    const place = lookup(name)
+    if (place === null) {
+      self.err(`ssh: Could not resolve hostname ${name}: Name or service not known\n`)
+      return 255
+    }
+    if (words.length === 0) {
+      self.err(`podwire: ssh without a command is not modelled: write  ssh ${target} COMMAND\n`)
+      return 255
+    }
+    const remote = place.shell(words.join(' '), {
+      out: (text) => self.out(text),
+      err: (text) => self.err(text),
+      stdin: self.stdin.pipe,
+    })
+    const end = { close: () => remote.process.kill(15) }
+    self.own(end)
+    const code = await remote.exit
+    self.disclaim(end)
+    return code
+  }
+}
