@@ -1,0 +1,309 @@
+/**
+ * A Kubernetes cluster on machines that are there already: API store, controllers, scheduler, and on each node
+ * kubelet, kube-proxy and flannel. Everything reacts to the store, a little later, on the world's clock.
+ *
+ *   kubectl ─▶ Store ─▶ controllers ─▶ Store ─▶ PodScheduler ─▶ Store ─▶ Kubelet ─▶ sandbox, containers
+ *                 └───▶ KubeProxy ─▶ iptables                       └─▶ CNI: veth, cni0, flannel.1
+ */
+import type { Machine } from '../host/machine.ts'
+import type { Io, Running } from '../host/process.ts'
+import type { Runner } from '../host/run.ts'
+import type { World } from '../link/world.ts'
+import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
+import { formatIpv4, type Ipv4, nth, parseCidr, parseIpv4 } from '../wire/address.ts'
+import { type FlannelBackend, peerOf } from './cni/flannel.ts'
+import { DaemonSetController } from './controllers/daemonset.ts'
+import { DeploymentController } from './controllers/deployment.ts'
+import { EndpointsController } from './controllers/endpoints.ts'
+import { EndpointSliceController } from './controllers/endpointslice.ts'
+import { GarbageCollector } from './controllers/garbage.ts'
+import { NamespaceController } from './controllers/namespace.ts'
+import { NodeLifecycleController } from './controllers/node-lifecycle.ts'
+import { ReplicaSetController } from './controllers/replicaset.ts'
+import { coreDns } from './coredns.ts'
+import { StoreRecords } from './coredns-records.ts'
+import { checkDisjoint, PlanError, PodCidrs, ServiceAddresses } from './ipam.ts'
+import type { KubectlCluster } from './kubectl/api.ts'
+import { annotated, difference, LAST_APPLIED, threeWay } from './kubectl/merge.ts'
+import { JOIN, NODE_GRACE } from './latency.ts'
+import { parseManifests } from './manifest.ts'
+import { KubeNode } from './node.ts'
+import type { KubeObject, Pod } from './objects.ts'
+import { isReady } from './ownership.ts'
+import type { PodSandbox } from './pod.ts'
+import { type LogOptions, Remote } from './remote.ts'
+import type { ImageSource } from './runtime.ts'
+import { PodScheduler } from './scheduler.ts'
+import { ServiceAllocator } from './service-allocator.ts'
+import { Store } from './store.ts'
+import { SystemImages } from './system-images.ts'
+import { apiService, coreDnsDeployment, daemonSets, dnsService, namespaces, staticPods, VERSION } from './system-objects.ts'
+
+export interface ClusterMachine {
+  /** Has its underlay device and address already; its name is the node's. */
+  readonly machine: Machine
+  readonly ip: string
+  readonly controlPlane?: boolean
+  /** The node's part of the pod network; the next free one unless it is given. */
+  readonly podCIDR?: string
+  /** Keep workloads off a control-plane node; true when there are workers. */
+  readonly tainted?: boolean
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export interface ClusterOptions {
+  readonly world: World
+  readonly runner: Runner
+  readonly catalogue: ImageSource
+  readonly machines: readonly ClusterMachine[]
+  /** Seconds from 1970 to the world's beginning; the runner's unless it is given. */
+  readonly epochSeconds?: number
+  readonly name?: string
+  readonly podCIDR?: string
+  readonly serviceCIDR?: string
+  readonly cni?: { readonly name?: 'flannel'; readonly backend?: FlannelBackend }
+  readonly kubeProxy?: { readonly mode?: 'iptables' }
+  readonly dns?: {
+    readonly service?: string
+    readonly domain?: string
+    /** Names outside the cluster, and their addresses. */
+    readonly upstream?: Readonly<Record<string, string | readonly string[]>>
+  }
+}
+
+export interface Applied {
+  readonly object: KubeObject
+  readonly result: 'created' | 'configured' | 'unchanged'
+}
+
+export class Cluster {
+  readonly name: string
+  readonly world: World
+  readonly runner: Runner
+  readonly store: Store
+  readonly catalogue: ImageSource
+  readonly nodes = new Map<string, KubeNode>()
+  readonly #remote: Remote
+  readonly #lifecycle: NodeLifecycleController
+  readonly #controlPlane: readonly KubeNode[]
+
+  /** @throws PlanError when addresses do not fit. */
+  constructor(options: ClusterOptions) {
+    const { world, runner, catalogue } = options
+    const epoch = options.epochSeconds ?? runner.epochSeconds
+    this.name = options.name ?? 'kubernetes'
+    this.world = world
+    this.runner = runner
+    this.catalogue = catalogue
+    this.store = new Store(() => world.scheduler.now, world.random, epoch)
+    const { podCIDR = '10.244.0.0/16', serviceCIDR = '10.96.0.0/12' } = options
+    checkDisjoint([
+      { what: 'podCIDR', cidr: podCIDR },
+      { what: 'serviceCIDR', cidr: serviceCIDR },
+    ])
+    new ServiceAllocator(this.store, new ServiceAddresses(serviceCIDR, world.random), world.random)
+    this.#startControllers()
+    this.#lifecycle = new NodeLifecycleController(this.store, world.scheduler)
+    const dns = { address: options.dns?.service ?? '10.96.0.10', domain: options.dns?.domain ?? 'cluster.local' }
+    this.#controlPlane = this.#makeNodes(options, podCIDR, dns)
+    this.#remote = new Remote(this.store, this.nodes)
+    this.store.listen('Node', ({ type, object }) => this.#nodeChanged(type, object))
+    this.#boot(serviceCIDR, dns.address)
+  }
+
+  /** Runs the world until everything that came with the cluster is ready. */
+  async ready(): Promise<void> {
+    const settled = () => {
+      const pods = this.store.list<Pod>('Pod')
+      return this.store.list('Node').length === this.nodes.size && pods.length >= this.#systemPods && pods.every(isReady)
+    }
+    if (!(await this.until(settled, 120 * SECOND))) throw new Error('podwire bug: the cluster does not become ready')
+  }
+
+  /** Runs the world until this holds, at most for the time given. Says whether it held. */
+  async until(condition: () => boolean, most: Nanos): Promise<boolean> {
+    const end = this.world.scheduler.now + most
+    while (!condition()) {
+      if (this.world.scheduler.now >= end) return false
+      await this.runner.runFor(10 * MILLISECOND)
+    }
+    return true
+  }
+
+  /** `kubectl apply`, in order. @throws ApiError */
+  apply(objects: readonly KubeObject[]): Applied[] {
+    return objects.map((object) => this.#applyOne(object))
+  }
+
+  /** Runs a command in a container; the first one when `container` is null. @throws ApiError */
+  exec(namespace: string, pod: string, container: string | null, argv: readonly string[], io: Io): Running {
+    return this.#remote.exec(namespace, pod, container, argv, io)
+  }
+
+  /** What a container wrote. @throws ApiError */
+  logs(namespace: string, pod: string, container: string | null = null, options: LogOptions = {}): string {
+    return this.#remote.logs(namespace, pod, container, options)
+  }
+
+  /** The pod's sandbox, with its network namespace; null while it has none. @throws ApiError NotFound */
+  sandbox(namespace: string, pod: string): PodSandbox | null {
+    return this.#remote.sandbox(namespace, pod)
+  }
+
+  /** The node's kubelet falls silent; the control plane notices after a while. Its network goes on. */
+  stopKubelet(name: string): void {
+    this.nodes.get(name)?.kubelet.setAlive(false)
+    this.world.scheduler.call(NODE_GRACE, () => {
+      if (this.nodes.get(name)?.kubelet.alive === false) this.#lifecycle.lost(name)
+    })
+  }
+
+  /** The kubelet comes back. */
+  startKubelet(name: string): void {
+    const node = this.nodes.get(name)
+    node?.kubelet.setAlive(true)
+    node?.reportReady()
+  }
+
+  /** What kubectl needs. */
+  kubectl(): KubectlCluster {
+    const { store } = this
+    const remote = this.#remote
+    return {
+      name: this.name,
+      server: `https://${this.#controlPlane[0].ip}:6443`,
+      version: VERSION,
+      clock: () => store.clock.epochSeconds * 1000 + this.world.scheduler.now / 1e6,
+      get: (kind, namespace, name) => store.get(kind, namespace, name),
+      list: (kind, namespace) => store.list(kind, namespace),
+      create: (object) => store.create(object),
+      update: (object) => store.update(object),
+      patch: (kind, namespace, name, type, body) => store.patch(kind, namespace, name, type, body),
+      delete: (kind, namespace, name, options) => store.delete(kind, namespace, name, options),
+      watch: (kind, listener) => store.listen(kind, listener),
+      exec: (namespace, pod, container, argv, streams) => {
+        const io = {
+          out: (text: string) => streams.out(text),
+          err: (text: string) => streams.err(text),
+          tty: streams.tty,
+          ...(streams.stdin === null ? {} : { stdin: streams.stdin }),
+        }
+        const { process, exit } = remote.exec(namespace, pod, container, argv, io)
+        return { exit, kill: () => process.kill(2) }
+      },
+      attach: (namespace, pod, container, streams) => remote.attach(namespace, pod, container, streams),
+      logs: (namespace, pod, container, options) => remote.logs(namespace, pod, container, options),
+      follow: (namespace, pod, container, write, ended) => remote.follow(namespace, pod, container, write, ended),
+      parse: (text, file) => parseManifests(text, file),
+    }
+  }
+
+  #startControllers(): void {
+    const { store, world } = this
+    const { scheduler } = world
+    new NamespaceController(store, scheduler)
+    new GarbageCollector(store, scheduler)
+    new DeploymentController(store, scheduler)
+    new ReplicaSetController(store, scheduler)
+    new DaemonSetController(store, scheduler)
+    new EndpointsController(store, scheduler)
+    new EndpointSliceController(store, scheduler)
+    new PodScheduler(store, scheduler)
+  }
+
+  /** Gives the control plane's nodes. */
+  #makeNodes(options: ClusterOptions, clusterCIDR: string, dns: { address: string; domain: string }): KubeNode[] {
+    const { machines, catalogue, cni } = options
+    if (machines.length === 0) throw new PlanError('a cluster needs at least one node')
+    const cidrs = new PodCidrs(clusterCIDR)
+    const system = new SystemImages(coreDns({ records: this.#records(options), clusterDomain: dns.domain }))
+    const images = { find: (reference: string) => catalogue.find(reference) ?? system.find(reference) }
+    const anyone = machines.some((machine) => machine.controlPlane === true)
+    const leads = (machine: ClusterMachine, i: number) => (anyone ? machine.controlPlane === true : i === 0)
+    const workers = machines.some((machine, i) => !leads(machine, i))
+    const given = new Map(
+      machines
+        .filter((machine) => machine.podCIDR !== undefined)
+        .map((machine) => [machine, cidrs.allocate(machine.machine.name, machine.podCIDR as string)]),
+    )
+    machines.forEach((wanted, i) => {
+      const { machine, ip, labels } = wanted
+      if (this.nodes.has(machine.name)) throw new PlanError(`two nodes are called ${machine.name}`)
+      const node = new KubeNode(this.store, {
+        machine,
+        ip,
+        controlPlane: leads(wanted, i),
+        tainted: leads(wanted, i) && (wanted.tainted ?? workers),
+        podCIDR: given.get(wanted) ?? cidrs.allocate(machine.name, null),
+        clusterCIDR,
+        backend: cni?.backend ?? 'vxlan',
+        dns,
+        images,
+        ...(labels === undefined ? {} : { labels }),
+      })
+      this.nodes.set(machine.name, node)
+    })
+    return [...this.nodes.values()].filter((node) => node.controlPlane)
+  }
+
+  #records(options: ClusterOptions): StoreRecords {
+    const upstream = new Map<string, Ipv4[]>()
+    for (const [name, value] of Object.entries(options.dns?.upstream ?? {})) {
+      upstream.set(name.toLowerCase(), [value].flat().map((text) => parseIpv4(text)))
+    }
+    const { clock } = this.store
+    return new StoreRecords(this.store, {
+      upstream: (name) => upstream.get(name) ?? null,
+      serial: () => clock.epochSeconds + Math.floor(clock.now / SECOND),
+    })
+  }
+
+  /** The control plane comes first, and CoreDNS with it; the other nodes join when it stands, as with kubeadm. */
+  #boot(serviceCIDR: string, dnsAddress: string): void {
+    const { store, world } = this
+    for (const namespace of namespaces()) store.create(namespace)
+    const first = formatIpv4(nth(parseCidr(serviceCIDR), 1))
+    for (const object of apiService(first, this.#controlPlane.map((node) => node.ip))) store.create(object)
+    store.create(dnsService(dnsAddress))
+    for (const set of daemonSets()) store.create(set)
+    for (const node of this.#controlPlane) {
+      const object = node.join()
+      for (const pod of staticPods(object, node.ip)) store.create(pod)
+    }
+    store.create(coreDnsDeployment())
+    world.scheduler.call(JOIN, () => {
+      for (const node of this.nodes.values()) if (!node.controlPlane) node.join()
+    })
+  }
+
+  /** Pods of a fresh cluster: two CoreDNS, two daemons a node, four static ones for each control-plane node. */
+  get #systemPods(): number {
+    return 2 + 2 * this.nodes.size + 4 * this.#controlPlane.length
+  }
+
+  /** Tells every flanneld of the nodes that there are. */
+  #nodeChanged(type: string, changed: KubeObject): void {
+    const object = this.store.get('Node', null, changed.metadata.name)
+    for (const node of this.nodes.values()) {
+      if (type === 'DELETED') node.flannel.leave(changed.metadata.name)
+      else if (object !== null) {
+        const peer = peerOf(object as Parameters<typeof peerOf>[0])
+        if (peer !== null) node.flannel.join(peer)
+      }
+    }
+  }
+
+  #applyOne(object: KubeObject): Applied {
+    const { store } = this
+    const { kind, metadata } = object
+    const namespace = metadata.namespace ?? 'default'
+    const present = store.get(kind, namespace, metadata.name)
+    const wanted = annotated(object)
+    if (present === null) return { object: store.create(wanted), result: 'created' }
+    const last = JSON.parse(present.metadata.annotations?.[LAST_APPLIED] ?? '{}') as unknown
+    const patch = difference(present, threeWay(last, wanted, present))
+    if (patch === null) return { object: present, result: 'unchanged' }
+    const after = store.patch(kind, namespace, metadata.name, 'merge', patch)
+    return { object: after, result: after === present ? 'unchanged' : 'configured' }
+  }
+}

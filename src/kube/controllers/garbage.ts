@@ -1,0 +1,55 @@
+/** The garbage collector: objects whose owners are gone go too; owners that wait for them go after them. */
+import type { Scheduler } from '../../sim/scheduler.ts'
+import { KINDS } from '../kinds.ts'
+import type { KubeObject } from '../objects.ts'
+import type { Store } from '../store.ts'
+import { WorkQueue } from './queue.ts'
+
+const WAITS = 'foregroundDeletion'
+
+export class GarbageCollector {
+  readonly #store: Store
+  readonly #queue: WorkQueue
+
+  constructor(store: Store, scheduler: Scheduler) {
+    this.#store = store
+    this.#queue = new WorkQueue(scheduler, (uid) => this.#sync(uid))
+    store.listen('*', ({ type, object }) => {
+      const { uid, finalizers, ownerReferences } = object.metadata
+      if (uid === undefined) return
+      if (type === 'DELETED' || finalizers?.includes(WAITS)) this.#queue.add(uid)
+      if (type === 'DELETED') for (const owner of ownerReferences ?? []) this.#queue.add(owner.uid)
+      // Made for an owner that had gone by then.
+      if (type === 'ADDED') for (const owner of ownerReferences ?? []) this.#queue.add(owner.uid)
+    })
+  }
+
+  #sync(uid: string): void {
+    const owner = this.#find(uid)
+    const waiting = owner?.metadata.deletionTimestamp !== undefined && (owner.metadata.finalizers?.includes(WAITS) ?? false)
+    if (owner !== null && !waiting) return
+    const dependants = this.#all().filter((object) => object.metadata.ownerReferences?.some((r) => r.uid === uid))
+    for (const dependant of dependants) {
+      const others = (dependant.metadata.ownerReferences ?? []).filter((r) => r.uid !== uid && this.#find(r.uid) !== null)
+      const { namespace, name } = dependant.metadata
+      if (others.length > 0) {
+        this.#store.modify(dependant, (copy) => {
+          copy.metadata.ownerReferences = others
+        })
+      } else if (dependant.metadata.deletionTimestamp === undefined) {
+        this.#store.delete(dependant.kind, namespace ?? null, name, {
+          propagationPolicy: waiting ? 'Foreground' : 'Background',
+        })
+      }
+    }
+    if (waiting && owner !== null && dependants.length === 0) this.#store.remove(owner)
+  }
+
+  #all(): KubeObject[] {
+    return [...KINDS.keys()].flatMap((kind) => this.#store.list(kind))
+  }
+
+  #find(uid: string): KubeObject | null {
+    return this.#all().find((object) => object.metadata.uid === uid) ?? null
+  }
+}

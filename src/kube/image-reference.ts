@@ -1,0 +1,26 @@
+/** Names of images in full, and what podwire makes of them in place of a registry. */
+import { fnv1a } from './controllers/template-hash.ts'
+import { sha256Hex } from './sha256.ts'
+
+/** `httpd` is docker.io/library/httpd:latest. */
+export function fullReference(image: string): string {
+  const first = image.split('/')[0]
+  const registry = image.includes('/') && (first.includes('.') || first.includes(':') || first === 'localhost')
+  const path = registry ? image : image.includes('/') ? `docker.io/${image}` : `docker.io/library/${image}`
+  return path.includes('@') || /:[^/]*$/.test(path) ? path : `${path}:latest`
+}
+
+/** 64 hexadecimal digits that stand for the image's contents. */
+export function digestOf(image: string): string {
+  return sha256Hex(`podwire image ${fullReference(image)}`)
+}
+
+/** How long this node takes to pull it, in nanoseconds: half a second to two. */
+export function pullTime(image: string, node: string): number {
+  return 500e6 + (fnv1a(`${node} ${fullReference(image)}`) % 1500) * 1e6
+}
+
+/** In bytes. */
+export function sizeOf(image: string): number {
+  return 4_000_000 + (fnv1a(fullReference(image)) % 96_000_000)
+}

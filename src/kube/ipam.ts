@@ -1,0 +1,228 @@
+/**
+ * Address plans: the pod CIDR split among nodes, the Service CIDR and node ports, and host-local's addresses for
+ * pods. ip-num checks what people write; what goes on from here are plain numbers.
+ */
+import { IPv4CidrRange, IPv4Prefix } from 'ip-num'
+import type { Random } from '../sim/random.ts'
+import { type Cidr, compareIpv4, contains, formatCidr, formatIpv4, type Ipv4, nth, parseCidr, tryParseIpv4 } from '../wire/address.ts'
+
+/** An address plan that cannot work; the message is for the person who wrote it. */
+export class PlanError extends Error {
+  override readonly name = 'PlanError'
+}
+
+function range(what: string, text: string): IPv4CidrRange {
+  let parsed: IPv4CidrRange
+  try {
+    parsed = IPv4CidrRange.fromCidr(text)
+  } catch {
+    throw new PlanError(`${what} ${JSON.stringify(text)} is not a network in CIDR notation, such as 10.244.0.0/16`)
+  }
+  const first = `${parsed.getFirst().toString()}/${parsed.getPrefix().toString()}`
+  if (first !== text) throw new PlanError(`${what} ${text} has host bits set: the network is ${first}`)
+  return parsed
+}
+
+/** Refuses networks that share addresses. Each has a name for the message. */
+export function checkDisjoint(networks: readonly { readonly what: string; readonly cidr: string }[]): void {
+  const ranges = networks.map(({ what, cidr }) => ({ what, cidr, parsed: range(what, cidr) }))
+  ranges.forEach((a, i) => {
+    for (const b of ranges.slice(i + 1)) {
+      const shared = a.parsed.isOverlapping(b.parsed) || a.parsed.isEquals(b.parsed) || a.parsed.contains(b.parsed)
+      if (shared || b.parsed.contains(a.parsed)) {
+        throw new PlanError(`${a.what} ${a.cidr} and ${b.what} ${b.cidr} overlap`)
+      }
+    }
+  })
+}
+
+/** Gives each node its part of the cluster's pod network, lowest first, as the controller manager does. */
+export class PodCidrs {
+  readonly #cluster: string
+  readonly #parts: string[]
+  readonly #taken = new Set<string>()
+
+  constructor(cluster: string, nodePrefix = 24) {
+    const parsed = range('podCIDR', cluster)
+    const prefix = Number(parsed.getPrefix().getValue())
+    if (nodePrefix < prefix || nodePrefix > 30) {
+      throw new PlanError(`podCIDR ${cluster} cannot be split into /${nodePrefix} networks for nodes`)
+    }
+    if (nodePrefix - prefix > 12) throw new PlanError(`podCIDR ${cluster} has more than 4096 /${nodePrefix} networks: take a longer prefix`)
+    this.#cluster = cluster
+    const parts = nodePrefix === prefix ? [parsed] : parsed.splitInto(IPv4Prefix.fromNumber(BigInt(nodePrefix)))
+    this.#parts = parts.map((part) => part.toCidrString())
+  }
+
+  /** Takes the wanted network, or the first free one. @throws PlanError */
+  allocate(node: string, wanted: string | null): string {
+    if (wanted === null) {
+      const free = this.#parts.find((part) => !this.#overlaps(part))
+      if (free === undefined) {
+        throw new PlanError(`podCIDR ${this.#cluster} is exhausted: all ${this.#parts.length} networks are taken, none is left for node ${node}`)
+      }
+      this.#taken.add(free)
+      return free
+    }
+    const parsed = range(`podCIDR of node ${node}`, wanted)
+    if (!parsed.inside(IPv4CidrRange.fromCidr(this.#cluster)) && wanted !== this.#cluster) {
+      throw new PlanError(`podCIDR ${wanted} of node ${node} lies outside the cluster's ${this.#cluster}`)
+    }
+    const other = this.#overlaps(wanted)
+    if (other) throw new PlanError(`podCIDR ${wanted} of node ${node} overlaps ${other}, which another node has`)
+    this.#taken.add(wanted)
+    return wanted
+  }
+
+  #overlaps(part: string): string | null {
+    const mine = parseCidr(part)
+    for (const text of this.#taken) {
+      const other = parseCidr(text)
+      if (contains(mine, other.network) || contains(other, mine.network)) return text
+    }
+    return null
+  }
+}
+
+/** ClusterIPs: random ones from the upper band, so that hand-picked low addresses seldom collide. */
+export class ServiceAddresses {
+  readonly #cidr: Cidr
+  readonly #random: Random
+  readonly #taken = new Map<Ipv4, string>()
+
+  constructor(cidr: string, random: Random) {
+    range('serviceCIDR', cidr)
+    this.#cidr = parseCidr(cidr)
+    this.#random = random
+  }
+
+  /** Null when it worked, else Kubernetes' sentence. */
+  claim(address: string, owner: string): string | null {
+    const ip = tryParseIpv4(address)
+    if (ip === null || !contains(this.#cidr, ip)) {
+      return `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatCidr(this.#cidr)}`
+    }
+    const holder = this.#taken.get(ip)
+    if (holder !== undefined && holder !== owner) return `failed to allocate IP ${address}: provided IP is already allocated`
+    this.#taken.set(ip, owner)
+    return null
+  }
+
+  /** Null when the range is exhausted. */
+  allocate(owner: string): string | null {
+    const size = 2 ** (32 - this.#cidr.prefix)
+    const band = Math.min(Math.max(16, size / 16), 256)
+    return this.#pick(owner, band, size - 1) ?? this.#pick(owner, 1, Math.min(band, size - 1))
+  }
+
+  release(address: string, owner: string): void {
+    const ip = tryParseIpv4(address)
+    if (ip !== null && this.#taken.get(ip) === owner) this.#taken.delete(ip)
+  }
+
+  /** A random free offset from `low` up to, not including, `high`. */
+  #pick(owner: string, low: number, high: number): string | null {
+    if (high <= low) return null
+    const start = this.#random.below(high - low)
+    for (let i = 0; i < high - low; i++) {
+      const ip = nth(this.#cidr, low + ((start + i) % (high - low)))
+      if (this.#taken.has(ip)) continue
+      this.#taken.set(ip, owner)
+      return formatIpv4(ip)
+    }
+    return null
+  }
+}
+
+export const NODE_PORT_MIN = 30_000
+export const NODE_PORT_MAX = 32_767
+/** Given to those who do not ask come from here up (KEP-3668). */
+const NODE_PORT_DYNAMIC = 30_086
+
+/** Node ports, per protocol. */
+export class NodePorts {
+  readonly #random: Random
+  readonly #taken = new Map<string, string>()
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** Null when it worked, else Kubernetes' sentence. */
+  claim(port: number, protocol: string, owner: string): string | null {
+    if (port < NODE_PORT_MIN || port > NODE_PORT_MAX) {
+      return `provided port is not in the valid range. The range of valid ports is ${NODE_PORT_MIN}-${NODE_PORT_MAX}`
+    }
+    const holder = this.#taken.get(`${port}/${protocol}`)
+    if (holder !== undefined && holder !== owner) return 'provided port is already allocated'
+    this.#taken.set(`${port}/${protocol}`, owner)
+    return null
+  }
+
+  /** Null when all are taken. */
+  allocate(protocol: string, owner: string): number | null {
+    const start = this.#random.below(NODE_PORT_MAX - NODE_PORT_DYNAMIC + 1)
+    const count = NODE_PORT_MAX - NODE_PORT_MIN + 1
+    for (let i = 0; i < count; i++) {
+      const offset = (NODE_PORT_DYNAMIC - NODE_PORT_MIN + ((start + i) % count)) % count
+      const port = NODE_PORT_MIN + offset
+      if (this.#taken.has(`${port}/${protocol}`)) continue
+      this.#taken.set(`${port}/${protocol}`, owner)
+      return port
+    }
+    return null
+  }
+
+  /** Frees what the owner holds, except these. */
+  keep(owner: string, ports: ReadonlySet<string>): void {
+    for (const [port, holder] of this.#taken) if (holder === owner && !ports.has(port)) this.#taken.delete(port)
+  }
+}
+
+/**
+ * The CNI plug-in host-local: addresses of one node's pods in order, starting behind the last one given out, so
+ * that a freed address rests as long as possible. The first address is the gateway's.
+ */
+export class HostLocal {
+  readonly #subnet: Cidr
+  readonly #taken = new Map<Ipv4, string>()
+  #last: Ipv4
+
+  constructor(subnet: Cidr) {
+    this.#subnet = subnet
+    this.#last = nth(subnet, 1)
+  }
+
+  get gateway(): Ipv4 {
+    return nth(this.#subnet, 1)
+  }
+
+  /** @throws PlanError in host-local's words when none is left. */
+  allocate(owner: string): Ipv4 {
+    const first = 2
+    const count = 2 ** (32 - this.#subnet.prefix) - 1 - first
+    const start = ((this.#last - this.#subnet.network) | 0) + 1 - first
+    for (let i = 0; i < count; i++) {
+      const address = nth(this.#subnet, first + ((start + i) % count))
+      if (this.#taken.has(address)) continue
+      this.#taken.set(address, owner)
+      this.#last = address
+      return address
+    }
+    const low = formatIpv4(nth(this.#subnet, 1))
+    const high = formatIpv4(nth(this.#subnet, count + first - 1))
+    throw new PlanError(`no IP addresses available in range set: ${low}-${high}`)
+  }
+
+  /** A certain address: for pinned labs. False when somebody has it. */
+  claim(address: Ipv4, owner: string): boolean {
+    if (this.#taken.has(address) || !contains(this.#subnet, address)) return false
+    this.#taken.set(address, owner)
+    if (compareIpv4(address, this.#last) > 0) this.#last = address
+    return true
+  }
+
+  release(owner: string): void {
+    for (const [address, holder] of this.#taken) if (holder === owner) this.#taken.delete(address)
+  }
+}

@@ -1,0 +1,100 @@
+/** The kubelet of one node: follows the pods bound to it, and has a worker for each. */
+import { WorkQueue } from './controllers/queue.ts'
+import { EventRecorder } from './events.ts'
+import { equal } from './json.ts'
+import type { KubeletContext } from './kubelet-context.ts'
+import { KUBELET, RELIST } from './latency.ts'
+import type { Pod } from './objects.ts'
+import type { DnsSettings } from './pod-environment.ts'
+import { PodWorker } from './pod-worker.ts'
+import type { ContainerRuntime } from './runtime.ts'
+import type { Store } from './store.ts'
+
+export interface KubeletOptions {
+  readonly node: string
+  readonly hostIp: string
+  readonly dns: DnsSettings
+}
+
+export class Kubelet {
+  readonly #store: Store
+  readonly #context: KubeletContext
+  readonly #workers = new Map<string, PodWorker>()
+  readonly #queue: WorkQueue
+  #alive = true
+
+  constructor(store: Store, runtime: ContainerRuntime, options: KubeletOptions) {
+    const { machine } = runtime
+    const { scheduler } = machine.world
+    this.#store = store
+    this.#queue = new WorkQueue(scheduler, (uid) => this.#sync(uid))
+    this.#context = {
+      ...options,
+      store,
+      scheduler,
+      runtime,
+      events: new EventRecorder(store, 'kubelet', options.node),
+      probes: machine.addPlace('kubelet', machine.netns, { hostname: machine.name, programs: new Map() }),
+      wake: (uid, delay) => this.#queue.add(uid, delay),
+    }
+    runtime.onChange = (sandbox) => this.#queue.add(sandbox.uid, RELIST)
+    store.listen('Pod', ({ object, old }) => this.#changed(object as Pod, old as Pod | null))
+  }
+
+  /** The worker of a pod; null when the pod is not here. */
+  worker(uid: string): PodWorker | null {
+    return this.#workers.get(uid) ?? null
+  }
+
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  /** While it is down, nothing is started, restarted or told. */
+  setAlive(alive: boolean): void {
+    this.#alive = alive
+    if (!alive) return
+    for (const pod of this.#store.list<Pod>('Pod', null, (p) => p.spec.nodeName === this.#context.node)) {
+      this.#queue.add(pod.metadata.uid as string, KUBELET)
+    }
+    for (const uid of this.#workers.keys()) this.#queue.add(uid, KUBELET)
+  }
+
+  /** What the kubelet itself reported is no news. */
+  #changed(pod: Pod, old: Pod | null): void {
+    if (pod.spec.nodeName !== this.#context.node) return
+    const uid = pod.metadata.uid as string
+    const reported = old !== null && this.#workers.has(uid) && equal(old.spec, pod.spec)
+    const leaving = pod.metadata.deletionTimestamp !== undefined
+    if (!reported || leaving || this.#store.get('Pod', pod.metadata.namespace as string, pod.metadata.name) === null) {
+      this.#queue.add(uid, KUBELET)
+    }
+  }
+
+  #sync(uid: string): void {
+    if (!this.#alive) return
+    const worker = this.#workers.get(uid)
+    const pod = this.#store.list<Pod>('Pod', null, (candidate) => candidate.metadata.uid === uid)[0] ?? null
+    if (worker === undefined) {
+      if (pod === null) return
+      if (pod.metadata.deletionTimestamp !== undefined) return this.#gone(pod)
+      const made = new PodWorker(this.#context, pod)
+      this.#workers.set(uid, made)
+      return made.sync()
+    }
+    if (pod !== null && pod.metadata.deletionTimestamp === undefined) {
+      worker.pod = pod
+      return worker.sync()
+    }
+    worker.terminate(() => {
+      this.#workers.delete(uid)
+      const left = this.#store.get<Pod>('Pod', worker.pod.metadata.namespace as string, worker.pod.metadata.name)
+      if (left?.metadata.uid === uid) this.#gone(left)
+    }, pod === null)
+  }
+
+  /** Everything of it has ended: the object may go. */
+  #gone(pod: Pod): void {
+    this.#store.remove(pod)
+  }
+}

@@ -1,0 +1,28 @@
+/** How long the control plane takes, in virtual time: short, steady, and of the order of a quiet real cluster. */
+import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
+
+/** From a change to the reaction of a controller or of the scheduler. */
+export const CONTROLLER: Nanos = 10 * MILLISECOND
+/** From a change of a pod to the kubelet's next step for it. */
+export const KUBELET: Nanos = 50 * MILLISECOND
+/** Making a sandbox: pause container, namespace, CNI. */
+export const SANDBOX: Nanos = 100 * MILLISECOND
+/** Creating and starting a container from an image that is there. */
+export const CONTAINER: Nanos = 50 * MILLISECOND
+/** Asking the registry whether a present image is still the latest. */
+export const IMAGE_CHECK: Nanos = 250 * MILLISECOND
+/** Stopping containers and taking the sandbox down. */
+export const TEARDOWN: Nanos = 100 * MILLISECOND
+/** The kubelet asks the runtime this often what is still alive (PLEG). */
+export const RELIST: Nanos = SECOND
+/** kube-proxy gathers changes for this long, */
+export const PROXY_DELAY: Nanos = 100 * MILLISECOND
+/** and writes its rules no more often than this. */
+export const PROXY_PERIOD: Nanos = SECOND
+/** Restarts and pulls that fail wait 10 s, then twice as long each time, up to five minutes. */
+export const BACKOFF_FIRST: Nanos = 10 * SECOND
+export const BACKOFF_MOST: Nanos = 300 * SECOND
+/** A node that is silent for this long is not ready. */
+export const NODE_GRACE: Nanos = 40 * SECOND
+/** Between the control plane's nodes and the others, when a cluster is made. */
+export const JOIN: Nanos = 500 * MILLISECOND

@@ -1,0 +1,397 @@
+/**
+ * The API kinds in use, as plain JSON: what kubectl prints with `-o json`. Only fields that podwire reads or writes
+ * are typed; manifests may hold more (schema.ts knows which fields exist at all).
+ *
+ * Objects that come out of the Store are frozen: copy them (`structuredClone`) before changing anything.
+ */
+
+export interface KubeObject {
+  apiVersion: string
+  kind: string
+  metadata: ObjectMeta
+  [key: string]: unknown
+}
+
+export interface ObjectMeta {
+  name: string
+  generateName?: string
+  namespace?: string
+  uid?: string
+  resourceVersion?: string
+  generation?: number
+  creationTimestamp?: string
+  deletionTimestamp?: string
+  deletionGracePeriodSeconds?: number
+  labels?: Labels
+  annotations?: Record<string, string>
+  ownerReferences?: OwnerReference[]
+  finalizers?: string[]
+}
+
+export type Labels = Record<string, string>
+
+export interface OwnerReference {
+  apiVersion: string
+  kind: string
+  name: string
+  uid: string
+  controller?: boolean
+  blockOwnerDeletion?: boolean
+}
+
+export interface LabelSelector {
+  matchLabels?: Labels
+  matchExpressions?: LabelExpression[]
+}
+
+export interface LabelExpression {
+  key: string
+  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt'
+  values?: string[]
+}
+
+export interface Condition {
+  type: string
+  status: 'True' | 'False' | 'Unknown'
+  reason?: string
+  message?: string
+  lastProbeTime?: string | null
+  lastHeartbeatTime?: string
+  lastTransitionTime?: string
+  lastUpdateTime?: string
+}
+
+// ── pods ─────────────────────────────────────────────────────────────
+
+export interface Pod extends KubeObject {
+  kind: 'Pod'
+  spec: PodSpec
+  status: PodStatus
+}
+
+export interface PodSpec {
+  containers: ContainerSpec[]
+  initContainers?: ContainerSpec[]
+  nodeName?: string
+  nodeSelector?: Labels
+  affinity?: { nodeAffinity?: NodeAffinity; [key: string]: unknown }
+  tolerations?: Toleration[]
+  restartPolicy?: 'Always' | 'OnFailure' | 'Never'
+  terminationGracePeriodSeconds?: number
+  dnsPolicy?: 'ClusterFirst' | 'ClusterFirstWithHostNet' | 'Default' | 'None'
+  dnsConfig?: { nameservers?: string[]; searches?: string[]; options?: { name: string; value?: string }[] }
+  hostNetwork?: boolean
+  hostname?: string
+  subdomain?: string
+  hostAliases?: { ip: string; hostnames?: string[] }[]
+  enableServiceLinks?: boolean
+  serviceAccountName?: string
+  [key: string]: unknown
+}
+
+export interface ContainerSpec {
+  name: string
+  image: string
+  imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never'
+  command?: string[]
+  args?: string[]
+  workingDir?: string
+  env?: EnvVar[]
+  envFrom?: { prefix?: string; configMapRef?: { name: string; optional?: boolean }; [key: string]: unknown }[]
+  ports?: ContainerPort[]
+  readinessProbe?: Probe
+  livenessProbe?: Probe
+  startupProbe?: Probe
+  stdin?: boolean
+  stdinOnce?: boolean
+  tty?: boolean
+  [key: string]: unknown
+}
+
+export interface ContainerPort {
+  name?: string
+  containerPort: number
+  protocol?: string
+  hostPort?: number
+}
+
+export interface EnvVar {
+  name: string
+  value?: string
+  valueFrom?: {
+    fieldRef?: { fieldPath: string }
+    configMapKeyRef?: { name: string; key: string; optional?: boolean }
+    [key: string]: unknown
+  }
+}
+
+export interface Probe {
+  httpGet?: { path?: string; port: number | string; host?: string; scheme?: string; httpHeaders?: { name: string; value: string }[] }
+  tcpSocket?: { port: number | string; host?: string }
+  exec?: { command?: string[] }
+  initialDelaySeconds?: number
+  periodSeconds?: number
+  timeoutSeconds?: number
+  successThreshold?: number
+  failureThreshold?: number
+}
+
+export interface Toleration {
+  key?: string
+  operator?: 'Exists' | 'Equal'
+  value?: string
+  effect?: string
+  tolerationSeconds?: number
+}
+
+export interface NodeAffinity {
+  requiredDuringSchedulingIgnoredDuringExecution?: {
+    nodeSelectorTerms: { matchExpressions?: LabelExpression[]; matchFields?: LabelExpression[] }[]
+  }
+  [key: string]: unknown
+}
+
+export interface PodStatus {
+  phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown'
+  conditions?: Condition[]
+  reason?: string
+  message?: string
+  hostIP?: string
+  hostIPs?: { ip: string }[]
+  podIP?: string
+  podIPs?: { ip: string }[]
+  startTime?: string
+  initContainerStatuses?: ContainerStatus[]
+  containerStatuses?: ContainerStatus[]
+  qosClass?: string
+}
+
+export interface ContainerStatus {
+  name: string
+  state: ContainerState
+  lastState: ContainerState
+  ready: boolean
+  restartCount: number
+  image: string
+  imageID: string
+  containerID?: string
+  started: boolean
+}
+
+export interface ContainerState {
+  waiting?: { reason: string; message?: string }
+  running?: { startedAt: string }
+  terminated?: TerminatedState
+}
+
+export interface TerminatedState {
+  exitCode: number
+  reason: string
+  message?: string
+  startedAt: string | null
+  finishedAt: string | null
+  containerID?: string
+}
+
+// ── workloads ────────────────────────────────────────────────────────
+
+export interface PodTemplate {
+  metadata?: { labels?: Labels; annotations?: Record<string, string>; [key: string]: unknown }
+  spec: PodSpec
+}
+
+export interface Deployment extends KubeObject {
+  kind: 'Deployment'
+  spec: {
+    replicas: number
+    selector: LabelSelector
+    template: PodTemplate
+    strategy: {
+      type: 'RollingUpdate' | 'Recreate'
+      rollingUpdate?: { maxSurge: number | string; maxUnavailable: number | string }
+    }
+    minReadySeconds?: number
+    revisionHistoryLimit: number
+    progressDeadlineSeconds: number
+    paused?: boolean
+  }
+  status: {
+    observedGeneration?: number
+    replicas?: number
+    updatedReplicas?: number
+    readyReplicas?: number
+    availableReplicas?: number
+    unavailableReplicas?: number
+    conditions?: Condition[]
+  }
+}
+
+export interface ReplicaSet extends KubeObject {
+  kind: 'ReplicaSet'
+  spec: { replicas: number; selector: LabelSelector; template: PodTemplate; minReadySeconds?: number }
+  status: {
+    observedGeneration?: number
+    replicas: number
+    fullyLabeledReplicas?: number
+    readyReplicas?: number
+    availableReplicas?: number
+  }
+}
+
+export interface DaemonSet extends KubeObject {
+  kind: 'DaemonSet'
+  spec: {
+    selector: LabelSelector
+    template: PodTemplate
+    updateStrategy: { type: 'RollingUpdate' | 'OnDelete'; rollingUpdate?: { maxUnavailable: number | string } }
+    minReadySeconds?: number
+    revisionHistoryLimit: number
+  }
+  status: {
+    observedGeneration?: number
+    currentNumberScheduled: number
+    desiredNumberScheduled: number
+    numberMisscheduled: number
+    numberReady: number
+    updatedNumberScheduled?: number
+    numberAvailable?: number
+    numberUnavailable?: number
+  }
+}
+
+// ── services ─────────────────────────────────────────────────────────
+
+export interface Service extends KubeObject {
+  kind: 'Service'
+  spec: ServiceSpec
+  status: { loadBalancer: { ingress?: { ip?: string; hostname?: string }[] } }
+}
+
+export interface ServiceSpec {
+  type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName'
+  selector?: Labels
+  ports?: ServicePortSpec[]
+  clusterIP?: string
+  clusterIPs?: string[]
+  externalName?: string
+  externalTrafficPolicy?: 'Cluster' | 'Local'
+  internalTrafficPolicy?: 'Cluster' | 'Local'
+  healthCheckNodePort?: number
+  allocateLoadBalancerNodePorts?: boolean
+  ipFamilies?: string[]
+  ipFamilyPolicy?: string
+  publishNotReadyAddresses?: boolean
+  sessionAffinity?: 'None' | 'ClientIP'
+  sessionAffinityConfig?: { clientIP: { timeoutSeconds: number } }
+}
+
+export interface ServicePortSpec {
+  name?: string
+  protocol: 'TCP' | 'UDP' | 'SCTP'
+  port: number
+  targetPort: number | string
+  nodePort?: number
+  appProtocol?: string
+}
+
+export interface TargetRef {
+  kind: string
+  namespace?: string
+  name: string
+  uid?: string
+}
+
+export interface EndpointAddress {
+  ip: string
+  hostname?: string
+  nodeName?: string
+  targetRef?: TargetRef
+}
+
+export interface EndpointPort {
+  name?: string
+  port: number
+  protocol?: string
+  appProtocol?: string
+}
+
+export interface EndpointSubset {
+  addresses?: EndpointAddress[]
+  notReadyAddresses?: EndpointAddress[]
+  ports?: EndpointPort[]
+}
+
+export interface Endpoints extends KubeObject {
+  kind: 'Endpoints'
+  subsets?: EndpointSubset[]
+}
+
+export interface SliceEndpoint {
+  addresses: string[]
+  conditions: { ready?: boolean; serving?: boolean; terminating?: boolean }
+  hostname?: string
+  nodeName?: string
+  targetRef?: TargetRef
+}
+
+export interface EndpointSlice extends KubeObject {
+  kind: 'EndpointSlice'
+  addressType: 'IPv4' | 'IPv6' | 'FQDN'
+  endpoints: SliceEndpoint[]
+  ports?: { name?: string; port?: number; protocol?: string; appProtocol?: string }[]
+}
+
+// ── the rest ─────────────────────────────────────────────────────────
+
+export interface Taint {
+  key: string
+  value?: string
+  effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute'
+  timeAdded?: string
+}
+
+export interface Node extends KubeObject {
+  kind: 'Node'
+  spec: { podCIDR?: string; podCIDRs?: string[]; taints?: Taint[]; unschedulable?: boolean }
+  status: {
+    addresses?: { type: string; address: string }[]
+    capacity?: Record<string, string>
+    allocatable?: Record<string, string>
+    conditions?: Condition[]
+    nodeInfo?: Record<string, string>
+    daemonEndpoints?: { kubeletEndpoint: { Port: number } }
+    images?: { names: string[]; sizeBytes: number }[]
+  }
+}
+
+export interface Namespace extends KubeObject {
+  kind: 'Namespace'
+  spec: { finalizers?: string[] }
+  status: { phase: 'Active' | 'Terminating' }
+}
+
+export interface ConfigMap extends KubeObject {
+  kind: 'ConfigMap'
+  data?: Record<string, string>
+  binaryData?: Record<string, string>
+}
+
+export interface KubeEvent extends KubeObject {
+  kind: 'Event'
+  involvedObject: {
+    kind: string
+    namespace?: string
+    name: string
+    uid?: string
+    apiVersion?: string
+    resourceVersion?: string
+    fieldPath?: string
+  }
+  reason: string
+  message: string
+  source: { component?: string; host?: string }
+  firstTimestamp: string
+  lastTimestamp: string
+  count: number
+  type: 'Normal' | 'Warning'
+}

@@ -1,0 +1,71 @@
+/** Who owns what: controller references, adoption and release of pods by their labels. */
+import { selects } from './label-selector.ts'
+import type { KubeObject, LabelSelector, OwnerReference, Pod } from './objects.ts'
+import type { Store } from './store.ts'
+
+/** The reference that makes `owner` the controller of an object. */
+export function controllerReference(owner: KubeObject): OwnerReference {
+  return {
+    apiVersion: owner.apiVersion,
+    kind: owner.kind,
+    name: owner.metadata.name,
+    uid: owner.metadata.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  }
+}
+
+/** The controller of an object; null when nobody controls it. */
+export function controllerOf(object: KubeObject): OwnerReference | null {
+  return object.metadata.ownerReferences?.find((reference) => reference.controller === true) ?? null
+}
+
+export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
+  return controllerOf(object)?.uid === owner.metadata.uid
+}
+
+/** Failed and succeeded pods, and those on their way out, do not count as replicas. */
+export function isActive(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp === undefined && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
+}
+
+export function isReady(pod: Pod): boolean {
+  return pod.status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false
+}
+
+/** When it became ready, as a timestamp; null when it is not. */
+export function readySince(pod: Pod): string | null {
+  const ready = pod.status.conditions?.find((condition) => condition.type === 'Ready' && condition.status === 'True')
+  return ready?.lastTransitionTime ?? null
+}
+
+/**
+ * The objects of a kind that the owner controls after claiming: orphans that the selector matches are adopted, own
+ * ones that it no longer matches are released.
+ */
+export function claim<T extends KubeObject>(store: Store, owner: KubeObject, selector: LabelSelector, kind: string): T[] {
+  const claimed: T[] = []
+  for (const object of store.list<T>(kind, owner.metadata.namespace ?? null)) {
+    const controller = controllerOf(object)
+    const matches = selects(selector, object.metadata.labels)
+    if (controller !== null && controller.uid !== owner.metadata.uid) continue
+    if (controller !== null && matches) claimed.push(object)
+    else if (controller !== null) release(store, object, owner)
+    else if (matches && object.metadata.deletionTimestamp === undefined && owner.metadata.deletionTimestamp === undefined) {
+      const adopted = store.modify<T>(object, ({ metadata }) => {
+        metadata.ownerReferences = [...(metadata.ownerReferences ?? []), controllerReference(owner)]
+      })
+      claimed.push(adopted)
+    }
+  }
+  return claimed
+}
+
+function release(store: Store, object: KubeObject, owner: KubeObject): void {
+  if (object.metadata.deletionTimestamp !== undefined) return
+  store.modify(object, ({ metadata }) => {
+    const rest = (metadata.ownerReferences ?? []).filter((reference) => reference.uid !== owner.metadata.uid)
+    if (rest.length === 0) delete metadata.ownerReferences
+    else metadata.ownerReferences = rest
+  })
+}

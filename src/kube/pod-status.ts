@@ -1,0 +1,96 @@
+/** The status that a kubelet reports for a pod. */
+import { fullReference } from './image-reference.ts'
+import type { ContainerSlot } from './container-slot.ts'
+import type { Condition, ContainerStatus, Pod, PodStatus } from './objects.ts'
+import type { Clock } from './timestamp.ts'
+
+export interface PodView {
+  readonly pod: Pod
+  readonly init: readonly ContainerSlot[]
+  readonly main: readonly ContainerSlot[]
+  /** Null before the sandbox has a network. */
+  readonly podIp: string | null
+  readonly hostIp: string
+  /** When the kubelet first saw it. */
+  readonly startTime: string
+}
+
+export function podPhase({ pod, init, main }: PodView): NonNullable<PodStatus['phase']> {
+  const { restartPolicy } = pod.spec
+  if (init.some((slot) => slot.ended !== null && !slot.succeeded) && restartPolicy === 'Never') return 'Failed'
+  if (!init.every((slot) => slot.succeeded)) return 'Pending'
+  if (main.some((slot) => slot.current === null)) return 'Pending'
+  const over = restartPolicy !== 'Always' && main.every((slot) => slot.ended !== null)
+  if (!over) return 'Running'
+  if (main.every((slot) => slot.succeeded)) return 'Succeeded'
+  return restartPolicy === 'Never' ? 'Failed' : 'Running'
+}
+
+export function podStatus(view: PodView, clock: Clock): PodStatus {
+  const { pod, init, main, podIp, hostIp } = view
+  const phase = podPhase(view)
+  const finished = phase === 'Succeeded' || phase === 'Failed'
+  const initialized = init.every((slot) => slot.succeeded)
+  const unready = main.filter((slot) => !isReady(slot)).map((slot) => slot.spec.name)
+  const notReady: Pick<Condition, 'reason' | 'message'> =
+    finished && phase === 'Succeeded'
+      ? { reason: 'PodCompleted' }
+      : finished
+        ? { reason: 'PodFailed' }
+        : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
+  const uninitialized = init.filter((slot) => !slot.succeeded).map((slot) => slot.spec.name)
+  const conditions = [
+    condition('PodReadyToStartContainers', podIp !== null && !finished),
+    initialized
+      ? condition('Initialized', true, phase === 'Succeeded' ? { reason: 'PodCompleted' } : {})
+      : condition('Initialized', false, {
+          reason: 'ContainersNotInitialized',
+          message: `containers with incomplete status: [${uninitialized.join(' ')}]`,
+        }),
+    condition('Ready', unready.length === 0 && !finished, unready.length === 0 && !finished ? {} : notReady),
+    condition('ContainersReady', unready.length === 0 && !finished, unready.length === 0 && !finished ? {} : notReady),
+    condition('PodScheduled', true),
+  ].map((now) => timed(now, pod.status.conditions ?? [], clock))
+  return {
+    phase,
+    conditions,
+    hostIP: hostIp,
+    hostIPs: [{ ip: hostIp }],
+    ...(podIp === null ? {} : { podIP: podIp, podIPs: [{ ip: podIp }] }),
+    startTime: view.startTime,
+    ...(init.length === 0 ? {} : { initContainerStatuses: init.map((slot) => containerStatus(slot, clock)) }),
+    containerStatuses: main.map((slot) => containerStatus(slot, clock)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    qosClass: pod.status.qosClass ?? 'BestEffort',
+  }
+}
+
+function isReady(slot: ContainerSlot): boolean {
+  return slot.init ? slot.succeeded : slot.running && slot.started && slot.ready
+}
+
+function containerStatus(slot: ContainerSlot, clock: Clock): ContainerStatus {
+  const { spec, current, restarts } = slot
+  const state = slot.state(clock)
+  return {
+    name: spec.name,
+    state,
+    lastState: slot.lastState(),
+    ready: isReady(slot),
+    restartCount: restarts,
+    image: current === null ? spec.image : fullReference(spec.image),
+    imageID: current === null ? '' : current.options.imageId,
+    ...(current === null ? {} : { containerID: `containerd://${current.id}` }),
+    started: slot.running && slot.started,
+  }
+}
+
+function condition(type: string, met: boolean, more: Pick<Condition, 'reason' | 'message'> = {}): Condition {
+  return { type, status: met ? 'True' : 'False', lastProbeTime: null, ...more }
+}
+
+/** The transition time moves when the status does. */
+function timed(now: Condition, before: readonly Condition[], clock: Clock): Condition {
+  const old = before.find((other) => other.type === now.type)
+  const kept = old?.status === now.status ? old.lastTransitionTime : undefined
+  return { ...now, lastTransitionTime: kept ?? clock.text() }
+}

@@ -1,0 +1,27 @@
+/** Virtual time as the API writes it: RFC 3339, whole seconds, UTC. */
+import type { Nanos } from '../sim/scheduler.ts'
+
+export class Clock {
+  readonly #now: () => Nanos
+  /** Seconds from 1970 to the beginning of the world. */
+  readonly epochSeconds: number
+
+  constructor(now: () => Nanos, epochSeconds: number) {
+    this.#now = now
+    this.epochSeconds = epochSeconds
+  }
+
+  get now(): Nanos {
+    return this.#now()
+  }
+
+  /** The moment as the API writes it. */
+  text(at: Nanos = this.#now()): string {
+    return new Date((this.epochSeconds + Math.floor(at / 1e9)) * 1000).toISOString().replace('.000Z', 'Z')
+  }
+
+  /** Virtual time of a timestamp; whole seconds. */
+  parse(text: string): Nanos {
+    return (Date.parse(text) / 1000 - this.epochSeconds) * 1e9
+  }
+}

@@ -1,0 +1,228 @@
+/** Validation of objects as the API server does it: what may be created, and what may change. */
+import { tryParseIpv4 } from '../wire/address.ts'
+import { ApiError } from './api-error.ts'
+import { Causes, goSelector, goText } from './causes.ts'
+import { equal, isMap, type JsonMap } from './json.ts'
+import { selects } from './label-selector.ts'
+import { checkLabel, checkLabel1035, checkLabelKey, checkLabelValue, checkPort, checkPortName, checkSubdomain } from './names.ts'
+import type { KubeObject, LabelSelector } from './objects.ts'
+import { validatePodSpec } from './validation-pod.ts'
+
+/** @throws ApiError Invalid with everything that is wrong; `old` is what an update replaces. */
+export function validate(object: KubeObject, old: KubeObject | null): void {
+  const causes = new Causes()
+  validateMetadata(object, causes)
+  validators[object.kind]?.(object as unknown as JsonMap, causes)
+  if (old !== null) changes[object.kind]?.(object as unknown as JsonMap, old as unknown as JsonMap, causes)
+  if (causes.all.length > 0) throw ApiError.invalid(object.kind, object.metadata.name, causes.all)
+}
+
+function validateMetadata(object: KubeObject, causes: Causes): void {
+  const { name, labels, annotations } = object.metadata
+  const kind = object.kind
+  const check = kind === 'Namespace' ? checkLabel : kind === 'Service' ? checkLabel1035 : checkSubdomain
+  // Headless endpoints may be named after things that are no Services; events by time.
+  causes.check('metadata.name', name, check)
+  validateLabels(labels, 'metadata.labels', causes)
+  for (const key of Object.keys(annotations ?? {})) {
+    const why = checkLabelKey(key.toLowerCase())
+    if (why !== null) causes.invalid('metadata.annotations', key, why)
+  }
+}
+
+function validateLabels(labels: unknown, at: string, causes: Causes): void {
+  for (const [key, value] of Object.entries(isMap(labels) ? labels : {})) {
+    const badKey = checkLabelKey(key)
+    if (badKey !== null) causes.invalid(at, key, badKey)
+    const badValue = checkLabelValue(String(value))
+    if (badValue !== null) causes.invalid(at, value, badValue)
+  }
+}
+
+type Validator = (object: JsonMap, causes: Causes) => void
+type Change = (object: JsonMap, old: JsonMap, causes: Causes) => void
+
+function items(value: unknown): JsonMap[] {
+  return Array.isArray(value) ? value.filter(isMap) : []
+}
+
+function workload(object: JsonMap, causes: Causes): void {
+  const spec = object.spec
+  if (!isMap(spec)) return causes.required('spec')
+  const { selector, template } = spec
+  if (!isMap(selector)) causes.required('spec.selector')
+  else if (Object.keys(selector).length === 0) {
+    causes.invalid('spec.selector', 0, 'empty selector is invalid for deployment')
+  }
+  if (!isMap(template)) return causes.required('spec.template')
+  const labels = isMap(template.metadata) ? template.metadata.labels : undefined
+  validateLabels(labels, 'spec.template.metadata.labels', causes)
+  if (isMap(selector) && !selects(selector as LabelSelector, labels as Record<string, string> | undefined)) {
+    const shown = labels === undefined ? 'map[string]string(nil)' : goText(labels)
+    causes.add('spec.template.metadata.labels', `Invalid value: ${shown}: \`selector\` does not match template \`labels\``)
+  }
+  if (typeof spec.replicas === 'number' && spec.replicas < 0) {
+    causes.invalid('spec.replicas', spec.replicas, 'must be greater than or equal to 0')
+  }
+  validatePodSpec(template.spec, 'spec.template.spec', causes, true)
+}
+
+function deployment(object: JsonMap, causes: Causes): void {
+  workload(object, causes)
+  if (!isMap(object.spec) || !isMap(object.spec.strategy)) return
+  const { type, rollingUpdate } = object.spec.strategy
+  causes.oneOf('spec.strategy.type', type, ['Recreate', 'RollingUpdate'])
+  if (type === 'Recreate' && rollingUpdate !== undefined) {
+    causes.add('spec.strategy.rollingUpdate', "Forbidden: may not be specified when strategy `type` is 'Recreate'")
+  }
+  if (isMap(rollingUpdate) && Number.parseInt(String(rollingUpdate.maxSurge), 10) === 0) {
+    if (Number.parseInt(String(rollingUpdate.maxUnavailable), 10) === 0) {
+      causes.invalid('spec.strategy.rollingUpdate.maxUnavailable', rollingUpdate.maxUnavailable, 'may not be 0 when `maxSurge` is 0')
+    }
+  }
+}
+
+const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
+
+function service(object: JsonMap, causes: Causes): void {
+  const spec = object.spec as JsonMap
+  const ports = items(spec.ports)
+  causes.oneOf('spec.type', spec.type, TYPES)
+  causes.oneOf('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None'])
+  causes.oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, ['Cluster', 'Local'])
+  causes.oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local'])
+  validateLabels(spec.selector, 'spec.selector', causes)
+  if (spec.type === 'ExternalName') {
+    if (typeof spec.externalName !== 'string' || spec.externalName === '') causes.required('spec.externalName')
+    else causes.check('spec.externalName', spec.externalName.replace(/\.$/, ''), checkSubdomain)
+    if (spec.clusterIP && spec.clusterIP !== 'None') {
+      causes.add('spec.clusterIPs[0]', `Invalid value: ${goText([spec.clusterIP])}: may not be set for ExternalName services`)
+    }
+  } else if (ports.length === 0 && spec.clusterIP !== 'None') causes.required('spec.ports')
+  if (spec.clusterIP === 'None' && (spec.type === 'NodePort' || spec.type === 'LoadBalancer')) {
+    causes.add('spec.clusterIPs[0]', `Invalid value: "None": may not be set to 'None' for ${spec.type} services`)
+  }
+  if (typeof spec.clusterIP === 'string' && spec.clusterIP !== '' && spec.clusterIP !== 'None' && tryParseIpv4(spec.clusterIP) === null) {
+    causes.invalid('spec.clusterIPs[0]', spec.clusterIP, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  }
+  if (spec.externalTrafficPolicy !== undefined && (spec.type === 'ClusterIP' || spec.type === 'ExternalName')) {
+    causes.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services')
+  }
+  validateServicePorts(ports, spec.type, causes)
+}
+
+function validateServicePorts(ports: readonly JsonMap[], type: unknown, causes: Causes): void {
+  const names = new Set<unknown>()
+  const numbers = new Set<string>()
+  ports.forEach((port, i) => {
+    const at = `spec.ports[${i}]`
+    const name = port.name ?? ''
+    if (name === '' && ports.length > 1) causes.required(`${at}.name`)
+    else if (typeof name === 'string' && name !== '') {
+      causes.check(`${at}.name`, name, checkLabel)
+      if (names.has(name)) causes.add(`${at}.name`, `Duplicate value: ${JSON.stringify(name)}`)
+    }
+    names.add(name)
+    if (port.port === undefined) causes.required(`${at}.port`)
+    else causes.port(`${at}.port`, port.port, checkPort)
+    causes.oneOf(`${at}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP'])
+    if (typeof port.targetPort === 'string') causes.check(`${at}.targetPort`, port.targetPort, checkPortName)
+    else if (port.targetPort !== undefined) causes.port(`${at}.targetPort`, port.targetPort, checkPort)
+    if (port.nodePort && (type === 'ClusterIP' || type === 'ExternalName')) {
+      causes.add(`${at}.nodePort`, "Forbidden: may not be used when `type` is 'ClusterIP'")
+    }
+    const key = `${port.port}/${port.protocol}`
+    if (numbers.has(key)) causes.add(at, `Duplicate value: {"protocol":"${port.protocol}","port":${port.port}}`)
+    numbers.add(key)
+  })
+}
+
+function endpointAddress(address: unknown, at: string, causes: Causes): void {
+  const parsed = typeof address === 'string' ? tryParseIpv4(address) : null
+  if (parsed === null) {
+    causes.invalid(at, address ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  } else if (parsed >>> 24 === 127) causes.invalid(at, address, 'may not be in the loopback range (127.0.0.0/8, ::1/128)')
+  else if (parsed === 0) causes.invalid(at, address, 'may not be unspecified (0.0.0.0 or ::)')
+  else if (parsed >>> 28 === 14) {
+    causes.invalid(at, address, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)')
+  }
+}
+
+function endpoints(object: JsonMap, causes: Causes): void {
+  items(object.subsets).forEach((subset, i) => {
+    const at = `subsets[${i}]`
+    const ready = items(subset.addresses)
+    const waiting = items(subset.notReadyAddresses)
+    if (ready.length + waiting.length === 0) causes.required(at, 'must specify `addresses` or `notReadyAddresses`')
+    ready.forEach((a, n) => endpointAddress(a.ip, `${at}.addresses[${n}].ip`, causes))
+    waiting.forEach((a, n) => endpointAddress(a.ip, `${at}.notReadyAddresses[${n}].ip`, causes))
+    items(subset.ports).forEach((port, n) => causes.port(`${at}.ports[${n}].port`, port.port, checkPort))
+  })
+}
+
+function slice(object: JsonMap, causes: Causes): void {
+  if (object.addressType === undefined) causes.required('addressType')
+  causes.oneOf('addressType', object.addressType, ['FQDN', 'IPv4', 'IPv6'])
+  if (object.addressType !== 'IPv4') return
+  items(object.endpoints).forEach((endpoint, i) => {
+    const addresses = Array.isArray(endpoint.addresses) ? endpoint.addresses : []
+    if (addresses.length === 0) causes.required(`endpoints[${i}].addresses`, 'must contain at least 1 address')
+    addresses.forEach((address, n) => endpointAddress(address, `endpoints[${i}].addresses[${n}]`, causes))
+  })
+}
+
+const validators: Readonly<Record<string, Validator>> = {
+  Pod: (object, causes) => validatePodSpec(object.spec, 'spec', causes, false),
+  Deployment: deployment,
+  ReplicaSet: workload,
+  DaemonSet: workload,
+  Service: service,
+  Endpoints: endpoints,
+  EndpointSlice: slice,
+}
+
+// ── what an update may not touch ─────────────────────────────────────
+
+const POD_MAY_CHANGE =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
+
+/** The parts of a pod's spec that are for ever. `nodeName` is set once, by a binding. */
+function fixedPart(object: JsonMap, old: JsonMap): unknown {
+  const spec = structuredClone(isMap(object.spec) ? object.spec : {})
+  delete spec.activeDeadlineSeconds
+  delete spec.tolerations
+  if (!isMap(old.spec) || old.spec.nodeName === undefined) delete spec.nodeName
+  for (const container of [...items(spec.containers), ...items(spec.initContainers)]) delete container.image
+  return spec
+}
+
+function selectorIsFixed(object: JsonMap, old: JsonMap, causes: Causes): void {
+  const [now, before] = [object.spec as JsonMap, old.spec as JsonMap]
+  if (equal(now.selector, before.selector)) return
+  causes.add('spec.selector', `Invalid value: ${goSelector(now.selector)}: field is immutable`)
+}
+
+const changes: Readonly<Record<string, Change>> = {
+  Pod: (object, old, causes) => {
+    if (!equal(fixedPart(object, old), fixedPart(old, old))) causes.add('spec', `Forbidden: ${POD_MAY_CHANGE}`)
+  },
+  Deployment: selectorIsFixed,
+  ReplicaSet: selectorIsFixed,
+  DaemonSet: selectorIsFixed,
+  Service: (object, old, causes) => {
+    const [now, before] = [object.spec as JsonMap, old.spec as JsonMap]
+    if (now.type === 'ExternalName' || before.type === 'ExternalName') return
+    if (before.clusterIP === undefined || equal(now.clusterIP, before.clusterIP)) return
+    causes.add('spec.clusterIPs[0]', `Invalid value: ${goText([now.clusterIP])}: may not change once set`)
+  },
+  ConfigMap: (object, old, causes) => {
+    if (old.immutable === true && !equal(object.data, old.data)) {
+      causes.add('data', 'Forbidden: field is immutable when `immutable` is set')
+    }
+  },
+  EndpointSlice: (object, old, causes) => {
+    if (object.addressType !== old.addressType) {
+      causes.invalid('addressType', object.addressType, 'field is immutable')
+    }
+  },
+}
