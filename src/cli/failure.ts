@@ -1,0 +1,14 @@
+/** How a failure reaches the person at the terminal: bad input as a sentence, our own bugs with their trace. */
+import { NetfilterError } from '../netfilter/error.ts'
+import { TopologyError } from '../topology/problem.ts'
+
+/** Writes to standard error; returns the exit code. */
+export function reportFailure(error: unknown): number {
+  if (error instanceof TopologyError || error instanceof NetfilterError || error instanceof RangeError) {
+    process.stderr.write(`${error.message}\n`)
+    return 2
+  }
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`podwire: this is a bug of podwire, please report it\n${trace}\n`)
+  return 3
+}

@@ -1,0 +1,241 @@
+/**
+ * A lab: the world that a topology file describes, ready to be typed at. The underlay is one switch; nodes and
+ * outside hosts are machines with eth0 on it; the operator sits at a workstation beside the network, with kubectl
+ * and ssh.
+ */
+import { linuxCommands } from '../host/commands/table.ts'
+import { Catalogue } from '../host/images/catalogue.ts'
+import { Machine } from '../host/machine.ts'
+import type { Place } from '../host/place.ts'
+import type { Io, Program } from '../host/process.ts'
+import { Runner } from '../host/run.ts'
+import { ssh } from '../host/ssh.ts'
+import { Cluster } from '../kube/cluster.ts'
+import { Bridge } from '../link/bridge.ts'
+import type { NetDevice } from '../link/device.ts'
+import { type Netem, Veth } from '../link/veth.ts'
+import { World } from '../link/world.ts'
+import { Netns } from '../net/netns.ts'
+import { route } from '../net/route.ts'
+import { MICROSECOND, SECOND } from '../sim/scheduler.ts'
+import {
+  type Ipv4,
+  type Mac,
+  parseCidr,
+  parseIpv4,
+  tryParseInterfaceAddress,
+} from '../wire/address.ts'
+import type { ReadFile } from './load.ts'
+import { Recorder } from './recorder.ts'
+import type { CableSpec, HostSpec, TopologyFile } from './schema.ts'
+import { parseDuration, parseRate } from './units.ts'
+import { kubectlProgram } from './workstation.ts'
+
+export interface LabOptions {
+  /** Instead of the topology's own. */
+  readonly seed?: number
+  /** Files named by commands and by the topology, relative to the topology. */
+  readonly readFile: ReadFile
+  readonly listFolder: (path: string) => readonly string[] | null
+  /** Capture from time zero: only interfaces that match, all when empty; null: none. */
+  readonly capture: readonly string[] | null
+}
+
+const ANYWHERE = parseCidr('0.0.0.0/0')
+/** A patch cable and a switch port, unless the topology says otherwise. */
+const CABLE_DELAY = 50 * MICROSECOND
+/** Between two commands of a person: clusters react in less. */
+const TYPING = SECOND
+
+export class Lab {
+  readonly topology: TopologyFile
+  readonly world: World
+  readonly runner: Runner
+  readonly catalogue = new Catalogue()
+  /** Nodes and outside hosts, by name. */
+  readonly machines = new Map<string, Machine>()
+  readonly workstation: Place
+  readonly recorder: Recorder | null
+  readonly epochSeconds: number
+  #cluster: Cluster | null = null
+  readonly #options: LabOptions
+  readonly #switch: Bridge
+  readonly #switchSpace: Netns
+
+  private constructor(topology: TopologyFile, options: LabOptions) {
+    this.topology = topology
+    this.#options = options
+    this.world = new World(options.seed ?? topology.seed)
+    this.epochSeconds = Date.parse(topology.epoch) / 1000
+    this.runner = new Runner(this.world, this.epochSeconds)
+    this.recorder = options.capture === null ? null : new Recorder(this.world, this.epochSeconds, options.capture)
+    this.#switchSpace = new Netns(this.world, 'switch')
+    this.#switch = new Bridge(this.world, 'br0', this.#randomMac())
+    this.#switchSpace.adopt(this.#switch)
+    this.#switchSpace.setUp(this.#switch)
+    for (const [name, spec] of Object.entries(topology.images)) this.catalogue.declare(name, spec)
+    this.workstation = new Machine(this.runner, 'workstation', linuxCommands()).place
+    this.workstation.workdir = '/root'
+  }
+
+  static async build(topology: TopologyFile, options: LabOptions): Promise<Lab> {
+    const lab = new Lab(topology, options)
+    for (const host of topology.hosts) lab.#addHost(host)
+    for (const node of topology.nodes) lab.#plug(node.name, `${node.ip}/${lab.#prefix}`, node.cable, lab.#gateway)
+    for (const host of topology.hosts) await lab.#configure(host)
+    await lab.#startCluster()
+    lab.#furnish()
+    for (const path of topology.manifests) await lab.#apply(path)
+    return lab
+  }
+
+  /** The cluster; null in a topology without nodes. */
+  get cluster(): Cluster | null {
+    return this.#cluster
+  }
+
+  /** Types a line at the workstation, which takes a moment; resolves to its exit code. */
+  async type(line: string, io: Io): Promise<number> {
+    await this.runner.runFor(TYPING)
+    return this.runner.until(this.workstation.shell(line, io).exit)
+  }
+
+  /** Runs a line at once, waits for its end, and gives all it said. */
+  async say(line: string): Promise<{ readonly code: number; readonly output: string }> {
+    let output = ''
+    const keep = (text: string) => {
+      output += text
+    }
+    const code = await this.runner.until(this.workstation.shell(line, { out: keep, err: keep }).exit)
+    return { code, output }
+  }
+
+  get #prefix(): number {
+    return parseCidr(this.topology.underlay.cidr).prefix
+  }
+
+  get #gateway(): string | undefined {
+    return this.topology.underlay.gateway
+  }
+
+  #addHost(host: HostSpec): void {
+    const ip = host.ip.includes('/') ? host.ip : `${host.ip}/${this.#prefix}`
+    const gateway = host.gateway ?? (host.ip.split('/')[0] === this.#gateway ? undefined : this.#gateway)
+    const machine = this.#plug(host.name, ip, host.cable, gateway)
+    if (host.router) machine.netns.sysctl.set('net.ipv4.ip_forward', '1')
+    for (const text of host.addresses) {
+      const extra = tryParseInterfaceAddress(text)
+      if (extra !== null) machine.netns.addAddress(machine.netns.loopback, extra.address, extra.prefix, null)
+    }
+  }
+
+  /** Routes and programs of an outside host, once all machines stand. */
+  async #configure(host: HostSpec): Promise<void> {
+    const machine = this.machines.get(host.name) as Machine
+    const quiet: Io = { out: () => {}, err: () => {} }
+    for (const text of host.routes) {
+      const code = await this.runner.until(machine.place.shell(`ip route add ${text}`, quiet).exit)
+      if (code !== 0) throw new RangeError(`${host.name}: "ip route add ${text}" fails`)
+    }
+    if (host.image !== undefined) {
+      const image = this.catalogue.find(host.image)
+      if (image === null) throw new RangeError(`${host.name}: unknown image ${JSON.stringify(host.image)}`)
+      for (const [name, program] of image.programs) machine.place.programs.set(name, program)
+      for (const [path, text] of Object.entries(image.files ?? {})) machine.place.files.set(path, text)
+      Object.assign(machine.place.env, image.env)
+      if (image.entrypoint.length > 0) machine.place.spawn(image.entrypoint, quiet)
+    }
+    for (const line of host.run) machine.place.shell(line, quiet)
+  }
+
+  /** A machine with eth0 on the switch. */
+  #plug(name: string, ip: string, cable: CableSpec | undefined, gateway: string | undefined): Machine {
+    const { underlay } = this.topology
+    const machine = new Machine(this.runner, name, linuxCommands())
+    this.machines.set(name, machine)
+    const netem = netemOf({ ...underlay.cable, ...cable })
+    const port = `p-${name.split('.')[0]}`.slice(0, 15)
+    const [eth0, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac(), netem)
+    eth0.mtu = underlay.mtu
+    far.mtu = underlay.mtu
+    machine.netns.adopt(eth0)
+    this.#switchSpace.adopt(far)
+    this.#switch.attach(far)
+    this.#switchSpace.setUp(far)
+    const own = tryParseInterfaceAddress(ip)
+    if (own === null) throw new RangeError(`${ip} is not an address`)
+    machine.netns.addAddress(eth0, own.address, own.prefix)
+    machine.netns.setUp(eth0)
+    if (gateway !== undefined) this.#defaultRoute(machine.netns, eth0, parseIpv4(gateway))
+    return machine
+  }
+
+  #defaultRoute(netns: Netns, device: NetDevice, gateway: Ipv4): void {
+    netns.main.add(route({ destination: ANYWHERE, gateway, device }))
+  }
+
+  async #startCluster(): Promise<void> {
+    const { topology } = this
+    if (topology.nodes.length === 0) return
+    this.#cluster = new Cluster({
+      world: this.world,
+      runner: this.runner,
+      epochSeconds: this.epochSeconds,
+      catalogue: this.catalogue,
+      machines: topology.nodes.map((node) => ({
+        machine: this.machines.get(node.name) as Machine,
+        ip: node.ip,
+        controlPlane: node.roles.includes('control-plane'),
+        ...(node.podCIDR === undefined ? {} : { podCIDR: node.podCIDR }),
+      })),
+      ...topology.cluster,
+    })
+    await this.#cluster.ready()
+  }
+
+  async #apply(path: string): Promise<void> {
+    const { code, output } = await this.say(`kubectl apply -f ${path}`)
+    if (code !== 0) throw new RangeError(`${path}: ${output.trim()}`)
+  }
+
+  /** The workstation's own commands, and names for every machine everywhere. */
+  #furnish(): void {
+    const programs: [string, Program][] = [['ssh', ssh((name) => this.#remote(name))]]
+    if (this.#cluster !== null) programs.push(['kubectl', kubectlProgram(this.#cluster, this.#options)])
+    for (const [name, program] of programs) this.workstation.programs.set(name, program)
+    const names = [...this.topology.nodes, ...this.topology.hosts].map((machine) => {
+      const short = machine.name.includes('.') ? ` ${machine.name.split('.')[0]}` : ''
+      return `${machine.ip.split('/')[0]}\t${machine.name}${short}\n`
+    })
+    for (const { place } of this.machines.values()) {
+      place.files.set('/etc/hosts', `127.0.0.1\tlocalhost\n${names.join('')}`)
+    }
+  }
+
+  /** By full name, or by its first label when that is clear. */
+  #remote(name: string): Place | null {
+    const bare = name.includes('@') ? name.slice(name.indexOf('@') + 1) : name
+    const exact = this.machines.get(bare)
+    if (exact !== undefined) return exact.place
+    const short = [...this.machines.values()].filter((machine) => machine.name.split('.')[0] === bare)
+    return short.length === 1 ? short[0].place : null
+  }
+
+  /** Locally administered, unicast. */
+  #randomMac(): Mac {
+    const { random } = this.world
+    return Uint8Array.from({ length: 6 }, (_, i) => (i === 0 ? 0x52 : i === 1 ? 0x54 : random.below(256)))
+  }
+}
+
+function netemOf(spec: CableSpec): Netem {
+  const delay = spec.delay === undefined ? CABLE_DELAY : (parseDuration(spec.delay) ?? CABLE_DELAY)
+  const jitter = spec.jitter === undefined ? null : parseDuration(spec.jitter)
+  const rate = spec.rate === undefined ? null : parseRate(spec.rate)
+  return {
+    delay,
+    ...(jitter === null ? {} : { jitter }),
+    ...(spec.loss === undefined ? {} : { loss: spec.loss }),
+    ...(rate === null ? {} : { rate }),
+  }
+}

@@ -1,0 +1,138 @@
+/** What a topology file may say. The types of the loaded file come from here too. */
+import { z } from 'zod'
+import { tryParseCidr, tryParseInterfaceAddress, tryParseIpv4 } from '../wire/address.ts'
+import { parseDuration, parseRate } from './units.ts'
+
+const address = z
+  .string()
+  .refine((text) => tryParseIpv4(text) !== null, { error: 'an IPv4 address, such as 192.168.14.50' })
+const cidr = z.string().refine((text) => tryParseCidr(text) !== null && text.includes('/'), {
+  error: 'a network in CIDR notation, such as 10.244.0.0/16',
+})
+const addressWithPrefix = z.string().refine((text) => tryParseInterfaceAddress(text) !== null, {
+  error: 'an IPv4 address, with or without a prefix length, such as 203.0.113.1/24',
+})
+const duration = z
+  .string()
+  .refine((text) => parseDuration(text) !== null, { error: 'a duration with its unit, such as 50us, 10ms or 2s' })
+const rate = z.string().refine((text) => parseRate(text) !== null, { error: 'a bit rate, such as 100mbit or 1gbit' })
+const name = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, {
+  error: 'a host name: lower-case letters, digits, "-" and "."',
+})
+
+const cable = z.strictObject({
+  delay: duration.optional(),
+  jitter: duration.optional(),
+  loss: z.number().min(0).max(1).optional(),
+  rate: rate.optional(),
+})
+
+const node = z.strictObject({
+  name,
+  ip: address,
+  roles: z.array(z.enum(['control-plane'])).default([]),
+  podCIDR: cidr.optional(),
+  cable: cable.optional(),
+})
+
+const host = z.strictObject({
+  name,
+  ip: addressWithPrefix,
+  router: z.boolean().default(false),
+  gateway: address.optional(),
+  routes: z.array(z.string()).default([]),
+  addresses: z.array(addressWithPrefix).default([]),
+  image: z.string().optional(),
+  run: z.array(z.string()).default([]),
+  cable: cable.optional(),
+})
+
+const image = z.strictObject({
+  like: z.string().optional(),
+  programs: z.enum(['busybox', 'linux']).optional(),
+  http: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+  tcpEcho: z.int().min(1).max(65_535).optional(),
+  udpEcho: z.int().min(1).max(65_535).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+})
+
+const cluster = z.strictObject({
+  podCIDR: cidr.default('10.244.0.0/16'),
+  serviceCIDR: cidr.default('10.96.0.0/12'),
+  cni: z
+    .strictObject({
+      name: z.enum(['flannel']).default('flannel'),
+      backend: z.enum(['vxlan', 'host-gw']).default('vxlan'),
+    })
+    .prefault({}),
+  kubeProxy: z.strictObject({ mode: z.enum(['iptables']).default('iptables') }).prefault({}),
+  dns: z
+    .strictObject({
+      service: address.default('10.96.0.10'),
+      domain: z.string().default('cluster.local'),
+      upstream: z.record(z.string(), z.union([address, z.array(address)])).default({}),
+    })
+    .prefault({}),
+})
+
+const frames = z.strictObject({
+  on: z.string(),
+  filter: z.string().optional(),
+  line: z.string().optional(),
+  count: z.int().min(0).optional(),
+  atLeast: z.int().min(0).optional(),
+  atMost: z.int().min(0).optional(),
+})
+
+const expectation = z.strictObject({
+  exit: z.int().min(0).max(255).optional(),
+  output: z.string().optional(),
+  contains: z.union([z.string(), z.array(z.string())]).optional(),
+  lacks: z.union([z.string(), z.array(z.string())]).optional(),
+  matches: z.union([z.string(), z.array(z.string())]).optional(),
+  frames: z.array(frames).default([]),
+})
+
+const step = z
+  .strictObject({
+    say: z.string().optional(),
+    run: z.string().optional(),
+    wait: duration.optional(),
+    expect: expectation.optional(),
+  })
+  .refine((given) => given.say !== undefined || given.run !== undefined || given.wait !== undefined, {
+    error: 'at least one of run, wait or say',
+  })
+
+export const topologySchema = z.strictObject({
+  name: z.string().optional(),
+  description: z.string().optional(),
+  lesson: z.string().optional(),
+  seed: z.int().min(0).max(2 ** 31 - 1).default(1),
+  epoch: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, { error: 'a UTC time, such as 2026-01-01T00:00:00Z' })
+    .default('2026-01-01T00:00:00Z'),
+  underlay: z.strictObject({
+    cidr,
+    gateway: address.optional(),
+    mtu: z.int().min(576).max(65_535).default(1500),
+    cable: cable.optional(),
+  }),
+  nodes: z.array(node).default([]),
+  hosts: z.array(host).default([]),
+  cluster: cluster.optional(),
+  images: z.record(z.string(), image).default({}),
+  manifests: z.array(z.string()).default([]),
+  steps: z.array(step).default([]),
+})
+
+export type TopologyFile = z.infer<typeof topologySchema>
+export type NodeSpec = TopologyFile['nodes'][number]
+export type HostSpec = TopologyFile['hosts'][number]
+export type ImageSpec = TopologyFile['images'][string]
+export type ClusterSpec = z.infer<typeof cluster>
+export type Step = TopologyFile['steps'][number]
+export type Expectation = z.infer<typeof expectation>
+export type FrameExpectation = z.infer<typeof frames>
+export type CableSpec = z.infer<typeof cable>
