@@ -98,13 +98,13 @@ export class Bridge extends NetDevice {
   /** br_handle_frame_finish: learns the source, then forwards, floods or passes up. Takes the frame. */
   admit(frame: Frame, port: BridgePort): void {
     const { bytes, start } = frame
-    const now = this.world.scheduler.now
-    if (port.learning) this.fdb.learn(bytes, start + ethernet.SOURCE, port, now)
+    const { scheduler } = this.world
+    if (port.learning) this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler)
     if (frame.group) {
       this.#flood(this.world.frames.copy(frame), port, false)
       return this.#passUp(frame)
     }
-    const entry = this.fdb.lookup(bytes, start + ethernet.DESTINATION, now)
+    const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler)
     if (entry?.local) return this.#passUp(frame)
     // A promiscuous bridge also hands every bridged frame to its own host.
     const copy = this.promiscuous ? this.world.frames.copy(frame) : null
@@ -118,7 +118,7 @@ export class Bridge extends NetDevice {
     if (frame.bridgeInput !== null && this.filter !== null && this.filter.resume(frame)) return
     frame.group = ethernet.isGroup(frame.bytes, frame.start)
     if (frame.group) return this.#flood(frame, null, true)
-    const entry = this.fdb.lookup(frame.bytes, frame.start + ethernet.DESTINATION, this.world.scheduler.now)
+    const entry = this.fdb.lookupNow(frame.bytes, frame.start + ethernet.DESTINATION, this.world.scheduler)
     if (entry === null || entry.port === null) return this.#flood(frame, null, true)
     this.#forward(frame, null, entry.port, true)
   }

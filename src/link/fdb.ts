@@ -22,6 +22,11 @@ export interface FdbEntry<Port> {
   readonly updated: Float64Array
 }
 
+/** Where the time is read; the scheduler, for one. */
+export interface Clock {
+  readonly now: Nanos
+}
+
 export class Fdb<Port> {
   /** Learnt entries end when they were silent for this long; Linux: 300 s. */
   ageing: Nanos = 300e9
@@ -38,24 +43,32 @@ export class Fdb<Port> {
 
   /** The entry of the MAC at `at`, or null when there is none or it is too old. */
   lookup(bytes: Uint8Array, at: number, now: Nanos): FdbEntry<Port> | null {
+    return this.lookupNow(bytes, at, { now })
+  }
+
+  /** As `lookup`, at the clock's present moment: the path of a frame passes no doubles, which would be boxed. */
+  lookupNow(bytes: Uint8Array, at: number, clock: Clock): FdbEntry<Port> | null {
     const entry = this.#find(u16(bytes, at), i32(bytes, at + 2))
-    if (entry === null) return null
-    if (!entry.permanent && now - entry.updated[0] >= this.ageing) {
-      this.#remove(entry)
-      return null
+    if (entry === null || entry.permanent) return entry
+    if (clock.now - entry.updated[0] < this.ageing) return entry
+    this.#remove(entry)
+    return null
+  }
+
+  /** As `learn`, at the clock's present moment. */
+  learnNow(bytes: Uint8Array, at: number, port: Port, clock: Clock): void {
+    const entry = this.#find(u16(bytes, at), i32(bytes, at + 2))
+    if (entry === null) {
+      this.#insert(u16(bytes, at), i32(bytes, at + 2), port, false, false, clock.now)
+    } else if (!entry.permanent) {
+      entry.port = port
+      entry.updated[0] = clock.now
     }
-    return entry
   }
 
   /** A frame from the MAC at `at` came in at `port`. */
   learn(bytes: Uint8Array, at: number, port: Port, now: Nanos): void {
-    const entry = this.#find(u16(bytes, at), i32(bytes, at + 2))
-    if (entry === null) {
-      this.#insert(u16(bytes, at), i32(bytes, at + 2), port, false, false, now)
-    } else if (!entry.permanent) {
-      entry.port = port
-      entry.updated[0] = now
-    }
+    this.learnNow(bytes, at, port, { now })
   }
 
   /** Sets an entry by hand, replacing what was there. */

@@ -76,6 +76,11 @@ export class Frame {
   group = false
   /** A datagram put together from fragments of at most this many bytes goes out in such pieces again; 0: it was whole. */
   fragmentSize = 0
+  /**
+   * The transport checksums in it are known to be right, inner and outer: they were computed in this world and only
+   * patched since (skb->ip_summed). Whoever damages the bytes clears it.
+   */
+  summed = false
   /** One number for one packet on all its hops; copies share it. Zero until somebody observes it. */
   packetId = 0
   /** True while the pool holds it: giving it back twice is a bug that must not pass. */
@@ -136,6 +141,7 @@ export class FramePool {
     frame.toHost = true
     frame.group = false
     frame.fragmentSize = 0
+    frame.summed = false
     frame.packetId = 0
     return frame
   }
@@ -157,6 +163,7 @@ export class FramePool {
     copy.toHost = frame.toHost
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
+    copy.summed = frame.summed
     copy.packetId = this.identify(frame)
     return copy
   }

@@ -124,7 +124,7 @@ export class Veth extends NetDevice implements Task {
   run(): void {
     const now = this.world.scheduler.now
     while (this.#size > 0 && this.#dues[this.#head] <= now) this.receive(this.#shift())
-    if (this.#size > 0 && !this.#timer.armed) this.world.scheduler.at(this.#timer, this.#dues[this.#head])
+    if (this.#size > 0 && !this.#timer.armed) this.world.scheduler.atEntry(this.#timer, this.#dues, this.#head)
   }
 
   #impair(frame: Frame): void {
@@ -149,7 +149,7 @@ export class Veth extends NetDevice implements Task {
     this.#frames[slot] = frame
     this.#dues[slot] = due < last ? last : due
     this.#size++
-    if (this.#size === 1) this.world.scheduler.at(this.#timer, due)
+    if (this.#size === 1) this.world.scheduler.atEntry(this.#timer, this.#dues, slot)
   }
 
   #shift(): Frame {

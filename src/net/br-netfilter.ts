@@ -57,8 +57,7 @@ class BridgeNetfilter implements BridgeFilter {
     if (frame.bridgeInput === null || !this.#handles(frame)) return true
     if (!this.#netns.netfilter.run(Hook.POSTROUTING, frame, null, this.#bridge)) return false
     if (frame.fragmentSize === 0 || frame.end - frame.network <= output.device.mtu) return true
-    const mtu = Math.min(frame.fragmentSize, output.device.mtu)
-    fragment(this.#netns, frame, mtu, (piece) => output.device.send(piece))
+    this.#split(frame, output)
     return false
   }
 
@@ -69,6 +68,11 @@ class BridgeNetfilter implements BridgeFilter {
     copyMac(frame.bytes, frame.start + ethernet.SOURCE, frame.bytes, frame.start - SAVED_SOURCE)
     this.#bridge.admit(frame, port)
     return true
+  }
+
+  #split(frame: Frame, output: BridgePort): void {
+    const mtu = Math.min(frame.fragmentSize, output.device.mtu)
+    fragment(this.#netns, frame, mtu, (piece) => output.device.send(piece))
   }
 
   #handles(frame: Frame): boolean {

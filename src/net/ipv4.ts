@@ -72,6 +72,7 @@ export class Ipv4Layer {
       netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
       return refused
     }
+    frame.summed = true
     frame.transport = frame.start
     const at = frame.push(ipv4.HEADER)
     frame.network = at
@@ -166,8 +167,13 @@ export class Ipv4Layer {
     const at = frame.network
     const limit = frame.fragmentSize > 0 ? Math.min(frame.fragmentSize, output.mtu) : output.mtu
     const mtu = route.mtu > 0 && route.mtu < limit ? route.mtu : limit
-    if (frame.end - at <= mtu) return this.#finish(frame, route, output)
-    fragment(netns, frame, mtu, (piece) => this.#finish(piece, route, output))
+    if (frame.end - at <= mtu) this.#finish(frame, route, output)
+    else this.#split(frame, route, output, mtu)
+  }
+
+  /** A method of its own: a closure here would cost every packet its context. */
+  #split(frame: Frame, route: Route, output: NetDevice, mtu: number): void {
+    fragment(this.#netns, frame, mtu, (piece) => this.#finish(piece, route, output))
   }
 
   /** ip_finish_output2: the next hop's MAC, and out. */

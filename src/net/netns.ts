@@ -99,6 +99,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.addAddress(this.loopback, LOOPBACK, 8, null)
     this.setUp(this.loopback)
     this.sysctl.watch((changed, value) => {
+      if (changed.startsWith('net.netfilter.')) this.netfilter.conntrack.settings.set(changed, value)
       if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0
       if (changed === 'net.ipv4.conf.all.route_localnet') this.routeLocalnet = Number(value) !== 0
     })
@@ -145,6 +146,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.main.remove((r) => r.device === device)
     this.local.remove((r) => r.device === device && r.type === 'broadcast')
     this.neighbours.flush(device)
+    this.netfilter.conntrack.forget(device)
   }
 
   // ── addresses ────────────────────────────────────────────────────────
@@ -189,10 +191,12 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   /** inet_addr_type: what kind of address this is, seen from here. */
-  addressType(address: Ipv4): AddressType {
+  addressType(address: Ipv4, device: NetDevice | null = null): AddressType {
     if (address === ANY || address === BROADCAST) return 'BROADCAST'
     if (isMulticast(address)) return 'MULTICAST'
     const found = this.local.lookup(address)
+    // With a device named, another device's address is just somebody's.
+    if (device !== null && found?.device !== device) return 'UNICAST'
     if (found?.type === 'local') return 'LOCAL'
     if (found?.type === 'broadcast') return 'BROADCAST'
     return 'UNICAST'
@@ -237,7 +241,9 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const device = found.type === 'local' ? this.loopback : (found.device ?? this.loopback)
     const mtu = found.mtu > 0 ? Math.min(found.mtu, device.mtu) : device.mtu
     const learnt = this.#pathMtus.size === 0 ? null : this.pathMtu(destination)
-    return learnt === null || learnt.mtu > mtu ? mtu : learnt.mtu
+    // No IPv4 packet is longer than its 16-bit length field can say, whatever lo would take.
+    const longest = Math.min(mtu, 65_535)
+    return learnt === null || learnt.mtu > longest ? longest : learnt.mtu
   }
 
   learnPathMtu(destination: Ipv4, mtu: number): void {
@@ -245,6 +251,13 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const least = Math.max(mtu, LEAST_PATH_MTU)
     if (least >= this.mtuTo(destination)) return
     this.#pathMtus.set(destination, { destination, mtu: least, expires: this.world.scheduler.now + lifetime })
+  }
+
+  /** A transport heard from the address: whoever leads there is reachable, and need not be asked by ARP. */
+  confirmNextHop(destination: Ipv4): void {
+    const found = this.lookup(destination)
+    if (found === null || found.type !== 'unicast' || found.device === null) return
+    this.neighbours.confirm(found.device, found.gateway ?? destination)
   }
 
   /** The route exception for an address, while it holds. */

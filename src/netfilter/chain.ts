@@ -1,10 +1,10 @@
 /** Rules, the chains that hold them, and the tables that hold the chains. */
 import type { Ipv4 } from '../wire/address.ts'
-import { type Hook, hookNames, tableHooks, type TableName, Verdict } from './hook.ts'
+import { type Hook, hookNames, type TableName, tableHooks, Verdict } from './hook.ts'
 import { InterfaceName } from './interface-name.ts'
 import type { Match } from './match.ts'
-import { CommentMatch } from './match-mark.ts'
 import { ConntrackMatch } from './match-conntrack.ts'
+import { CommentMatch } from './match-mark.ts'
 import type { Target } from './target.ts'
 
 /** Bits of `Rule.inverted`. */

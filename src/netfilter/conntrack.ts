@@ -120,7 +120,8 @@ export class Conntrack {
   confirm(packet: Packet): boolean {
     const frame = packet.frame
     const flow = frame.tracked as Flow | null
-    if (flow === null || isReply(frame.trackedInfo) || (flow.status & (Status.CONFIRMED | Status.DYING)) !== 0) return true
+    if (flow === null || isReply(frame.trackedInfo) || (flow.status & (Status.CONFIRMED | Status.DYING)) !== 0)
+      return true
     const o = flow.original
     const r = flow.reply
     const twin = this.flows.find(o.protocol, o.source, o.destination, o.sourcePort, o.destinationPort)

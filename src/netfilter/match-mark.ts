@@ -1,7 +1,8 @@
 /** Matches on the packet's and the flow's mark, and the one that matches everything: the comment. */
+
+import { NetfilterError } from './error.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
-import { NetfilterError } from './error.ts'
 import { formatMasked, parseMasked, quote, refuseNot, type Words } from './words.ts'
 
 /** `-m comment --comment "text"` */

@@ -1,10 +1,10 @@
 /** Matches on where a packet is from or going: kinds of address (addrtype), ports of a bridge (physdev). */
 import { NetfilterError } from './error.ts'
-import { type AddressType, addressTypes } from './host.ts'
 import { Hook } from './hook.ts'
+import { type AddressType, addressTypes } from './host.ts'
+import { InterfaceName } from './interface-name.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
-import { InterfaceName } from './interface-name.ts'
 import { refuseNot, type Words } from './words.ts'
 
 function parseTypes(text: string): AddressType[] {

@@ -1,6 +1,7 @@
 /** Matches on the transport header: tcp, udp, multiport, icmp. A fragment that is not the first matches none. */
-import * as tcp from '../wire/tcp.ts'
+
 import { u16 } from '../wire/bytes.ts'
+import * as tcp from '../wire/tcp.ts'
 import { NetfilterError } from './error.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
@@ -266,4 +267,3 @@ export class IcmpMatch extends Match {
     return `icmptype ${this.#not ? '!' : ''}${this.#type}${this.#code < 0 ? '' : ` code ${this.#code}`}`
   }
 }
-

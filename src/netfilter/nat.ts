@@ -12,8 +12,8 @@ import type { Ipv4 } from '../wire/address.ts'
 import { put16 } from '../wire/bytes.ts'
 import { checksum } from '../wire/checksum.ts'
 import * as icmp from '../wire/icmp.ts'
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import type { Flow } from './flow.ts'
 import type { FlowTable } from './flow-table.ts'
 import { Manip, rewrite } from './nat-rewrite.ts'
@@ -125,7 +125,8 @@ export class Nat {
     if (!range.random) {
       if (!range.hasPort) {
         if (!this.#used(flow)) return
-      } else if (this.#portInRange(flow, manip, range) && (range.lowPort === range.highPort || !this.#used(flow))) return
+      } else if (this.#portInRange(flow, manip, range) && (range.lowPort === range.highPort || !this.#used(flow)))
+        return
     }
     this.#pickPort(flow, manip, range)
   }

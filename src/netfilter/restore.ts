@@ -48,7 +48,11 @@ function begin(ruleset: Ruleset, word: string, noflush: boolean): Before {
   if (name === undefined) throw new NetfilterError(`podwire: table ${word} is not modelled`)
   const table = ruleset.peek(name)
   const chains = table === null ? [] : [...table.chains.values()]
-  const before = { name, table, chains: chains.map((chain) => ({ chain, rules: [...chain.rules], policy: chain.policy })) }
+  const before = {
+    name,
+    table,
+    chains: chains.map((chain) => ({ chain, rules: [...chain.rules], policy: chain.policy })),
+  }
   if (!noflush || table === null) ruleset.replaceTable(name, new Table(name))
   return before
 }

@@ -186,7 +186,9 @@ class RuleParser {
     if (match instanceof PortMatch) right = protocol === match.protocol
     else if (match.name === 'icmp') right = protocol === 1
     if (!right || (inverted & Inverted.PROTOCOL) !== 0) {
-      throw new NetfilterError(`match ${match.name} needs -p ${match.name === 'multiport' ? 'tcp or -p udp' : match.name}`)
+      throw new NetfilterError(
+        `match ${match.name} needs -p ${match.name === 'multiport' ? 'tcp or -p udp' : match.name}`,
+      )
     }
   }
 }

@@ -6,7 +6,7 @@ import { Chain, type Rule, Table } from './chain.ts'
 import { NetfilterError } from './error.ts'
 import { type TableName, tableNames, Verdict } from './hook.ts'
 import { RecentLists } from './match-recent.ts'
-import { parseRules, type Place } from './rule-parser.ts'
+import { type Place, parseRules } from './rule-parser.ts'
 import { saveRule } from './rule-text.ts'
 
 const NO_CHAIN = 'No chain/target/match by that name.'
@@ -160,7 +160,8 @@ export class Ruleset {
   policy(table: TableName, name: string, policy: string): void {
     const chain = this.chain(table, name)
     if (chain.hook === null) throw new NetfilterError('Bad built-in chain name.')
-    if (policy !== 'ACCEPT' && policy !== 'DROP') throw new NetfilterError('Bad policy name. Run `dmesg\' for more information.')
+    if (policy !== 'ACCEPT' && policy !== 'DROP')
+      throw new NetfilterError("Bad policy name. Run `dmesg' for more information.")
     chain.policy = policy === 'ACCEPT' ? Verdict.ACCEPT : Verdict.DROP
     this.#changed()
   }

@@ -1,7 +1,14 @@
 /** Conntrack's small numbers: what a packet is to its flow, and what is known of a flow. */
 
 /** What a packet is to its flow (enum ip_conntrack_info); kept in `frame.trackedInfo`. */
-export const CtInfo = { ESTABLISHED: 0, RELATED: 1, NEW: 2, ESTABLISHED_REPLY: 3, RELATED_REPLY: 4, UNTRACKED: 7 } as const
+export const CtInfo = {
+  ESTABLISHED: 0,
+  RELATED: 1,
+  NEW: 2,
+  ESTABLISHED_REPLY: 3,
+  RELATED_REPLY: 4,
+  UNTRACKED: 7,
+} as const
 export type CtInfo = (typeof CtInfo)[keyof typeof CtInfo]
 
 /** Bits of `Flow.status` (enum ip_conntrack_status). */

@@ -40,7 +40,9 @@ const transitions = [
   ...['11.....119', 'xx2xxxxxx2', 'xx4466678x', '3x3355778x', 'x888888888', 'xxxxxxxxxx'],
   ...['x9xxxxx1x9', 'x2.......2', 'xx4466678x', 'x.2355778.', 'x888888888', 'xxxxxxxxxx'],
 ]
-const table = Int8Array.from(transitions.join(''), (sign) => (sign === '.' ? IGNORE : sign === 'x' ? INVALID : Number(sign)))
+const table = Int8Array.from(transitions.join(''), (sign) =>
+  sign === '.' ? IGNORE : sign === 'x' ? INVALID : Number(sign),
+)
 
 function kindOf(flags: number): number {
   if ((flags & tcp.RST) !== 0) return Kind.RST

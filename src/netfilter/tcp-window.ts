@@ -10,9 +10,10 @@
  *
  * I and III broken make a segment INVALID; II and IV broken only make it ignored.
  */
-import { after, before } from '../wire/tcp.ts'
-import * as tcp from '../wire/tcp.ts'
+
 import { i32 } from '../wire/bytes.ts'
+import * as tcp from '../wire/tcp.ts'
+import { after, before } from '../wire/tcp.ts'
 
 export const TcpFlag = {
   WINDOW_SCALE: 1,

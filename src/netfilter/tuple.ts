@@ -6,7 +6,13 @@ import type { Ipv4 } from '../wire/address.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
 
 /** Spreads a tuple over 32 bits. */
-export function hashOf(protocol: number, source: Ipv4, destination: Ipv4, sourcePort: number, destinationPort: number): number {
+export function hashOf(
+  protocol: number,
+  source: Ipv4,
+  destination: Ipv4,
+  sourcePort: number,
+  destinationPort: number,
+): number {
   let h = Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 15) ^ ((sourcePort << 16) | destinationPort), 0xc2b2ae35) ^ protocol
   h = Math.imul(h ^ (h >>> 13), 0x27d4eb2f)

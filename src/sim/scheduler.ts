@@ -33,12 +33,19 @@ export class Timer {
   }
 }
 
+/** Places in the key of a timer. */
+const DUE = 0
+const ORDER = 1
+
 export class Scheduler {
   #now = new Float64Array(1)
   #due = new Float64Array(64)
   #order = new Float64Array(64)
   #timers: Timer[] = []
   #sequence = new Float64Array(1)
+  /** The key of the timer that is being placed; doubles as arguments would be boxed. */
+  #key = new Float64Array(2)
+  #wanted = new Float64Array(1)
   #size = 0
   #stopped = false
 
@@ -63,10 +70,18 @@ export class Scheduler {
 
   /** Arms the timer for a moment, or moves it there. A moment in the past means now. */
   at(timer: Timer, due: Nanos): void {
+    this.#wanted[0] = due
+    this.atEntry(timer, this.#wanted, 0)
+  }
+
+  /** As `at`, with the moment in an array: the hot path passes no doubles, which would be boxed. */
+  atEntry(timer: Timer, times: Float64Array, index: number): void {
     if (timer.slot >= 0) this.cancel(timer)
     if (this.#size === this.#due.length) this.#grow()
-    this.#sequence[0]++
-    this.#up(this.#size++, timer, due < this.#now[0] ? this.#now[0] : due, this.#sequence[0])
+    const due = times[index]
+    this.#key[DUE] = due < this.#now[0] ? this.#now[0] : due
+    this.#key[ORDER] = ++this.#sequence[0]
+    this.#up(this.#size++, timer)
   }
 
   after(timer: Timer, delay: Nanos): void {
@@ -88,10 +103,10 @@ export class Scheduler {
     const moved = this.#timers[last]
     this.#timers[last] = timer // keeps the array packed; the place is free
     if (slot === last) return
-    const due = this.#due[last]
-    const order = this.#order[last]
-    if (slot > 0 && this.#before(due, order, (slot - 1) >> 2)) this.#up(slot, moved, due, order)
-    else this.#down(slot, moved, due, order)
+    this.#key[DUE] = this.#due[last]
+    this.#key[ORDER] = this.#order[last]
+    if (slot > 0 && this.#before((slot - 1) >> 2)) this.#up(slot, moved)
+    else this.#down(slot, moved)
   }
 
   /**
@@ -115,29 +130,39 @@ export class Scheduler {
     this.#stopped = true
   }
 
-  #before(due: Nanos, order: number, slot: number): boolean {
-    return due < this.#due[slot] || (due === this.#due[slot] && order < this.#order[slot])
+  /** Is the key that is being placed earlier than what stands at the slot? */
+  #before(slot: number): boolean {
+    const due = this.#key[DUE]
+    return due < this.#due[slot] || (due === this.#due[slot] && this.#key[ORDER] < this.#order[slot])
   }
 
-  #place(slot: number, timer: Timer, due: Nanos, order: number): void {
-    this.#due[slot] = due
-    this.#order[slot] = order
+  #put(slot: number, timer: Timer): void {
+    this.#due[slot] = this.#key[DUE]
+    this.#order[slot] = this.#key[ORDER]
     this.#timers[slot] = timer
     timer.slot = slot
   }
 
-  #up(from: number, timer: Timer, due: Nanos, order: number): void {
+  #move(from: number, to: number): void {
+    const timer = this.#timers[from]
+    this.#due[to] = this.#due[from]
+    this.#order[to] = this.#order[from]
+    this.#timers[to] = timer
+    timer.slot = to
+  }
+
+  #up(from: number, timer: Timer): void {
     let slot = from
     while (slot > 0) {
       const parent = (slot - 1) >> 2
-      if (!this.#before(due, order, parent)) break
-      this.#place(slot, this.#timers[parent], this.#due[parent], this.#order[parent])
+      if (!this.#before(parent)) break
+      this.#move(parent, slot)
       slot = parent
     }
-    this.#place(slot, timer, due, order)
+    this.#put(slot, timer)
   }
 
-  #down(from: number, timer: Timer, due: Nanos, order: number): void {
+  #down(from: number, timer: Timer): void {
     let slot = from
     for (;;) {
       const first = slot * 4 + 1
@@ -145,13 +170,15 @@ export class Scheduler {
       const end = first + 4 < this.#size ? first + 4 : this.#size
       let least = first
       for (let child = first + 1; child < end; child++) {
-        if (this.#before(this.#due[child], this.#order[child], least)) least = child
+        const earlier = this.#due[child] < this.#due[least]
+        const tie = this.#due[child] === this.#due[least] && this.#order[child] < this.#order[least]
+        if (earlier || tie) least = child
       }
-      if (this.#before(due, order, least)) break
-      this.#place(slot, this.#timers[least], this.#due[least], this.#order[least])
+      if (this.#before(least)) break
+      this.#move(least, slot)
       slot = least
     }
-    this.#place(slot, timer, due, order)
+    this.#put(slot, timer)
   }
 
   #grow(): void {

@@ -25,6 +25,14 @@ export function sourceTo(netns: Netns, destination: Ipv4): Ipv4 {
   return route === null ? ANY : netns.sourceFor(route, destination)
 }
 
+/** An IPv4 packet is never larger, even where lo's MTU is 65536 (IPV4_MAX_PMTU). */
+const LARGEST_PACKET = 65_535
+
+/** How large a packet to the destination may be. */
+export function pathMtu(netns: Netns, destination: Ipv4): number {
+  return Math.min(netns.mtuTo(destination), LARGEST_PACKET)
+}
+
 // icmp_err_convert of net/ipv4/icmp.c, by code of destination unreachable. EHOSTDOWN and ENONET (7 and 8), which
 // no router sends any more, are reported as EHOSTUNREACH.
 const errnos: readonly Errno[] = [

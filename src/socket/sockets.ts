@@ -83,6 +83,14 @@ export class Sockets {
     return this.#udp.encapsulation(port, handler)
   }
 
+  /** What the end of all programs does: every socket is closed, with FIN or RST as it is due. */
+  closeAll(): void {
+    for (const port of this.#tcp.ports.all()) port.close()
+    for (const connection of this.#tcp.connections.all()) connection.owner?.close()
+    for (const socket of this.#udp.ports.all()) socket.close()
+    for (const socket of [...this.#icmp.sockets]) socket.close()
+  }
+
   /** Everything ss(8) would show; listeners, then connections, then UDP. */
   list(): SocketInfo[] {
     return [...this.#listeners(), ...this.#connections(), ...this.#datagrams()]
@@ -94,7 +102,15 @@ export class Sockets {
       if (listening === null) continue
       const local = { address: localAddress, port: localPort }
       const recvQ = listening.waiting
-      list.push({ protocol: 'tcp', state: 'LISTEN', recvQ, sendQ: listening.backlog, local, remote: ANYWHERE, tcp: null })
+      list.push({
+        protocol: 'tcp',
+        state: 'LISTEN',
+        recvQ,
+        sendQ: listening.backlog,
+        local,
+        remote: ANYWHERE,
+        tcp: null,
+      })
     }
     return list
   }

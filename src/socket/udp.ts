@@ -50,11 +50,12 @@ export class UdpSocket {
   }
 
   bind(address: Ipv4, port: number): Errno | null {
-    const { netns, ports } = this.#transport
+    const { netns, ports, isKernelPort } = this.#transport
     if (this.#bound) return 'EINVAL'
     if (!bindable(netns, address)) return 'EADDRNOTAVAIL'
     const chosen = port === 0 ? this.#ephemeral(address) : port
-    if (chosen === 0 || ports.conflicts(address, chosen, this.reuse)) return 'EADDRINUSE'
+    const taken = isKernelPort(chosen) || ports.conflicts(address, chosen, this.reuse)
+    if (chosen === 0 || taken) return 'EADDRINUSE'
     this.localAddress = address
     this.localPort = chosen
     this.#bound = true
@@ -181,7 +182,8 @@ export class UdpTransport implements Transport {
     if (!udp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
     const source = ipv4.source(bytes, network)
     const destination = ipv4.destination(bytes, network)
-    if (!udp.checksumOk(bytes, at, source, destination)) return frames.drop(frame, DropReason.Checksum, netns.name)
+    if (!frame.summed && !udp.checksumOk(bytes, at, source, destination))
+      return frames.drop(frame, DropReason.Checksum, netns.name)
     const port = udp.destinationPort(bytes, at)
     const handler = this.#kernelPorts.get(port)
     if (handler !== undefined) {

@@ -13,6 +13,7 @@ import type { Netns } from '../net/netns.ts'
 import { Sockets } from '../socket/sockets.ts'
 import { type Ipv4, type Mac, sameMac } from '../wire/address.ts'
 import { i32, u16 } from '../wire/bytes.ts'
+import { add, finish, pseudoHeader } from '../wire/checksum.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
@@ -61,15 +62,17 @@ export class VxlanDevice extends NetDevice {
 
   protected override transmit(frame: Frame): void {
     const { bytes, start } = frame
-    const entry = this.fdb.lookup(bytes, start, this.world.scheduler.now)
+    const entry = this.fdb.lookupNow(bytes, start, this.world.scheduler)
     if (entry === null) {
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
     }
     const sourcePort = FIRST_PORT + (((flowHash(frame) >>> 0) * PORTS) / 4294967296 | 0)
+    const inner = start
     vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
+    const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
     const at = frame.push(udp.HEADER)
-    udp.write(bytes, at, frame.end, this.local, entry.port, sourcePort, this.port)
+    udp.writeSummed(bytes, at, frame.end, this.local, entry.port, sourcePort, this.port, payload)
     // The outer packet is nobody's yet: if the inner flow stayed on it, conntrack would take it for that flow.
     frame.tracked = null
     frame.trackedInfo = 0
@@ -89,7 +92,7 @@ export class VxlanDevice extends NetDevice {
       return this.world.frames.drop(frame, DropReason.Malformed, this.name)
     }
     if (this.learning) {
-      this.fdb.learn(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler.now)
+      this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler)
     }
     this.receive(frame)
   }
@@ -128,6 +131,26 @@ function decapsulate(netns: Netns, devices: VxlanDevice[], frame: Frame): void {
     return devices[i].decapsulated(frame, from)
   }
   netns.world.frames.drop(frame, DropReason.NoTunnelPeer, netns.name)
+}
+
+/**
+ * The sum of an inner frame's bytes. A transport segment with a right checksum sums, with its pseudo-header, to
+ * nothing; so the sum of its bytes follows from the pseudo-header alone (Linux's local checksum offload).
+ */
+function innerSum(frame: Frame, start: number): number {
+  const { bytes, end } = frame
+  const at = start + ethernet.HEADER
+  const length = end - start
+  if (!frame.summed || ethernet.type(bytes, start) !== ethernet.ETH_P_IP || ipv4.isFragment(bytes, at)) {
+    return add(0, bytes, start, length)
+  }
+  const protocol = ipv4.protocol(bytes, at)
+  const segment = at + ipv4.headerLength(bytes, at)
+  const known =
+    protocol === ipv4.IPPROTO_TCP || (protocol === ipv4.IPPROTO_UDP && u16(bytes, segment + udp.CHECKSUM) !== 0)
+  if (!known) return add(0, bytes, start, length)
+  const pseudo = pseudoHeader(ipv4.source(bytes, at), ipv4.destination(bytes, at), protocol, end - segment)
+  return add(finish(pseudo), bytes, start, segment - start)
 }
 
 /** skb_get_hash: the sending socket's, else one of the inner addresses and ports, the same both ways. */

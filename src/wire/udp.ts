@@ -52,11 +52,26 @@ export function write(
   fromPort: number,
   toPort: number,
 ): void {
+  const payload = add(0, bytes, at + HEADER, end - at - HEADER)
+  writeSummed(bytes, at, end, source, destination, fromPort, toPort, payload)
+}
+
+/** As `write`, for data whose unfolded sum the caller knows. */
+export function writeSummed(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  source: Ipv4,
+  destination: Ipv4,
+  fromPort: number,
+  toPort: number,
+  payload: number,
+): void {
   const size = end - at
   put16(bytes, at + SOURCE_PORT, fromPort)
   put16(bytes, at + DESTINATION_PORT, toPort)
   put16(bytes, at + LENGTH, size)
-  put16(bytes, at + CHECKSUM, 0)
-  const sum = finish(add(pseudoHeader(source, destination, IPPROTO_UDP, size), bytes, at, size))
+  const header = fromPort + toPort + size
+  const sum = finish(pseudoHeader(source, destination, IPPROTO_UDP, size) + header + payload)
   put16(bytes, at + CHECKSUM, sum === 0 ? 0xffff : sum)
 }

@@ -1,15 +1,15 @@
 /** A namespace reduced to what netfilter needs, and a maker of packets to send through it. */
 import { expect } from 'vitest'
-import { type Device, NetDevice } from './device.ts'
 import type { Frame } from '../../src/link/frame.ts'
 import { World } from '../../src/link/world.ts'
-import { Hook, Netfilter, type NetfilterHost, type RejectWith } from '../../src/netfilter/netfilter.ts'
 import { formatFlow } from '../../src/netfilter/flow-text.ts'
+import { Hook, Netfilter, type NetfilterHost, type RejectWith } from '../../src/netfilter/netfilter.ts'
 import { formatIpv4, type Ipv4, isMulticast, parseIpv4 } from '../../src/wire/address.ts'
 import * as icmp from '../../src/wire/icmp.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import * as tcp from '../../src/wire/tcp.ts'
 import * as udp from '../../src/wire/udp.ts'
+import { type Device, NetDevice } from './device.ts'
 
 export interface Sent {
   source: string
@@ -71,7 +71,20 @@ export class Box implements NetfilterHost {
     frame.end = frame.transport + header + length
     frame.bytes.fill(0x61, frame.transport, frame.end)
     frame.bytes.set(options, frame.transport + tcp.HEADER)
-    tcp.write(frame.bytes, frame.transport, frame.end, header, source, destination, sport, dport, seq, ack, flags, window)
+    tcp.write(
+      frame.bytes,
+      frame.transport,
+      frame.end,
+      header,
+      source,
+      destination,
+      sport,
+      dport,
+      seq,
+      ack,
+      flags,
+      window,
+    )
     return this.#wrap(frame, source, destination, ipv4.IPPROTO_TCP)
   }
 
@@ -127,7 +140,9 @@ export class Box implements NetfilterHost {
 
   /** OUTPUT, POSTROUTING. */
   output(frame: Frame, output: Device = this.eth0): boolean {
-    return this.netfilter.run(Hook.OUTPUT, frame, null, output) && this.netfilter.run(Hook.POSTROUTING, frame, null, output)
+    return (
+      this.netfilter.run(Hook.OUTPUT, frame, null, output) && this.netfilter.run(Hook.POSTROUTING, frame, null, output)
+    )
   }
 
   /** PREROUTING, INPUT. */

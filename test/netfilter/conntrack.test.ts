@@ -7,7 +7,9 @@ import { Box } from './box.ts'
 
 let box = new Box()
 beforeEach(() => {
-  box = new Box('*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n')
+  box = new Box(
+    '*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n',
+  )
 })
 afterEach(() => expect(box.world.frames.inUse).toBe(0))
 

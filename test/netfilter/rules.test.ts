@@ -86,9 +86,7 @@ describe('matches', () => {
   })
 
   it('statistic nth takes every third', () => {
-    box.netfilter.restore(
-      '*filter\n-A FORWARD -m statistic --mode nth --every 3 --packet 1 -j DROP\nCOMMIT\n',
-    )
+    box.netfilter.restore('*filter\n-A FORWARD -m statistic --mode nth --every 3 --packet 1 -j DROP\nCOMMIT\n')
     const passed = [1, 2, 3, 4, 5, 6].map(() => box.through(box.udp(A, B)) !== null)
     expect(passed).toEqual([true, false, true, true, false, true])
   })

@@ -7,7 +7,13 @@ const filter = (...lines: string[]) => `*filter\n${lines.join('\n')}\nCOMMIT\n`
 /** How iptables-save spells a rule of the filter table's FORWARD chain. */
 function spelled(spec: string): string {
   const { netfilter } = new Box(filter(`-A FORWARD ${spec}`))
-  return netfilter.save().split('\n').find((line) => line.startsWith('-A'))?.slice('-A FORWARD '.length) ?? ''
+  return (
+    netfilter
+      .save()
+      .split('\n')
+      .find((line) => line.startsWith('-A'))
+      ?.slice('-A FORWARD '.length) ?? ''
+  )
 }
 
 describe('iptables-save', () => {
@@ -19,7 +25,12 @@ describe('iptables-save', () => {
   })
 
   it('restores counters', () => {
-    const text = filter(':INPUT ACCEPT [4:518]', ':FORWARD ACCEPT [0:0]', ':OUTPUT ACCEPT [0:0]', '[7:734] -A INPUT -p tcp -j DROP')
+    const text = filter(
+      ':INPUT ACCEPT [4:518]',
+      ':FORWARD ACCEPT [0:0]',
+      ':OUTPUT ACCEPT [0:0]',
+      '[7:734] -A INPUT -p tcp -j DROP',
+    )
     expect(new Box(text).netfilter.save({ counters: true })).toBe(text)
   })
 
@@ -31,7 +42,10 @@ describe('iptables-save', () => {
 
   it.each([
     ['-p tcp --dport 80 -s 10.0.0.1 -j ACCEPT', '-s 10.0.0.1/32 -p tcp -m tcp --dport 80 -j ACCEPT'],
-    ['-o eth0 -i cali+ -d 10.1.2.3/16 ! -s 10.0.0.0/255.0.0.0 -j DROP', '! -s 10.0.0.0/8 -d 10.1.0.0/16 -i cali+ -o eth0 -j DROP'],
+    [
+      '-o eth0 -i cali+ -d 10.1.2.3/16 ! -s 10.0.0.0/255.0.0.0 -j DROP',
+      '! -s 10.0.0.0/8 -d 10.1.0.0/16 -i cali+ -o eth0 -j DROP',
+    ],
     ['-p 4 -j DROP', '-p ipencap -j DROP'],
     ['-p tcp --syn -j DROP', '-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP'],
     ['-p icmp --icmp-type ping -j DROP', '-p icmp -m icmp --icmp-type 8 -j DROP'],
@@ -43,13 +57,25 @@ describe('iptables-save', () => {
     ['-j MARK --and-mark 0xfffdffff', '-j MARK --set-xmark 0x0/0x20000'],
     ['-j REJECT', '-j REJECT --reject-with icmp-port-unreachable'],
     ['-p tcp -j REJECT --reject-with tcp-rst', '-p tcp -j REJECT --reject-with tcp-reset'],
-    ['-m addrtype --limit-iface-out ! --src-type LOCAL -j DROP', '-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP'],
+    [
+      '-m addrtype --limit-iface-out ! --src-type LOCAL -j DROP',
+      '-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP',
+    ],
     ['-m limit --limit 3/minute -j LOG --log-prefix x', '-m limit --limit 3/min -j LOG --log-prefix x'],
     ['-m limit --limit 10/s --limit-burst 20 -j DROP', '-m limit --limit 10/sec --limit-burst 20 -j DROP'],
-    ['-m physdev --physdev-is-bridged --physdev-in veth0 -j DROP', '-m physdev --physdev-in veth0 --physdev-is-bridged -j DROP'],
-    ['-m recent --update --name x --hitcount 3 --seconds 9 -j DROP', '-m recent --update --seconds 9 --hitcount 3 --name x --mask 255.255.255.255 --rsource -j DROP'],
+    [
+      '-m physdev --physdev-is-bridged --physdev-in veth0 -j DROP',
+      '-m physdev --physdev-in veth0 --physdev-is-bridged -j DROP',
+    ],
+    [
+      '-m recent --update --name x --hitcount 3 --seconds 9 -j DROP',
+      '-m recent --update --seconds 9 --hitcount 3 --name x --mask 255.255.255.255 --rsource -j DROP',
+    ],
     ['-m statistic --mode nth --every 2 -j DROP', '-m statistic --mode nth --every 2 -j DROP'],
-    ['-p udp -m multiport --destination-ports 53,1000:2000 -j DROP', '-p udp -m multiport --dports 53,1000:2000 -j DROP'],
+    [
+      '-p udp -m multiport --destination-ports 53,1000:2000 -j DROP',
+      '-p udp -m multiport --dports 53,1000:2000 -j DROP',
+    ],
   ])('%s', (spec, expected) => {
     expect(spelled(spec)).toBe(expected)
     expect(spelled(expected)).toBe(expected)
@@ -59,9 +85,20 @@ describe('iptables-save', () => {
 describe('iptables-restore', () => {
   it('--noflush empties the chains it names and leaves the others', () => {
     const { netfilter } = new Box(filter(':A - [0:0]', ':B - [0:0]', '-A FORWARD -j A', '-A A -j DROP', '-A B -j DROP'))
-    netfilter.restore(filter(':A - [0:0]', '-A A -j ACCEPT', '-F B', '-X B', '-N C', '-I C 1 -j DROP'), { noflush: true })
+    netfilter.restore(filter(':A - [0:0]', '-A A -j ACCEPT', '-F B', '-X B', '-N C', '-I C 1 -j DROP'), {
+      noflush: true,
+    })
     expect(netfilter.save()).toBe(
-      filter(':INPUT ACCEPT [0:0]', ':FORWARD ACCEPT [0:0]', ':OUTPUT ACCEPT [0:0]', ':A - [0:0]', ':C - [0:0]', '-A FORWARD -j A', '-A A -j ACCEPT', '-A C -j DROP'),
+      filter(
+        ':INPUT ACCEPT [0:0]',
+        ':FORWARD ACCEPT [0:0]',
+        ':OUTPUT ACCEPT [0:0]',
+        ':A - [0:0]',
+        ':C - [0:0]',
+        '-A FORWARD -j A',
+        '-A A -j ACCEPT',
+        '-A C -j DROP',
+      ),
     )
   })
 
@@ -76,7 +113,8 @@ describe('iptables-restore', () => {
 })
 
 describe('iptables', () => {
-  const build = () => new Box(filter(':A - [0:0]', '-A FORWARD -p tcp -m tcp --dport 80 -m comment --comment "a b" -j A')).netfilter
+  const build = () =>
+    new Box(filter(':A - [0:0]', '-A FORWARD -p tcp -m tcp --dport 80 -m comment --comment "a b" -j A')).netfilter
 
   it('appends, inserts, replaces, checks and deletes', () => {
     const netfilter = build()

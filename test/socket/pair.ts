@@ -1,8 +1,9 @@
 /** Two namespaces on one cable, and what is said on it, one line a segment. */
+
+import type { Frame } from '../../src/link/frame.ts'
 import { Veth } from '../../src/link/veth.ts'
 import { World } from '../../src/link/world.ts'
 import { Netns } from '../../src/net/netns.ts'
-import type { Frame } from '../../src/link/frame.ts'
 import { MILLISECOND, SECOND } from '../../src/sim/scheduler.ts'
 import { Sockets } from '../../src/socket/sockets.ts'
 import type { TcpListener, TcpSocket } from '../../src/socket/tcp/socket.ts'
@@ -168,7 +169,7 @@ function options(bytes: Uint8Array, at: number, origin: number): string {
     i += bytes[i + 1]
   }
   const text = found.join(',')
-  return text === 'nop,nop,TS' ? '' : ` <${text}>`
+  return text === 'nop,nop,TS' || text === '' ? '' : ` <${text}>`
 }
 
 /** Reads everything there is. */

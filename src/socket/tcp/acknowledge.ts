@@ -1,7 +1,7 @@
 /** What an arriving acknowledgment does to the sending half (tcp_ack of net/ipv4/tcp_input.c). */
 import { MICROSECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
-import { Wake, type Connection } from './connection.ts'
+import { type Connection, Wake } from './connection.ts'
 import { resend, resendLost } from './output.ts'
 import type { Segment } from './segment.ts'
 import { EVER_RESENT } from './sent.ts'
@@ -23,6 +23,8 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
     connection.timeouts = 0
     connection.bytesAcked += (ack - send.una) | 0
     send.acknowledged(ack)
+    // Forward progress: the next hop is certainly there (sk_dst_confirm).
+    connection.netns.confirmNextHop(connection.remoteAddress)
   }
   connection.softError = null
   connection.probes = 0

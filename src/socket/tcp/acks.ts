@@ -43,7 +43,15 @@ export class Acknowledging {
   }
 
   /** Data came in order (tcp_event_data_recv). `header` is its TCP header's length. */
-  received(jiffies: number, length: number, header: number, push: boolean, advertised: number, window: number, rto: number): void {
+  received(
+    jiffies: number,
+    length: number,
+    header: number,
+    push: boolean,
+    advertised: number,
+    window: number,
+    rto: number,
+  ): void {
     this.owed = true
     this.#measure(length, header, push, advertised)
     if (this.timeout === 0) {

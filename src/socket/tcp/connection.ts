@@ -11,6 +11,7 @@ import { MILLISECOND, type Task, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
 import { DEFAULT_TTL, HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
+import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
 import { Congestion, reno } from './congestion.ts'
 import { ReceiveQueue } from './receive.ts'
@@ -28,6 +29,7 @@ export interface Owner {
   arrived(): void
   writable(): void
   closed(error: Errno | null): void
+  close(): void
 }
 
 /** Where a passively opened connection comes from. */
@@ -133,6 +135,7 @@ export class Connection implements Tuple<Connection> {
   segmentsOut = 0
   dataIn = 0
   dataOut = 0
+  bytesSent = 0
   bytesAcked = 0
   bytesReceived = 0
   bytesResent = 0
@@ -187,7 +190,7 @@ export class Connection implements Tuple<Connection> {
 
   /** Full segments follow the path's MTU, the peer's offer, and half of its largest window (tcp_sync_mss). */
   sizeSegments(): void {
-    this.#pathMtu = this.netns.mtuTo(this.remoteAddress)
+    this.#pathMtu = pathMtu(this.netns, this.remoteAddress)
     const path = this.#pathMtu - IP_HEADER - TCP_HEADER
     const options = this.timestamps ? TIMESTAMPS_LENGTH : 0
     let mss = Math.min(this.peerMss, path) - options
@@ -200,7 +203,7 @@ export class Connection implements Tuple<Connection> {
 
   /** The same, when the path's MTU is no longer what it was. */
   followPath(): void {
-    if (this.netns.mtuTo(this.remoteAddress) !== this.#pathMtu) this.sizeSegments()
+    if (pathMtu(this.netns, this.remoteAddress) !== this.#pathMtu) this.sizeSegments()
   }
 
   /** The retransmission timer runs while something is unacknowledged (tcp_rearm_rto). */

@@ -1,6 +1,6 @@
 /** What arriving data and FIN do to the receiving half (tcp_data_queue of net/ipv4/tcp_input.c). */
 import * as tcp from '../../wire/tcp.ts'
-import { TIMESTAMPS_LENGTH, Wake, type Connection } from './connection.ts'
+import { type Connection, TIMESTAMPS_LENGTH, Wake } from './connection.ts'
 import { sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
 
@@ -22,7 +22,14 @@ export function takeData(connection: Connection, segment: Segment): void {
     return
   }
   if (tcp.before(sequence, before)) receive.duplicated(sequence, before)
-  if (dataLength > 0 && receive.append(sequence, bytes, dataAt, dataLength) > 0) arrived(connection, segment)
+  if (dataLength > 0) {
+    if (receive.append(sequence, bytes, dataAt, dataLength) > 0) arrived(connection, segment)
+    else {
+      receive.refuse()
+      acks.owed = true
+      acks.now = true
+    }
+  }
   if (receive.pieces > 0 && receive.join()) {
     // RFC 5681 section 4.2: acknowledge at once when a gap is filled.
     if (receive.pieces === 0) acks.now = true

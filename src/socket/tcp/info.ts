@@ -1,6 +1,7 @@
 /** What `ss -ti` prints of a connection (struct tcp_info). */
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
+import { pathMtu } from '../route.ts'
 import type { Connection } from './connection.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
@@ -28,6 +29,7 @@ export interface TcpInfo {
   ssthresh: number | null
   bytesSent: number
   bytesResent: number
+  /** The SYN of an active opener and FINs count one each, as in Linux. */
   bytesAcked: number
   bytesReceived: number
   segmentsOut: number
@@ -38,7 +40,6 @@ export interface TcpInfo {
   unacked: number
   lost: number
   resent: number
-  receiveSpace: number
   receiveThreshold: number
   sendWindow: number
   receiveWindow: number
@@ -48,7 +49,6 @@ export interface TcpInfo {
 export function infoOf(connection: Connection): TcpInfo {
   const { send, receive, acks, roundTrip, congestion, scaling } = connection
   const measured = roundTrip.smoothed > 0
-  const inFlight = Math.max(0, (send.next - send.una) | 0)
   return {
     congestionControl: congestion.control.name,
     sack: connection.sack,
@@ -62,12 +62,12 @@ export function infoOf(connection: Connection): TcpInfo {
     minimumRtt: measured ? roundTrip.least / 1000 : null,
     ato: (acks.timeout * JIFFY) / MILLISECOND,
     mss: connection.mss,
-    pathMtu: connection.netns.mtuTo(connection.remoteAddress),
+    pathMtu: pathMtu(connection.netns, connection.remoteAddress),
     receiveMss: acks.segment,
     advertisedMss: connection.advertisedMss,
     cwnd: congestion.window,
     ssthresh: congestion.thresholdKnown ? congestion.threshold : null,
-    bytesSent: connection.bytesAcked + inFlight + connection.bytesResent,
+    bytesSent: connection.bytesSent,
     bytesResent: connection.bytesResent,
     bytesAcked: connection.bytesAcked,
     bytesReceived: connection.bytesReceived,
@@ -78,7 +78,6 @@ export function infoOf(connection: Connection): TcpInfo {
     unacked: send.sent.size,
     lost: send.sent.lost,
     resent: connection.resent,
-    receiveSpace: receive.window,
     receiveThreshold: receive.threshold,
     sendWindow: send.window,
     receiveWindow: receive.window,

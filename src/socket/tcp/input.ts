@@ -7,7 +7,7 @@ import type { Errno } from '../../net/errno.ts'
 import { HZ } from '../../sim/jiffies.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Ack, acknowledge } from './acknowledge.ts'
-import { TIMESTAMPS_LENGTH, Wake, type Connection } from './connection.ts'
+import { type Connection, TIMESTAMPS_LENGTH, Wake } from './connection.ts'
 import { acknowledgeData, takeData } from './data.ts'
 import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
@@ -99,10 +99,15 @@ function synchronised(connection: Connection, segment: Segment): void {
   const result = acknowledge(connection, segment)
   if (result === Ack.UNSENT) return challenge(connection)
   const { timestamps, receive } = connection
-  if (timestamps && segment.timestamps && receive.mayStamp(segment.sequence)) connection.recentTimestamp = segment.timestamp
+  if (timestamps && segment.timestamps && receive.mayStamp(segment.sequence))
+    connection.recentTimestamp = segment.timestamp
   if (opening) {
     establish(connection)
-    connection.wake |= connection.acceptor === null ? Wake.CONNECTED : Wake.ACCEPTED
+    if (connection.acceptor === null) connection.wake |= Wake.CONNECTED
+    else {
+      connection.wake |= Wake.ACCEPTED
+      connection.bytesAcked = 0
+    }
   }
   if (!closing(connection, segment)) return
   if (mayCarryData(connection, segment)) takeData(connection, segment)

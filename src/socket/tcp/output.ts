@@ -20,7 +20,8 @@ function transmit(connection: Connection, sequence: number, length: number, flag
   const frame = world.frames.take(LONGEST_HEADER + length)
   const { bytes, start: at } = frame
   const optionsAt = at + tcp.HEADER
-  const header = tcp.HEADER + (syn ? synOptions(connection, bytes, optionsAt) : options.write(bytes, optionsAt, connection))
+  const header =
+    tcp.HEADER + (syn ? synOptions(connection, bytes, optionsAt) : options.write(bytes, optionsAt, connection))
   const window = syn ? receive.window : receive.select(acks.segment)
   if (length > 0) send.ring.read(sequence, bytes, at + header, length)
   frame.end = at + header + length
@@ -35,6 +36,7 @@ function transmit(connection: Connection, sequence: number, length: number, flag
   if (length > 0) {
     acks.answered(connection.jiffies())
     connection.dataOut++
+    connection.bytesSent += length
   }
   connection.segmentsOut++
   // Linux answers from a socket of its own for a connection request and in TIME-WAIT: identification 0.

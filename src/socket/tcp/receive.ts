@@ -22,6 +22,7 @@ export class ReceiveQueue {
   /** RCV.NXT when the window was last offered (rcv_wup), and how much was offered (rcv_wnd). */
   #offeredAt = 0
   window = 0
+  #refused = false
   /** Window scale that we told the peer. */
   scale = 0
   /** The peer's FIN was received in order. */
@@ -56,8 +57,7 @@ export class ReceiveQueue {
 
   /** How much of the window offered last is left (tcp_receive_window). */
   get offered(): number {
-    const left = (this.#offeredAt + this.window - this.next) | 0
-    return left < 0 ? 0 : left
+    return Math.max((this.#offeredAt + this.window - this.next) | 0, 0)
   }
 
   /**
@@ -116,14 +116,21 @@ export class ReceiveQueue {
     return this.window
   }
 
+  /** There was no memory for what came: the next window offered is 0 (ICSK_ACK_NOMEM). */
+  refuse(): void {
+    this.#refused = true
+  }
+
   /** Offers a window and returns the field's value; what was offered is never taken back. */
   select(segment: number): number {
     const unit = 1 << this.scale
     const offered = this.offered
     let window = this.selectable(segment)
-    if (window < offered) window = (offered + unit - 1) & -unit
+    if (this.#refused) window = 0
+    else if (window < offered) window = (offered + unit - 1) & -unit
     this.window = window
     this.#offeredAt = this.next
+    this.#refused = false
     return Math.min(window, 65535 << this.scale) >> this.scale
   }
 
@@ -207,8 +214,10 @@ export class ReceiveQueue {
     return this.#begin[i]
   }
 
+  /** For SACK a FIN counts. */
   pieceEnd(i: number): number {
-    return this.#end[i]
+    const end = this.#end[i]
+    return this.#finSeen && end === this.#finAt ? (end + 1) | 0 : end
   }
 
   /** The program takes up to `length` bytes; returns how many it got. */
@@ -247,8 +256,9 @@ export class ReceiveQueue {
   /** How many of `length` bytes from `sequence` on there is room for; makes the room. */
   #fitting(sequence: number, length: number): number {
     const offset = (sequence - this.copied) | 0
-    // The window is rounded up to its unit, so the right edge may stand a little beyond the space.
-    const room = this.#space + (1 << this.scale) - offset
+    // Rounding the window up moves its right edge a little with each acknowledgment, so the promise may exceed
+    // the space; as in Linux there is twice as much memory as space.
+    const room = 2 * this.#space - offset
     const fitting = Math.min(length, room)
     if (fitting > 0) this.#ring.reserve(this.copied, this.#reach(), offset + fitting)
     return fitting

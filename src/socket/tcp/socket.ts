@@ -3,7 +3,7 @@
  * it. After close() or abort() the program hears no more, as after close(2).
  */
 import type { Errno } from '../../net/errno.ts'
-import { ANY, isMulticast, type Ipv4 } from '../../wire/address.ts'
+import { ANY, type Ipv4, isMulticast } from '../../wire/address.ts'
 import { chooseEphemeral } from '../ports.ts'
 import { realDestination, routeError, sourceTo } from '../route.ts'
 import type { Connection, Owner } from './connection.ts'

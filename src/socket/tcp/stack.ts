@@ -3,7 +3,8 @@ import type { Netns } from '../../net/netns.ts'
 import type { Ipv4 } from '../../wire/address.ts'
 import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
-import { Ports, type PortHolder } from '../ports.ts'
+import { type PortHolder, Ports } from '../ports.ts'
+import { pathMtu } from '../route.ts'
 import { Connection } from './connection.ts'
 import type { Listening } from './listening.ts'
 import { Segment } from './segment.ts'
@@ -13,6 +14,7 @@ import { alarms } from './timers.ts'
 /** A port that a TCP socket has bound; listening when `listening` is set. */
 export interface TcpPort extends PortHolder {
   readonly listening: Listening | null
+  close(): void
 }
 
 export class TcpStack {
@@ -38,7 +40,7 @@ export class TcpStack {
     connection.remoteAddress = remoteAddress
     connection.remotePort = remotePort
     connection.clockOffset = this.#clockOffset(localAddress, remoteAddress)
-    connection.advertisedMss = netns.mtuTo(remoteAddress) - IP_HEADER - TCP_HEADER
+    connection.advertisedMss = pathMtu(netns, remoteAddress) - IP_HEADER - TCP_HEADER
     connection.timestamps = sysctl.number('net.ipv4.tcp_timestamps') !== 0
     connection.sack = sysctl.number('net.ipv4.tcp_sack') !== 0
     connection.scaling = sysctl.number('net.ipv4.tcp_window_scaling') !== 0

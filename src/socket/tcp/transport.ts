@@ -27,7 +27,8 @@ export class TcpTransport implements Transport {
     const { frames } = netns.world
     const { bytes, start: at, end, network } = frame
     if (!tcp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
-    if (!tcp.checksumOk(bytes, at, end, ipv4.source(bytes, network), ipv4.destination(bytes, network))) {
+    const from = ipv4.source(bytes, network)
+    if (!frame.summed && !tcp.checksumOk(bytes, at, end, from, ipv4.destination(bytes, network))) {
       return frames.drop(frame, DropReason.Checksum, netns.name)
     }
     const { segment, connections } = this.#stack
@@ -36,12 +37,7 @@ export class TcpTransport implements Transport {
     if (frame.group || !netns.isLocal(segment.destination)) {
       return frames.drop(frame, DropReason.NoSocket, netns.name)
     }
-    let connection = connections.find(
-      segment.destination,
-      segment.destinationPort,
-      segment.source,
-      segment.sourcePort,
-    )
+    let connection = connections.find(segment.destination, segment.destinationPort, segment.source, segment.sourcePort)
     if (connection !== null && connection.state === 'TIME-WAIT' && mayReopen(connection, segment)) {
       if (this.#stack.listening(segment.destination, segment.destinationPort) !== null) {
         connection.end(null)
@@ -57,7 +53,7 @@ export class TcpTransport implements Transport {
     else frames.drop(frame, DropReason.NoSocket, netns.name)
   }
 
-  error(frame: Frame, netns: Netns, type: number, code: number): void {
+  error(frame: Frame, _netns: Netns, type: number, code: number): void {
     const { bytes, network, transport: at } = frame
     const local = ipv4.source(bytes, network)
     const remote = ipv4.destination(bytes, network)
@@ -75,7 +71,6 @@ export class TcpTransport implements Transport {
     if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) shrink(connection)
     else fail(connection, type, code)
     connection.tell()
-    void netns
   }
 
   /** A segment of no connection. False: nobody wants it, and its sender was told. */

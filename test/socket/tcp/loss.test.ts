@@ -41,7 +41,7 @@ test('SYNs go again after about a second each, four times, then ever later, and 
   }
   pair.run(150_000)
   const seconds = pair.times.map((time) => Math.floor((time - pair.times[0]) / 1000))
-  expect(seconds).toEqual([0, 1, 2, 3, 4, 5, 7, 11, 19, 36, 69])
+  expect(seconds).toEqual([0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 69])
   expect(error).toBe('ETIMEDOUT')
 })
 
@@ -98,7 +98,7 @@ test('a lost last segment is sent again after a time-out of 200 ms', () => {
   expect(pair.times[1] - pair.times[0]).toBeLessThan(212)
   expect(pair.said()).toEqual(['> P. 1:101 ack 1 win 507', '> P. 1:101 ack 1 win 507', '< . 1 ack 101 win 502'])
   expect((server as TcpSocket | null)?.readable).toBe(100)
-  expect(socket.info()).toMatchObject({ resent: 1, bytesResent: 100, bytesAcked: 101 - 0, unacked: 0, cwnd: 2 })
+  expect(socket.info()).toMatchObject({ resent: 1, bytesResent: 100, bytesAcked: 101, unacked: 0, cwnd: 2 })
 })
 
 test('a segment lost in the middle is sent again at the third duplicate, which carry SACK blocks', () => {
@@ -121,6 +121,8 @@ test('a segment lost in the middle is sent again at the third duplicate, which c
     '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:6991>',
     '> . 1399:2797 ack 1 win 507',
     '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:8001>',
+    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:8002>',
+    '< . 1 ack 8002 win 461',
     '< F. 1 ack 8002 win 502',
     '> . 8002 ack 2 win 507',
   ])

@@ -1,0 +1,180 @@
+/**
+ * The networks of the workloads, out of the same devices, namespaces and rules as every podwire world. Every cable
+ * has a delay, so that every hop is an event; ARP is warm.
+ *
+ *   W1 bridge    A ── br0 ── B
+ *   W2 route     A ── router ── B
+ *   W3 service   A ── cni0 (br_netfilter, kube-proxy) ── B        A calls 10.96.0.10:53, B serves 8053
+ *   W4 overlay   A ── cni0/flannel.1 ── switch ── flannel.1/cni0 ── B   the same call, through VXLAN
+ */
+import { kubeProxyRules } from '../src/kube/proxy-rules.ts'
+import { Bridge } from '../src/link/bridge.ts'
+import type { NetDevice } from '../src/link/device.ts'
+import { Veth } from '../src/link/veth.ts'
+import { World } from '../src/link/world.ts'
+import { installBridgeFilter } from '../src/net/br-netfilter.ts'
+import { Netns } from '../src/net/netns.ts'
+import { route } from '../src/net/route.ts'
+import { MICROSECOND } from '../src/sim/scheduler.ts'
+import { VxlanDevice } from '../src/tunnel/vxlan.ts'
+import { type Mac, parseCidr, parseIpv4 } from '../src/wire/address.ts'
+
+export const VIP = '10.96.0.10'
+export const SERVICE_PORT = 53
+export const BACKEND_PORT = 8053
+
+const CABLE = { delay: MICROSECOND }
+const ANYWHERE = parseCidr('0.0.0.0/0')
+
+/** Two end points and what lies between them. */
+export interface Network {
+  readonly world: World
+  readonly a: Netns
+  readonly b: Netns
+  readonly aDevice: NetDevice
+  readonly bDevice: NetDevice
+  /** The MAC that A's and B's frames are sent to. */
+  readonly aNextHop: Mac
+  readonly bNextHop: Mac
+  /** Whom A calls, and at which port; the answer comes from B. */
+  readonly target: string
+  readonly targetPort: number
+  readonly backend: string
+}
+
+function mac(last: number): Mac {
+  return Uint8Array.of(2, 0, 0, 0, 0, last)
+}
+
+/** A namespace with eth0; the cable's far end is free. */
+function station(world: World, name: string, address: string, own: Mac, far: string, farMac: Mac, mtu = 1500) {
+  const netns = new Netns(world, name)
+  const [eth0, other] = Veth.pair(world, 'eth0', own, far, farMac, CABLE)
+  eth0.mtu = mtu
+  other.mtu = mtu
+  netns.adopt(eth0)
+  netns.addAddress(eth0, parseIpv4(address), 24)
+  netns.setUp(eth0)
+  return { netns, eth0, other }
+}
+
+export function bridge(): Network {
+  const world = new World(1)
+  const a = station(world, 'a', '10.1.0.1', mac(1), 'va', mac(17))
+  const b = station(world, 'b', '10.1.0.2', mac(2), 'vb', mac(18))
+  const middle = new Netns(world, 'br')
+  const br0 = new Bridge(world, 'br0', mac(33))
+  middle.adopt(br0)
+  middle.setUp(br0)
+  for (const port of [a.other, b.other]) {
+    middle.adopt(port)
+    br0.attach(port)
+    middle.setUp(port)
+  }
+  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  return { ...ends, aNextHop: mac(2), bNextHop: mac(1), target: '10.1.0.2', targetPort: 9, backend: '10.1.0.2' }
+}
+
+export function routed(): Network {
+  const world = new World(1)
+  const a = station(world, 'a', '10.1.0.1', mac(1), 'va', mac(17))
+  const b = station(world, 'b', '10.2.0.1', mac(2), 'vb', mac(18))
+  const router = new Netns(world, 'r')
+  router.sysctl.set('net.ipv4.ip_forward', '1')
+  for (const [port, address] of [[a.other, '10.1.0.254'], [b.other, '10.2.0.254']] as const) {
+    router.adopt(port)
+    router.addAddress(port, parseIpv4(address), 24)
+    router.setUp(port)
+  }
+  a.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.1.0.254'), device: a.eth0 }))
+  b.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.2.0.254'), device: b.eth0 }))
+  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  return { ...ends, aNextHop: mac(17), bNextHop: mac(18), target: '10.2.0.1', targetPort: 9, backend: '10.2.0.1' }
+}
+
+/** A Kubernetes node with cni0 and kube-proxy's rules for one Service. */
+function node(world: World, number: number, backend: string, mtu: number): { netns: Netns; cni0: Bridge } {
+  const netns = new Netns(world, `n${number}`)
+  netns.sysctl.set('net.ipv4.ip_forward', '1')
+  const cni0 = new Bridge(world, 'cni0', mac(32 + number))
+  cni0.mtu = mtu
+  installBridgeFilter(netns, cni0)
+  netns.adopt(cni0)
+  netns.addAddress(cni0, parseIpv4(`10.244.${number}.1`), 24)
+  netns.setUp(cni0)
+  netns.netfilter.restore(serviceRules(backend))
+  return { netns, cni0 }
+}
+
+/** What kube-proxy writes for this one Service. */
+function serviceRules(backend: string): string {
+  const endpoints = [{ address: backend, port: BACKEND_PORT, local: true }]
+  const common = { namespace: 'ns', name: 'svc0', portName: 'p', clusterIP: VIP, port: SERVICE_PORT, endpoints }
+  const services = [
+    { ...common, protocol: 'UDP' as const },
+    { ...common, portName: 'q', protocol: 'TCP' as const },
+  ]
+  return kubeProxyRules(services, { clusterCIDR: '10.244.0.0/16' })
+}
+
+function plug(at: { netns: Netns; cni0: Bridge }, port: Veth): void {
+  at.netns.adopt(port)
+  at.cni0.attach(port).hairpin = true
+  at.netns.setUp(port)
+}
+
+export function service(): Network {
+  const world = new World(1)
+  const a = station(world, 'a', '10.244.1.2', mac(1), 'va', mac(17))
+  const b = station(world, 'b', '10.244.1.3', mac(2), 'vb', mac(18))
+  const n1 = node(world, 1, '10.244.1.3', 1500)
+  for (const end of [a, b]) {
+    plug(n1, end.other)
+    end.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.244.1.1'), device: end.eth0 }))
+  }
+  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  // B answers the client itself: they share the bridge.
+  const called = { target: VIP, targetPort: SERVICE_PORT, backend: '10.244.1.3' }
+  return { ...ends, aNextHop: mac(33), bNextHop: mac(1), ...called }
+}
+
+export function overlay(): Network {
+  const world = new World(1)
+  const underlay = new Netns(world, 'ul')
+  const br0 = new Bridge(world, 'br0', mac(60))
+  underlay.adopt(br0)
+  underlay.setUp(br0)
+  const pods = [
+    station(world, 'a', '10.244.1.2', mac(1), 'va', mac(17), 1450),
+    station(world, 'b', '10.244.2.2', mac(2), 'vb', mac(18), 1450),
+  ]
+  for (const [i, pod] of pods.entries()) {
+    const number = i + 1
+    const peer = 2 - i
+    const { netns, cni0 } = node(world, number, '10.244.2.2', 1450)
+    plug({ netns, cni0 }, pod.other)
+    pod.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(`10.244.${number}.1`), device: pod.eth0 }))
+    const [eth0, port] = Veth.pair(world, 'eth0', mac(48 + number), `u${number}`, mac(64 + number), CABLE)
+    netns.adopt(eth0)
+    underlay.adopt(port)
+    br0.attach(port)
+    underlay.setUp(port)
+    const local = parseIpv4(`192.168.50.${number}`)
+    netns.addAddress(eth0, local, 24)
+    netns.setUp(eth0)
+    const options = { netns, vni: 1, local, device: eth0, port: 8472, learning: false }
+    const flannel = new VxlanDevice(world, 'flannel.1', mac(80 + number), options)
+    netns.adopt(flannel)
+    netns.addAddress(flannel, parseIpv4(`10.244.${number}.0`), 32, null)
+    netns.setUp(flannel)
+    const remote = parseCidr(`10.244.${peer}.0/24`)
+    netns.main.add(route({ destination: remote, gateway: remote.network, device: flannel, onlink: true }))
+    netns.neighbours.add(flannel, remote.network, mac(80 + peer), 'PERMANENT')
+    flannel.fdb.add(mac(80 + peer), parseIpv4(`192.168.50.${peer}`))
+  }
+  const [a, b] = pods
+  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  const called = { target: VIP, targetPort: SERVICE_PORT, backend: '10.244.2.2' }
+  return { ...ends, aNextHop: mac(33), bNextHop: mac(34), ...called }
+}
+

@@ -1,0 +1,98 @@
+/**
+ * `npm run bench`: the workloads W1 to W5 as a table. `npm run --silent bench -- W4 64 [SECONDS]`: one of them, as
+ * one JSON line {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}.
+ */
+import { bytesPerFrame } from './allocation.ts'
+import { bridge, type Network, overlay, routed, service } from './networks.ts'
+import { Traffic } from './traffic.ts'
+import { bulk } from './tcp.ts'
+
+interface Workload {
+  readonly name: string
+  readonly build: () => Network
+  readonly answers: boolean
+  /** Cables that one frame crosses. */
+  readonly cables: number
+}
+
+const workloads: Readonly<Record<string, Workload>> = {
+  W1: { name: 'bridge', build: bridge, answers: false, cables: 2 },
+  W2: { name: 'route', build: routed, answers: false, cables: 2 },
+  W3: { name: 'service', build: service, answers: true, cables: 2 },
+  W4: { name: 'overlay', build: overlay, answers: true, cables: 4 },
+}
+const sizes = [64, 1450]
+
+export interface Result {
+  readonly peer: 'podwire'
+  readonly workload: string
+  readonly variant: string
+  readonly frame: number
+  readonly frames: number
+  readonly seconds: number
+  readonly fps: number
+  readonly cpu_s: number
+  readonly gbps?: number
+}
+
+/** Runs one workload for about this many seconds, after warming up. */
+function measure(name: string, size: number, seconds: number): Result {
+  const workload = workloads[name]
+  const traffic = new Traffic(workload.build(), size, workload.answers)
+  const warmUntil = performance.now() + 600
+  while (performance.now() < warmUntil) traffic.batch()
+  const before = traffic.received
+  const cpu = process.cpuUsage()
+  const began = performance.now()
+  while (performance.now() - began < seconds * 1000) for (let i = 0; i < 20; i++) traffic.batch()
+  const elapsed = (performance.now() - began) / 1000
+  const used = process.cpuUsage(cpu)
+  const frames = traffic.received - before
+  if (traffic.bad > 0 || frames === 0) throw new Error(`${name}: ${traffic.bad} wrong frames, ${frames} right ones`)
+  const cpuSeconds = (used.user + used.system) / 1e6
+  return {
+    peer: 'podwire',
+    workload: name,
+    variant: 'hop',
+    frame: size,
+    frames,
+    seconds: round(elapsed),
+    fps: Math.round(frames / elapsed),
+    cpu_s: round(cpuSeconds),
+  }
+}
+
+function round(value: number): number {
+  return Math.round(value * 10_000) / 10_000
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const [only, size, seconds = '1'] = args
+  if (only !== undefined) {
+    const result = only === 'W5' ? bulk(Number(seconds)) : measure(only, Number(size ?? 64), Number(seconds))
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+    return
+  }
+  process.stdout.write('workload      frame  frames/CPU-s  ns/frame  ns/hop  bytes/frame\n')
+  for (const [name, workload] of Object.entries(workloads)) {
+    for (const frame of sizes) {
+      const result = measure(name, frame, 1)
+      const rate = result.frames / result.cpu_s
+      const allocated = await bytesPerFrame(new Traffic(workload.build(), frame, workload.answers))
+      const cells = [
+        `${name} ${workload.name}`.padEnd(12),
+        String(frame).padStart(6),
+        `${(rate / 1e6).toFixed(2)}M`.padStart(13),
+        (1e9 / rate).toFixed(0).padStart(9),
+        (1e9 / rate / workload.cables).toFixed(0).padStart(7),
+        allocated.toFixed(2).padStart(12),
+      ]
+      process.stdout.write(`${cells.join(' ')}\n`)
+    }
+  }
+  const tcp = bulk(1)
+  const rate = `${(tcp.frames / tcp.cpu_s / 1e6).toFixed(2)}M`
+  process.stdout.write(`W5 tcp         1464 ${rate.padStart(13)}   goodput ${tcp.gbps?.toFixed(2)} Gbit/s\n`)
+}
+
+await main(process.argv.slice(2))

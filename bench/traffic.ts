@@ -1,0 +1,142 @@
+/**
+ * UDP traffic for the workloads: template frames are injected at an end point's device, cross the whole network hop
+ * by hop, and are checked and counted where the other end point would take them. Requests and answers take turns
+ * where conntrack must see both.
+ */
+import type { NetDevice, Receiver } from '../src/link/device.ts'
+import { HEADROOM, type Frame } from '../src/link/frame.ts'
+import type { World } from '../src/link/world.ts'
+import { type Ipv4, type Mac, parseIpv4, sameMac } from '../src/wire/address.ts'
+import * as ethernet from '../src/wire/ethernet.ts'
+import * as ipv4 from '../src/wire/ipv4.ts'
+import * as udp from '../src/wire/udp.ts'
+import type { Network } from './networks.ts'
+
+/** Frames in flight together, as a socket's batch of 64. */
+const BATCH = 64
+const CLIENT_PORT = 40_000
+
+/** Takes the place of an end point's stack: a frame counts only if it is the right one, whole and for this station. */
+class Sink implements Receiver {
+  received = 0
+  bad = 0
+  readonly #world: World
+  readonly #stack: Receiver
+  readonly #address: Ipv4
+  readonly #port: number
+
+  /** `stack` goes on taking what is not IPv4: ARP keeps being answered. */
+  constructor(world: World, stack: Receiver, address: string, port: number) {
+    this.#world = world
+    this.#stack = stack
+    this.#address = parseIpv4(address)
+    this.#port = port
+  }
+
+  receive(frame: Frame, from: NetDevice): void {
+    const { bytes, start } = frame
+    if (ethernet.type(bytes, start) !== ethernet.ETH_P_IP) return this.#stack.receive(frame, from)
+    const at = start + ethernet.HEADER
+    const right =
+      sameMac(bytes, start, from.mac, 0) &&
+      ipv4.valid(bytes, at, frame.end) &&
+      ipv4.destination(bytes, at) === this.#address &&
+      udp.destinationPort(bytes, at + ipv4.HEADER) === this.#port
+    if (right) this.received++
+    else this.bad++
+    this.#world.frames.consume(frame)
+  }
+}
+
+/** One direction: a template that is copied into a fresh frame each time. */
+class Source {
+  readonly #world: World
+  readonly #device: NetDevice
+  readonly #template: Uint8Array
+  readonly #length: number
+
+  constructor(world: World, device: NetDevice, to: Mac, source: string, destination: string, ports: [number, number], size: number) {
+    this.#world = world
+    this.#device = device
+    this.#length = size
+    const bytes = new Uint8Array(size)
+    const at = ethernet.HEADER
+    const transport = at + ipv4.HEADER
+    ethernet.write(bytes, 0, to, device.mac, ethernet.ETH_P_IP)
+    for (let i = transport + udp.HEADER; i < size; i++) bytes[i] = i * 7
+    const from = parseIpv4(source)
+    const towards = parseIpv4(destination)
+    udp.write(bytes, transport, size, from, towards, ports[0], ports[1])
+    ipv4.write(bytes, at, size - at, from, towards, ipv4.IPPROTO_UDP, 64, 0, 1, ipv4.DF)
+    this.#template = bytes
+  }
+
+  send(): void {
+    const frame = this.#world.frames.take()
+    frame.bytes.set(this.#template, HEADROOM)
+    frame.end = HEADROOM + this.#length
+    // As a socket would: this checksum was computed in this world.
+    frame.summed = true
+    this.#device.send(frame)
+  }
+}
+
+export class Traffic {
+  readonly network: Network
+  readonly #there: Source
+  readonly #back: Source | null
+  readonly #atB: Sink
+  readonly #atA: Sink
+
+  /** `size`: bytes of an Ethernet frame. `answers`: B answers every request. */
+  constructor(network: Network, size: number, answers: boolean) {
+    this.network = network
+    const { world, aDevice, bDevice, target, targetPort, backend } = network
+    const client = addressOf(network)
+    const backendPort = answers ? 8053 : targetPort
+    warm(network, backend)
+    this.#there = new Source(world, aDevice, network.aNextHop, client, target, [CLIENT_PORT, targetPort], size)
+    this.#back = answers
+      ? new Source(world, bDevice, network.bNextHop, backend, client, [backendPort, CLIENT_PORT], size)
+      : null
+    this.#atB = new Sink(world, network.b, backend, backendPort)
+    this.#atA = new Sink(world, network.a, client, CLIENT_PORT)
+    bDevice.receiver = this.#atB
+    aDevice.receiver = this.#atA
+  }
+
+  get received(): number {
+    return this.#atA.received + this.#atB.received
+  }
+
+  get bad(): number {
+    return this.#atA.bad + this.#atB.bad
+  }
+
+  /** One batch there and, where there are answers, one back; returns when all have arrived. */
+  batch(): void {
+    const { scheduler } = this.network.world
+    for (let i = 0; i < BATCH; i++) this.#there.send()
+    scheduler.run(scheduler.now + 1_000_000)
+    if (this.#back === null) return
+    for (let i = 0; i < BATCH; i++) this.#back.send()
+    scheduler.run(scheduler.now + 1_000_000)
+  }
+}
+
+function addressOf(network: Network): string {
+  const own = network.a.addressesOf(network.aDevice)[0].address
+  return `${own >>> 24}.${(own >>> 16) & 255}.${(own >>> 8) & 255}.${own & 255}`
+}
+
+/** ARP everywhere on the way, by a datagram that really goes. */
+function warm(network: Network, backend: string): void {
+  const { world, a } = network
+  const frame = world.frames.take()
+  const source = a.addressesOf(network.aDevice)[0].address
+  const destination = parseIpv4(backend)
+  frame.end = frame.start + udp.HEADER + 8
+  udp.write(frame.bytes, frame.start, frame.end, source, destination, 7, 7)
+  a.send(frame, source, destination, ipv4.IPPROTO_UDP, 64, 0, 1, 0)
+  world.scheduler.run(world.scheduler.now + 50_000_000)
+}

@@ -1,0 +1,142 @@
+/**
+ * `npm run linux:play -- SCENARIO_DIR OUT_DIR [--seed N]`: plays a lab that was recorded from a real Linux kernel
+ * and writes what podwire captures, prints and ends up with, in the same files, for comparison.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Capture } from '../capture/capture.ts'
+import { PcapWriter } from '../capture/pcap-writer.ts'
+import type { Running } from '../host/process.ts'
+import { MILLISECOND, SECOND } from '../sim/scheduler.ts'
+import { type Lab, type LabCommands, type LabStep, notModelled } from './lab-file.ts'
+import { LabWorld } from './lab-world.ts'
+
+const EPOCH = 1_767_225_600
+/** Between the end of one command and the next. */
+const PAUSE = 200 * MILLISECOND
+
+const MACHINE_STATE = [
+  'ip -d link',
+  'ip addr',
+  'ip route',
+  'ip route show table all',
+  'ip neigh',
+  'bridge fdb show',
+  'bridge link',
+  'bridge -d link',
+  'ss -tan',
+  'ss -tani',
+  'ss -uan',
+  'conntrack -L',
+  'cat /proc/net/nf_conntrack',
+  'iptables-save -c',
+  'ip rule',
+  'cat /proc/net/snmp',
+]
+const POD_STATE = MACHINE_STATE.filter((command) => !/^(bridge (-d )?link|iptables-save)/.test(command))
+
+class Player {
+  readonly #lab: LabWorld
+  readonly #out: string
+  readonly #background: Promise<void>[] = []
+
+  constructor(lab: LabWorld, out: string) {
+    this.#lab = lab
+    this.#out = out
+  }
+
+  async play(commands: LabCommands): Promise<void> {
+    const early = (step: LabStep) => step.kind === 'server' || step.kind === 'wire'
+    for (const step of commands.steps.filter(early)) await this.#step(step)
+    await this.#lab.runner.runFor(100 * MILLISECOND)
+    await this.#state('before')
+    const capture = new Capture(this.#lab.world, EPOCH)
+    this.#lab.capture(capture, commands.captured)
+    for (const step of commands.steps.filter((each) => !early(each))) await this.#step(step)
+    await this.#state('after')
+    mkdirSync(join(this.#out, 'pcap'), { recursive: true })
+    const recorded = new Map(capture.interfaces().map((each) => [each.name, each]))
+    for (const name of commands.captured) {
+      writeFileSync(join(this.#out, 'pcap', `${name}.pcap`), recorded.get(name)?.pcap() ?? new PcapWriter().file())
+    }
+  }
+
+  async #step(step: LabStep): Promise<void> {
+    const { runner } = this.#lab
+    if (step.kind === 'server') return void this.#start(step, step.run ?? '')
+    if (step.kind === 'wire') return this.#lab.impair(step.at ?? '', step.delay_ms ?? 0, step.rules ?? {})
+    if (step.run !== undefined) {
+      await runner.until(this.#start(step, step.run))
+      return runner.runFor(PAUSE)
+    }
+    if (step.spawn !== undefined) {
+      this.#background.push(this.#start(step, step.spawn))
+      return
+    }
+    if (step.sleep !== undefined) return runner.runFor(step.sleep * SECOND)
+    if (step.join !== undefined) {
+      for (const running of this.#background.splice(0)) await runner.until(running)
+      return
+    }
+    if (step.delpod !== undefined) return this.#lab.deletePod(step.delpod)
+    if (step.addpod !== undefined) return this.#lab.startPod(step.addpod)
+    if (step.services !== undefined) return this.#lab.loadRules(step.services)
+    throw new Error(`podwire: the step ${JSON.stringify(step)} is not modelled`)
+  }
+
+  /** Starts a command; its output file is written when it ends. */
+  async #start(step: LabStep, line: string): Promise<void> {
+    const place = this.#lab.places.get(step.at ?? '')
+    if (place === undefined) throw new Error(`the lab has no place ${step.at}`)
+    let said = ''
+    const keep = (text: string) => {
+      said += text
+    }
+    const running: Running = place.shell(line, { out: keep, err: keep })
+    const code = await running.exit
+    if (step.out === undefined) return
+    mkdirSync(join(this.#out, 'out'), { recursive: true })
+    writeFileSync(join(this.#out, 'out', step.out), `$ ${line}\n${said}[exit ${code}]\n`)
+  }
+
+  async #state(when: 'before' | 'after'): Promise<void> {
+    const folder = join(this.#out, 'state', when)
+    mkdirSync(folder, { recursive: true })
+    for (const [name, place] of this.#lab.places) {
+      if (name === 'sw') continue
+      let text = ''
+      const keep = (said: string) => {
+        text += said
+      }
+      const node = this.#lab.lab.nodes.some((each) => each.name === name)
+      for (const command of node ? MACHINE_STATE : POD_STATE) {
+        text += `$ ${command}\n`
+        await this.#lab.runner.until(place.shell(command, { out: keep, err: keep }).exit)
+        text += '\n'
+      }
+      writeFileSync(join(folder, `${name}.txt`), text)
+    }
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const at = args.indexOf('--seed')
+  const seed = at < 0 ? 1 : Number(args[at + 1])
+  const [scenario, out] = args.filter((_, i) => at < 0 || (i !== at && i !== at + 1))
+  if (scenario === undefined || out === undefined || !Number.isInteger(seed)) {
+    process.stderr.write('usage: npm run linux:play -- SCENARIO_DIR OUT_DIR [--seed N]\n')
+    return 2
+  }
+  const lab = JSON.parse(readFileSync(join(scenario, 'lab.json'), 'utf8')) as Lab
+  const commands = JSON.parse(readFileSync(join(scenario, 'commands.json'), 'utf8')) as LabCommands
+  const refusal = notModelled(lab)
+  if (refusal !== null) {
+    process.stderr.write(`${refusal}\n`)
+    return 2
+  }
+  const world = await LabWorld.build(lab, seed)
+  await new Player(world, out).play(commands)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))
