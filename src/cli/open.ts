@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative } from 'node:path'
 import { Lab } from '../topology/lab.ts'
-import { loadTopology } from '../topology/load.ts'
+import { type FileAccess, loadTopology } from '../topology/load.ts'
 import { TopologyError } from '../topology/problem.ts'
 import type { TopologyFile } from '../topology/schema.ts'
 import type { CaptureFormat } from './captures.ts'
@@ -20,14 +20,11 @@ export function readTopology(file: string): TopologyFile {
     const problem = { file, position: null, path: '', found: `there is no file ${file}`, expected: 'a topology file (YAML)' }
     throw new TopologyError([problem], () => null)
   }
-  return loadTopology(file, readFileSync(file, 'utf8'))
+  return loadTopology(file, readFileSync(file, 'utf8'), disk(file))
 }
 
 /** Files are looked for beside the topology first, then from where the command was typed. */
-export function disk(topologyFile: string): {
-  readFile: (path: string) => string | null
-  listFolder: (path: string) => readonly string[] | null
-} {
+export function disk(topologyFile: string): FileAccess {
   const find = (path: string): string | null => {
     const beside = isAbsolute(path) ? path : join(dirname(topologyFile), path)
     if (existsSync(beside)) return beside

@@ -53,7 +53,8 @@ function backendOf(service: Service, pod: Pod): Backend {
 function portsOf(service: Service, pod: Pod): EndpointPort[] {
   const found: EndpointPort[] = []
   for (const port of service.spec.ports ?? []) {
-    const number = typeof port.targetPort === 'number' ? port.targetPort : namedPort(pod, port.targetPort, port.protocol)
+    const number =
+      typeof port.targetPort === 'number' ? port.targetPort : namedPort(pod, port.targetPort, port.protocol)
     if (number === null) continue
     found.push({
       ...(port.name ? { name: port.name } : {}),

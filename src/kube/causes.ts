@@ -31,7 +31,10 @@ export class Causes {
   /** The value, when there is one, must be one of these. */
   oneOf(field: string, value: unknown, allowed: readonly string[]): void {
     if (value === undefined || value === null || value === '' || allowed.includes(value as string)) return
-    const list = [...allowed].sort().map((item) => JSON.stringify(item)).join(', ')
+    const list = [...allowed]
+      .sort()
+      .map((item) => JSON.stringify(item))
+      .join(', ')
     this.add(field, `Unsupported value: ${goText(value)}: supported values: ${list}`)
   }
 }
@@ -40,7 +43,9 @@ export class Causes {
 export function goText(value: unknown): string {
   if (Array.isArray(value)) return `[]string{${value.map(goText).join(', ')}}`
   if (!isMap(value)) return JSON.stringify(value) ?? 'null'
-  const pairs = Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${goText(value[key])}`)
+  const pairs = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${goText(value[key])}`)
   return `map[string]string{${pairs.join(', ')}}`
 }
 

@@ -25,7 +25,7 @@ import { StoreRecords } from './coredns-records.ts'
 import { checkDisjoint, PlanError, PodCidrs, ServiceAddresses } from './ipam.ts'
 import type { KubectlCluster } from './kubectl/api.ts'
 import { annotated, difference, LAST_APPLIED, threeWay } from './kubectl/merge.ts'
-import { JOIN, NODE_GRACE } from './latency.ts'
+import { CONTROLLER, JOIN, NODE_GRACE } from './latency.ts'
 import { parseManifests } from './manifest.ts'
 import { KubeNode } from './node.ts'
 import type { KubeObject, Pod } from './objects.ts'
@@ -37,7 +37,15 @@ import { PodScheduler } from './scheduler.ts'
 import { ServiceAllocator } from './service-allocator.ts'
 import { Store } from './store.ts'
 import { SystemImages } from './system-images.ts'
-import { apiService, coreDnsDeployment, daemonSets, dnsService, namespaces, staticPods, VERSION } from './system-objects.ts'
+import {
+  apiService,
+  coreDnsDeployment,
+  daemonSets,
+  dnsService,
+  namespaces,
+  staticPods,
+  VERSION,
+} from './system-objects.ts'
 
 export interface ClusterMachine {
   /** Has its underlay device and address already; its name is the node's. */
@@ -115,7 +123,9 @@ export class Cluster {
   async ready(): Promise<void> {
     const settled = () => {
       const pods = this.store.list<Pod>('Pod')
-      return this.store.list('Node').length === this.nodes.size && pods.length >= this.#systemPods && pods.every(isReady)
+      return (
+        this.store.list('Node').length === this.nodes.size && pods.length >= this.#systemPods && pods.every(isReady)
+      )
     }
     if (!(await this.until(settled, 120 * SECOND))) throw new Error('podwire bug: the cluster does not become ready')
   }
@@ -217,7 +227,7 @@ export class Cluster {
     if (machines.length === 0) throw new PlanError('a cluster needs at least one node')
     const cidrs = new PodCidrs(clusterCIDR)
     const system = new SystemImages(coreDns({ records: this.#records(options), clusterDomain: dns.domain }))
-    const images = { find: (reference: string) => catalogue.find(reference) ?? system.find(reference) }
+    const images = { find: (reference: string) => system.find(reference) ?? catalogue.find(reference) }
     const anyone = machines.some((machine) => machine.controlPlane === true)
     const leads = (machine: ClusterMachine, i: number) => (anyone ? machine.controlPlane === true : i === 0)
     const workers = machines.some((machine, i) => !leads(machine, i))
@@ -249,7 +259,10 @@ export class Cluster {
   #records(options: ClusterOptions): StoreRecords {
     const upstream = new Map<string, Ipv4[]>()
     for (const [name, value] of Object.entries(options.dns?.upstream ?? {})) {
-      upstream.set(name.toLowerCase(), [value].flat().map((text) => parseIpv4(text)))
+      upstream.set(
+        name.toLowerCase(),
+        [value].flat().map((text) => parseIpv4(text)),
+      )
     }
     const { clock } = this.store
     return new StoreRecords(this.store, {
@@ -263,7 +276,12 @@ export class Cluster {
     const { store, world } = this
     for (const namespace of namespaces()) store.create(namespace)
     const first = formatIpv4(nth(parseCidr(serviceCIDR), 1))
-    for (const object of apiService(first, this.#controlPlane.map((node) => node.ip))) store.create(object)
+    this.#keep(
+      apiService(
+        first,
+        this.#controlPlane.map((node) => node.ip),
+      ),
+    )
     store.create(dnsService(dnsAddress))
     for (const set of daemonSets()) store.create(set)
     for (const node of this.#controlPlane) {
@@ -273,6 +291,23 @@ export class Cluster {
     store.create(coreDnsDeployment())
     world.scheduler.call(JOIN, () => {
       for (const node of this.nodes.values()) if (!node.controlPlane) node.join()
+    })
+  }
+
+  /** The API server's own Service: whoever deletes it gets it back. */
+  #keep(objects: readonly KubeObject[]): void {
+    const { store, world } = this
+    const restore = () => {
+      for (const object of objects) {
+        const { namespace, name } = object.metadata
+        if (store.get(object.kind, namespace ?? null, name) === null) store.create(structuredClone(object))
+      }
+    }
+    restore()
+    store.listen('Service', ({ type, object: { metadata } }) => {
+      const { namespace, name } = objects[0].metadata
+      if (type !== 'DELETED' || metadata.namespace !== namespace || metadata.name !== name) return
+      world.scheduler.call(10 * CONTROLLER, restore)
     })
   }
 

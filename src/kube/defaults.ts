@@ -125,8 +125,10 @@ function tolerateTroubledNodes(spec: unknown): void {
   fill(spec, { serviceAccount: spec.serviceAccountName })
   const tolerations = spec.tolerations as JsonMap[]
   for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
-    const covered = (t: JsonMap) => (t.key === key || t.key === undefined) && (t.effect === 'NoExecute' || t.effect === undefined)
-    if (!tolerations.some(covered)) tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 })
+    const covered = (t: JsonMap) =>
+      (t.key === key || t.key === undefined) && (t.effect === 'NoExecute' || t.effect === undefined)
+    if (!tolerations.some(covered))
+      tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 })
   }
 }
 

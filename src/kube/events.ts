@@ -67,7 +67,14 @@ export class EventRecorder {
     this.#expire(namespace)
   }
 
-  #same(namespace: string, about: KubeObject, type: string, reason: string, message: string, fieldPath?: string): KubeEvent | null {
+  #same(
+    namespace: string,
+    about: KubeObject,
+    type: string,
+    reason: string,
+    message: string,
+    fieldPath?: string,
+  ): KubeEvent | null {
     const matches = (event: KubeEvent) =>
       event.involvedObject.uid === about.metadata.uid &&
       event.involvedObject.fieldPath === fieldPath &&

@@ -4,7 +4,17 @@
  */
 import { IPv4CidrRange, IPv4Prefix } from 'ip-num'
 import type { Random } from '../sim/random.ts'
-import { type Cidr, compareIpv4, contains, formatCidr, formatIpv4, type Ipv4, nth, parseCidr, tryParseIpv4 } from '../wire/address.ts'
+import {
+  type Cidr,
+  compareIpv4,
+  contains,
+  formatCidr,
+  formatIpv4,
+  type Ipv4,
+  nth,
+  parseCidr,
+  tryParseIpv4,
+} from '../wire/address.ts'
 
 /** An address plan that cannot work; the message is for the person who wrote it. */
 export class PlanError extends Error {
@@ -48,7 +58,8 @@ export class PodCidrs {
     if (nodePrefix < prefix || nodePrefix > 30) {
       throw new PlanError(`podCIDR ${cluster} cannot be split into /${nodePrefix} networks for nodes`)
     }
-    if (nodePrefix - prefix > 12) throw new PlanError(`podCIDR ${cluster} has more than 4096 /${nodePrefix} networks: take a longer prefix`)
+    if (nodePrefix - prefix > 12)
+      throw new PlanError(`podCIDR ${cluster} has more than 4096 /${nodePrefix} networks: take a longer prefix`)
     this.#cluster = cluster
     const parts = nodePrefix === prefix ? [parsed] : parsed.splitInto(IPv4Prefix.fromNumber(BigInt(nodePrefix)))
     this.#parts = parts.map((part) => part.toCidrString())
@@ -59,7 +70,9 @@ export class PodCidrs {
     if (wanted === null) {
       const free = this.#parts.find((part) => !this.#overlaps(part))
       if (free === undefined) {
-        throw new PlanError(`podCIDR ${this.#cluster} is exhausted: all ${this.#parts.length} networks are taken, none is left for node ${node}`)
+        throw new PlanError(
+          `podCIDR ${this.#cluster} is exhausted: all ${this.#parts.length} networks are taken, none is left for node ${node}`,
+        )
       }
       this.#taken.add(free)
       return free
@@ -103,7 +116,8 @@ export class ServiceAddresses {
       return `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatCidr(this.#cidr)}`
     }
     const holder = this.#taken.get(ip)
-    if (holder !== undefined && holder !== owner) return `failed to allocate IP ${address}: provided IP is already allocated`
+    if (holder !== undefined && holder !== owner)
+      return `failed to allocate IP ${address}: provided IP is already allocated`
     this.#taken.set(ip, owner)
     return null
   }

@@ -20,7 +20,10 @@ export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (!isMap(value)) return JSON.stringify(value) ?? 'null'
   const keys = Object.keys(value).filter((key) => value[key] !== undefined)
-  return `{${keys.sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`
+  return `{${keys
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`)
+    .join(',')}}`
 }
 
 /** Makes it unchangeable to the last leaf, and returns it. */

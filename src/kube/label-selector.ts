@@ -1,9 +1,11 @@
 /** Label selectors of workloads, Services and nodes. */
-import type { LabelExpression, Labels, LabelSelector } from './objects.ts'
+import type { LabelExpression, LabelSelector, Labels } from './objects.ts'
 
 /** An empty selector matches everything, as metav1.LabelSelector does. */
 export function selects(selector: LabelSelector, labels: Labels | undefined): boolean {
-  return hasLabels(labels, selector.matchLabels ?? {}) && (selector.matchExpressions ?? []).every((e) => holds(e, labels))
+  return (
+    hasLabels(labels, selector.matchLabels ?? {}) && (selector.matchExpressions ?? []).every((e) => holds(e, labels))
+  )
 }
 
 /** Does it carry all of these? */

@@ -4,12 +4,12 @@
  * Every error says where it stands and what was expected. Unknown fields are the API server's business (store.ts);
  * `strict` finds them here too, with their positions, for files that podwire itself is given.
  */
-import { isMap as isYamlMap, isScalar, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments } from 'yaml'
+import { isScalar, isSeq, isMap as isYamlMap, LineCounter, parseAllDocuments, type Node as YamlNode } from 'yaml'
 import { isMap, type JsonMap } from './json.ts'
 import { KINDS } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
-import { inspect, siblings } from './schema-shape.ts'
 import { SCHEMAS } from './schema.ts'
+import { inspect, siblings } from './schema-shape.ts'
 
 export interface ManifestProblem {
   readonly file: string
@@ -91,7 +91,10 @@ class Source {
   #open(node: YamlNode, value: unknown, found: KubeObject[]): void {
     const start = node.range?.[0] ?? 0
     if (!isMap(value)) {
-      this.#fail(start, 'a manifest is a map with apiVersion, kind and metadata', { found: describe(value), expected: 'a map' })
+      this.#fail(start, 'a manifest is a map with apiVersion, kind and metadata', {
+        found: describe(value),
+        expected: 'a map',
+      })
     }
     for (const name of ['apiVersion', 'kind']) {
       if (typeof value[name] === 'string' && value[name] !== '') continue
@@ -123,7 +126,11 @@ class Source {
     }
     const near = nearest(kind, [...KINDS.keys()])
     const expected = `one of ${[...KINDS.values()].map((info) => `${info.kind} (${info.apiVersion})`).join(', ')}`
-    this.#fail(at, message, { found: kind, expected, ...(near === null ? {} : { suggestion: `did you mean ${near}?` }) })
+    this.#fail(at, message, {
+      found: kind,
+      expected,
+      ...(near === null ? {} : { suggestion: `did you mean ${near}?` }),
+    })
   }
 
   #checkMetadata(node: YamlNode, value: JsonMap): void {

@@ -49,7 +49,8 @@ export function checkLabelValue(text: string): string | null {
 export function checkLabelKey(key: string): string | null {
   const slash = key.indexOf('/')
   const name = key.slice(slash + 1)
-  if (slash >= 0 && !subdomain.test(key.slice(0, slash))) return `prefix part ${checkSubdomain(key.slice(0, slash)) ?? ''}`
+  if (slash >= 0 && !subdomain.test(key.slice(0, slash)))
+    return `prefix part ${checkSubdomain(key.slice(0, slash)) ?? ''}`
   if (name.length > 63) return `name part ${tooLong(63)}`
   if (qualified.test(name)) return null
   return `name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${QUALIFIED}')`

@@ -56,7 +56,13 @@ export class KubeNode {
     this.machine = machine
     const underlay = deviceWith(machine, address)
     const clusterCidr = parseCidr(clusterCIDR)
-    const cniNode: CniNode = { name: this.name, netns: machine.netns, podCidr: parseCidr(podCIDR), internalIp: address, underlay }
+    const cniNode: CniNode = {
+      name: this.name,
+      netns: machine.netns,
+      podCidr: parseCidr(podCIDR),
+      internalIp: address,
+      underlay,
+    }
     this.flannel = new Flannel(cniNode, { clusterCidr, backend: options.backend })
     this.cni = new BridgePlugin(cniNode, { clusterCidr, mtu: this.flannel.mtu })
     this.runtime = new ContainerRuntime(machine, this.cni, options.images, store.clock)
@@ -127,7 +133,13 @@ export class KubeNode {
 
   #status(): Node['status'] {
     const now = this.#store.clock.text()
-    const capacity = { cpu: '2', 'ephemeral-storage': '20470Mi', 'hugepages-2Mi': '0', memory: '4014836Ki', pods: '110' }
+    const capacity = {
+      cpu: '2',
+      'ephemeral-storage': '20470Mi',
+      'hugepages-2Mi': '0',
+      memory: '4014836Ki',
+      pods: '110',
+    }
     const id = this.machine.world.random.hex(32)
     return {
       addresses: [
@@ -170,8 +182,18 @@ const CONDITIONS: readonly Condition[] = [
     reason: 'KubeletHasSufficientMemory',
     message: 'kubelet has sufficient memory available',
   },
-  { type: 'DiskPressure', status: 'False', reason: 'KubeletHasNoDiskPressure', message: 'kubelet has no disk pressure' },
-  { type: 'PIDPressure', status: 'False', reason: 'KubeletHasSufficientPID', message: 'kubelet has sufficient PID available' },
+  {
+    type: 'DiskPressure',
+    status: 'False',
+    reason: 'KubeletHasNoDiskPressure',
+    message: 'kubelet has no disk pressure',
+  },
+  {
+    type: 'PIDPressure',
+    status: 'False',
+    reason: 'KubeletHasSufficientPID',
+    message: 'kubelet has sufficient PID available',
+  },
   { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' },
 ]
 

@@ -126,7 +126,13 @@ export interface EnvVar {
 }
 
 export interface Probe {
-  httpGet?: { path?: string; port: number | string; host?: string; scheme?: string; httpHeaders?: { name: string; value: string }[] }
+  httpGet?: {
+    path?: string
+    port: number | string
+    host?: string
+    scheme?: string
+    httpHeaders?: { name: string; value: string }[]
+  }
   tcpSocket?: { port: number | string; host?: string }
   exec?: { command?: string[] }
   initialDelaySeconds?: number
@@ -295,10 +301,13 @@ export interface ServicePortSpec {
 }
 
 export interface TargetRef {
+  apiVersion?: string
   kind: string
   namespace?: string
   name: string
   uid?: string
+  resourceVersion?: string
+  fieldPath?: string
 }
 
 export interface EndpointAddress {
@@ -378,15 +387,7 @@ export interface ConfigMap extends KubeObject {
 
 export interface KubeEvent extends KubeObject {
   kind: 'Event'
-  involvedObject: {
-    kind: string
-    namespace?: string
-    name: string
-    uid?: string
-    apiVersion?: string
-    resourceVersion?: string
-    fieldPath?: string
-  }
+  involvedObject: TargetRef
   reason: string
   message: string
   source: { component?: string; host?: string }

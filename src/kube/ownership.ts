@@ -26,7 +26,9 @@ export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
 
 /** Failed and succeeded pods, and those on their way out, do not count as replicas. */
 export function isActive(pod: Pod): boolean {
-  return pod.metadata.deletionTimestamp === undefined && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
+  return (
+    pod.metadata.deletionTimestamp === undefined && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
+  )
 }
 
 export function isReady(pod: Pod): boolean {
@@ -43,7 +45,12 @@ export function readySince(pod: Pod): string | null {
  * The objects of a kind that the owner controls after claiming: orphans that the selector matches are adopted, own
  * ones that it no longer matches are released.
  */
-export function claim<T extends KubeObject>(store: Store, owner: KubeObject, selector: LabelSelector, kind: string): T[] {
+export function claim<T extends KubeObject>(
+  store: Store,
+  owner: KubeObject,
+  selector: LabelSelector,
+  kind: string,
+): T[] {
   const claimed: T[] = []
   for (const object of store.list<T>(kind, owner.metadata.namespace ?? null)) {
     const controller = controllerOf(object)
@@ -51,7 +58,11 @@ export function claim<T extends KubeObject>(store: Store, owner: KubeObject, sel
     if (controller !== null && controller.uid !== owner.metadata.uid) continue
     if (controller !== null && matches) claimed.push(object)
     else if (controller !== null) release(store, object, owner)
-    else if (matches && object.metadata.deletionTimestamp === undefined && owner.metadata.deletionTimestamp === undefined) {
+    else if (
+      matches &&
+      object.metadata.deletionTimestamp === undefined &&
+      owner.metadata.deletionTimestamp === undefined
+    ) {
       const adopted = store.modify<T>(object, ({ metadata }) => {
         metadata.ownerReferences = [...(metadata.ownerReferences ?? []), controllerReference(owner)]
       })

@@ -110,7 +110,11 @@ function reorder(field: string, items: readonly unknown[], order: readonly unkno
 // ── JSON patch ───────────────────────────────────────────────────────
 
 function jsonPatch(document: unknown, operations: unknown): unknown {
-  if (!Array.isArray(operations)) throw new ApiError('BadRequest', 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
+  if (!Array.isArray(operations))
+    throw new ApiError(
+      'BadRequest',
+      'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
+    )
   const root: JsonMap = { document }
   for (const operation of operations) {
     if (!isMap(operation) || typeof operation.path !== 'string') {

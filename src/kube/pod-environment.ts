@@ -30,7 +30,8 @@ export function resolvConf(pod: Pod, dns: DnsSettings, node: string): string {
     searches = []
     options = []
   }
-  for (const server of dnsConfig?.nameservers ?? []) if (!nameservers.includes(server)) nameservers = [...nameservers, server]
+  for (const server of dnsConfig?.nameservers ?? [])
+    if (!nameservers.includes(server)) nameservers = [...nameservers, server]
   for (const search of dnsConfig?.searches ?? []) if (!searches.includes(search)) searches = [...searches, search]
   for (const { name, value } of dnsConfig?.options ?? []) {
     const text = value === undefined ? name : `${name}:${value}`

@@ -1,6 +1,7 @@
 /** The status that a kubelet reports for a pod. */
-import { fullReference } from './image-reference.ts'
+
 import type { ContainerSlot } from './container-slot.ts'
+import { fullReference } from './image-reference.ts'
 import type { Condition, ContainerStatus, Pod, PodStatus } from './objects.ts'
 import type { Clock } from './timestamp.ts'
 
@@ -27,7 +28,8 @@ export function podPhase({ pod, init, main }: PodView): NonNullable<PodStatus['p
 }
 
 export function podStatus(view: PodView, clock: Clock): PodStatus {
-  const { pod, init, main, podIp, hostIp } = view
+  const { pod, init, main, hostIp } = view
+  const podIp = reportedIp(view)
   const phase = podPhase(view)
   const finished = phase === 'Succeeded' || phase === 'Failed'
   const initialized = init.every((slot) => slot.succeeded)
@@ -62,6 +64,16 @@ export function podStatus(view: PodView, clock: Clock): PodStatus {
     containerStatuses: main.map((slot) => containerStatus(slot, clock)).sort((a, b) => (a.name < b.name ? -1 : 1)),
     qosClass: pod.status.qosClass ?? 'BestEffort',
   }
+}
+
+/**
+ * The kubelet reports a pod's address when it looks again after its first containers were started or failed, not
+ * while it is busy pulling their images: until then `kubectl get` shows `<none>`.
+ */
+function reportedIp({ pod, init, main, podIp }: PodView): string | null {
+  const begun = (slot: ContainerSlot) =>
+    slot.current !== null || !['ContainerCreating', 'PodInitializing'].includes(slot.waiting.reason)
+  return pod.spec.hostNetwork === true || [...init, ...main].some(begun) ? podIp : null
 }
 
 function isReady(slot: ContainerSlot): boolean {

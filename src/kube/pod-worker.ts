@@ -144,7 +144,8 @@ export class PodWorker {
 
   #makeSandbox(): void {
     const { runtime, dns, events } = this.#context
-    const hostname = this.pod.spec.hostNetwork === true ? runtime.machine.name : (this.pod.spec.hostname ?? this.pod.metadata.name)
+    const hostname =
+      this.pod.spec.hostNetwork === true ? runtime.machine.name : (this.pod.spec.hostname ?? this.pod.metadata.name)
     try {
       this.sandbox = runtime.runSandbox(this.pod, hostname.slice(0, 63))
     } catch (error) {

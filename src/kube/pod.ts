@@ -36,7 +36,10 @@ export class PodSandbox implements CniSandbox {
   network: CniResult | null = null
   ready = true
 
-  constructor(machine: Machine, fields: Pick<PodSandbox, 'id' | 'namespace' | 'name' | 'uid' | 'hostname' | 'netns' | 'netnsName'>) {
+  constructor(
+    machine: Machine,
+    fields: Pick<PodSandbox, 'id' | 'namespace' | 'name' | 'uid' | 'hostname' | 'netns' | 'netnsName'>,
+  ) {
     this.machine = machine
     this.id = fields.id
     this.namespace = fields.namespace
@@ -136,7 +139,12 @@ export class Container {
     }
     this.state = 'Running'
     const write = (text: string) => this.log.write(text)
-    const running = this.place.spawn(argv, { out: write, err: write, tty, ...(this.input === null ? {} : { stdin: this.input }) })
+    const running = this.place.spawn(argv, {
+      out: write,
+      err: write,
+      tty,
+      ...(this.input === null ? {} : { stdin: this.input }),
+    })
     this.process = running.process
     this.exit = running.exit
     // What the program does before its first real wait is done before time moves on.

@@ -112,17 +112,25 @@ export class Prober {
         stream.close()
         return { ok: true, sentence: '' }
       }
-      if (tryParseIpv4(host) === null) return { ok: false, sentence: `podwire: probing the name ${host} is not modelled` }
+      if (tryParseIpv4(host) === null)
+        return { ok: false, sentence: `podwire: probing the name ${host} is not modelled` }
       const target = httpGet.path ?? '/'
-      const headers = [['User-Agent', 'kube-probe/1.32'], ['Accept', '*/*'], ['Connection', 'close']] as const
+      const headers = [
+        ['User-Agent', 'kube-probe/1.32'],
+        ['Accept', '*/*'],
+        ['Connection', 'close'],
+      ] as const
       const own = (httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value] as const)
       const url = { host, port, target, authority: `${host}:${port}` }
       const { status } = await exchange(self, url, { headers: [...headers, ...own], timeout })
       return { ok: status >= 200 && status < 400, sentence: `HTTP probe failed with statuscode: ${status}` }
     } catch (error) {
       if (error instanceof Killed) throw error
-      const get = httpGet === undefined ? '' : `Get "http://${host}:${port}${httpGet.path ?? '/'}": `
-      return { ok: false, sentence: `${get}dial tcp ${host}:${port}: ${reason(error)}` }
+      const target = `${host}:${port}`
+      if (httpGet === undefined) return { ok: false, sentence: `dial tcp ${target}: ${reason(error)}` }
+      const get = `Get "http://${target}${httpGet.path ?? '/'}"`
+      if (error instanceof HttpFailure && error.message === TIMED_OUT) return { ok: false, sentence: `${get}: ${LATE}` }
+      return { ok: false, sentence: `${get}: dial tcp ${target}: ${reason(error)}` }
     }
   }
 
@@ -146,9 +154,12 @@ export class Prober {
   }
 }
 
+const TIMED_OUT = new TimedOut().message
+const LATE = 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+
+/** In the words of Go's net package. */
 function reason(error: unknown): string {
   if (error instanceof TimedOut) return 'i/o timeout'
-  if (error instanceof SocketError) return `connect: ${error.message.toLowerCase()}`
-  if (error instanceof HttpFailure) return error.message
+  if (error instanceof SocketError || error instanceof HttpFailure) return `connect: ${error.message.toLowerCase()}`
   throw error
 }

@@ -274,7 +274,8 @@ class Portal {
       }
     }
     for (const target of targets) {
-      if (target.pinned) this.#rules.add('nat', `${to(target)} -m statistic --mode random --probability 1.0 -j ${target.chain}`)
+      if (target.pinned)
+        this.#rules.add('nat', `${to(target)} -m statistic --mode random --probability 1.0 -j ${target.chain}`)
     }
     targets.forEach((target, i) => {
       const left = targets.length - i

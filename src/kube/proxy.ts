@@ -2,8 +2,9 @@
  * kube-proxy on one node, iptables mode: watches Services and EndpointSlices, writes the rules anew when something
  * has changed, and forgets UDP flows that would go on to endpoints that are gone.
  */
-import type { Flow } from '../netfilter/flow.ts'
+
 import type { Netns } from '../net/netns.ts'
+import type { Flow } from '../netfilter/flow.ts'
 import { type Scheduler, Timer } from '../sim/scheduler.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import { SERVICE_NAME } from './controllers/endpointslice.ts'

@@ -1,6 +1,7 @@
 /** The kubelet's streams: exec, attach, logs. What `kubectl exec` reaches. */
-import type { Io, Running } from '../host/process.ts'
+
 import type { TextPipe } from '../host/input.ts'
+import type { Io, Running } from '../host/process.ts'
 import { ApiError } from './api-error.ts'
 import type { KubeNode } from './node.ts'
 import type { Pod } from './objects.ts'
@@ -82,7 +83,13 @@ export class Remote {
   }
 
   /** Text as it is written, until the container ends. Returns the end of the following. */
-  follow(namespace: string, name: string, container: string | null, write: (text: string) => void, ended: () => void): () => void {
+  follow(
+    namespace: string,
+    name: string,
+    container: string | null,
+    write: (text: string) => void,
+    ended: () => void,
+  ): () => void {
     return this.#logged(namespace, name, container, false).log.follow({ write, ended })
   }
 
@@ -96,7 +103,8 @@ export class Remote {
   #containerName(pod: Pod, wanted: string | null): string {
     const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((container) => container.name)
     const name = wanted ?? all[0]
-    if (!all.includes(name)) throw new ApiError('BadRequest', `container ${name} is not valid for pod ${pod.metadata.name}`)
+    if (!all.includes(name))
+      throw new ApiError('BadRequest', `container ${name} is not valid for pod ${pod.metadata.name}`)
     return name
   }
 
@@ -105,7 +113,10 @@ export class Remote {
     const container = this.#containerName(pod, wanted)
     if (pod.spec.nodeName === undefined) throw new ApiError('BadRequest', `pod ${name} does not have a host assigned`)
     if (pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') {
-      throw new ApiError('BadRequest', `cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)
+      throw new ApiError(
+        'BadRequest',
+        `cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`,
+      )
     }
     const running = this.sandbox(namespace, name)?.running(container) ?? null
     if (running !== null) return running
@@ -125,7 +136,7 @@ export class Remote {
     const status = pod.status.containerStatuses?.find((each) => each.name === container)
     const reason = status?.state.waiting?.reason ?? 'ContainerCreating'
     const why: Readonly<Record<string, string>> = {
-      ErrImagePull: 'image can\'t be pulled',
+      ErrImagePull: "image can't be pulled",
       ImagePullBackOff: 'trying and failing to pull image',
     }
     const text = Object.hasOwn(why, reason) ? why[reason] : reason

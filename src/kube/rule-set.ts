@@ -35,7 +35,11 @@ export class RuleSet {
 
   /** Everything, for iptables-restore: built-in chains too. */
   text(): string {
-    return this.#write((table) => BUILT_IN[table].map((chain) => `:${chain} ACCEPT [0:0]`), () => true, () => [])
+    return this.#write(
+      (table) => BUILT_IN[table].map((chain) => `:${chain} ACCEPT [0:0]`),
+      () => true,
+      () => [],
+    )
   }
 
   /**

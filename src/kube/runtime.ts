@@ -86,17 +86,19 @@ export class ContainerRuntime implements CriRuntime {
   }
 
   criSandboxes(): CriSandbox[] {
-    const all = [...this.sandboxes.values()].map((sandbox): CriSandbox => ({
-      id: sandbox.id,
-      createdAt: sandbox.createdAt,
-      ready: sandbox.ready,
-      name: sandbox.name,
-      namespace: sandbox.namespace,
-      uid: sandbox.uid,
-      attempt: 0,
-      netns: sandbox.netnsName === null ? null : `/var/run/netns/${sandbox.netnsName}`,
-      ip: sandbox.network === null ? '' : formatIpv4(sandbox.network.address),
-    }))
+    const all = [...this.sandboxes.values()].map(
+      (sandbox): CriSandbox => ({
+        id: sandbox.id,
+        createdAt: sandbox.createdAt,
+        ready: sandbox.ready,
+        name: sandbox.name,
+        namespace: sandbox.namespace,
+        uid: sandbox.uid,
+        attempt: 0,
+        netns: sandbox.netnsName === null ? null : `/var/run/netns/${sandbox.netnsName}`,
+        ip: sandbox.network === null ? '' : formatIpv4(sandbox.network.address),
+      }),
+    )
     return all.sort((a, b) => b.createdAt - a.createdAt)
   }
 

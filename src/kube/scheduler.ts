@@ -44,7 +44,8 @@ export class PodScheduler {
     const owner = controllerOf(pod)?.uid
     const pods = this.#store.list<Pod>('Pod').filter(isActive)
     const on = (node: Node) => pods.filter((other) => other.spec.nodeName === node.metadata.name)
-    const siblings = (node: Node) => on(node).filter((o) => owner !== undefined && controllerOf(o)?.uid === owner).length
+    const siblings = (node: Node) =>
+      on(node).filter((o) => owner !== undefined && controllerOf(o)?.uid === owner).length
     const score = (node: Node) => [siblings(node), on(node).length] as const
     return nodes.reduce((best, node) => {
       const [a, b] = [score(best), score(node)]

@@ -118,7 +118,8 @@ function walk(shape: Shape, value: unknown, at: Place, findings: Findings): void
   } else if (!isMap(value)) {
     wrongType(shape, value, at, findings)
   } else if ('map' in shape) {
-    for (const [key, item] of Object.entries(value)) walk(shape.map, item, { ...at, path: `${at.path}.${key}` }, findings)
+    for (const [key, item] of Object.entries(value))
+      walk(shape.map, item, { ...at, path: `${at.path}.${key}` }, findings)
   } else {
     for (const [key, item] of Object.entries(value)) {
       const path = at.path === '' ? key : `${at.path}.${key}`

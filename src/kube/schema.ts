@@ -33,7 +33,9 @@ const metadata = struct('ObjectMeta', {
   managedFields: 'any',
 })
 
-const expression = list(struct('LabelSelectorRequirement', { key: 'string', operator: 'string', values: list('string') }))
+const expression = list(
+  struct('LabelSelectorRequirement', { key: 'string', operator: 'string', values: list('string') }),
+)
 const labelSelector = struct('LabelSelector', { matchLabels: text, matchExpressions: expression })
 
 function keyed(go: string, more: Readonly<Record<string, Shape>>): Struct {
@@ -94,7 +96,11 @@ const container = struct('Container', {
       secretRef: unmodelled(keyed('SecretEnvSource', {})),
     }),
   ),
-  resources: struct('ResourceRequirements', { limits: map('quantity'), requests: map('quantity'), claims: unmodelled() }),
+  resources: struct('ResourceRequirements', {
+    limits: map('quantity'),
+    requests: map('quantity'),
+    claims: unmodelled(),
+  }),
   resizePolicy: 'any',
   restartPolicy: unmodelled('string'),
   readinessProbe: probe,
@@ -111,7 +117,9 @@ const container = struct('Container', {
   volumeMounts: unmodelled(),
 })
 
-const nodeExpressions = list(struct('NodeSelectorRequirement', { key: 'string', operator: 'string', values: list('string') }))
+const nodeExpressions = list(
+  struct('NodeSelectorRequirement', { key: 'string', operator: 'string', values: list('string') }),
+)
 
 const podSpec = struct('PodSpec', {
   containers: list(container),
@@ -311,7 +319,12 @@ export const SCHEMAS: ReadonlyMap<string, Struct> = new Map(
       status: 'any',
     }),
     kind('ReplicaSet', {
-      spec: struct('ReplicaSetSpec', { replicas: 'int32', selector: labelSelector, template, minReadySeconds: 'int32' }),
+      spec: struct('ReplicaSetSpec', {
+        replicas: 'int32',
+        selector: labelSelector,
+        template,
+        minReadySeconds: 'int32',
+      }),
       status: 'any',
     }),
     kind('DaemonSet', {

@@ -1,10 +1,11 @@
 /** Admission of Services: ClusterIPs and node ports, taken when a Service is stored and freed when it goes. */
+
+import type { Random } from '../sim/random.ts'
 import { ApiError } from './api-error.ts'
+import { goText } from './causes.ts'
 import { NodePorts, type ServiceAddresses } from './ipam.ts'
 import type { Service } from './objects.ts'
 import type { Store } from './store.ts'
-import { goText } from './causes.ts'
-import type { Random } from '../sim/random.ts'
 
 export class ServiceAllocator {
   readonly #addresses: ServiceAddresses
@@ -23,7 +24,13 @@ export class ServiceAllocator {
     const owner = ownerOf(service)
     if (service.spec.type === 'ExternalName') {
       if (old?.spec.clusterIP) this.#addresses.release(old.spec.clusterIP, owner)
-      for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy'] as const) {
+      for (const field of [
+        'clusterIP',
+        'clusterIPs',
+        'ipFamilies',
+        'ipFamilyPolicy',
+        'internalTrafficPolicy',
+      ] as const) {
         delete service.spec[field]
       }
     } else this.#clusterIp(service, old, owner)
@@ -51,7 +58,8 @@ export class ServiceAllocator {
 
   #nodePorts(service: Service, old: Service | null, owner: string): void {
     const { spec } = service
-    const wanted = spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
+    const wanted =
+      spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
     const exposed = spec.type === 'NodePort' || spec.type === 'LoadBalancer'
     const ports = spec.ports ?? []
     if (!exposed) {
@@ -86,7 +94,8 @@ export class ServiceAllocator {
 
   #refuse(service: Service, field: string, value: string, why: string): never {
     const owner = ownerOf(service)
-    if (service.metadata.uid === undefined && service.spec.clusterIP) this.#addresses.release(service.spec.clusterIP, owner)
+    if (service.metadata.uid === undefined && service.spec.clusterIP)
+      this.#addresses.release(service.spec.clusterIP, owner)
     const cause = { field, message: `Invalid value: ${value}: ${why}` }
     throw ApiError.invalid('Service', service.metadata.name, [cause])
   }

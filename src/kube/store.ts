@@ -13,8 +13,8 @@ import { equal, freeze } from './json.ts'
 import { KINDS, type KindInfo } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
 import { type PatchType, patched } from './patch.ts'
-import { inspect } from './schema-shape.ts'
 import { SCHEMAS } from './schema.ts'
+import { inspect } from './schema-shape.ts'
 import { Clock } from './timestamp.ts'
 import { validate } from './validation.ts'
 
@@ -87,6 +87,7 @@ export class Store {
     const info = this.#info(wanted.kind)
     const object = this.#prepared(wanted, info)
     const { metadata } = object
+    this.#warn(object, null)
     if (info.namespaced) this.#checkNamespace(metadata.namespace as string, info, metadata.name)
     setDefaults(object)
     validate(object, null)
@@ -106,6 +107,7 @@ export class Store {
     const object = this.#prepared(wanted, info)
     const old = this.#existing(info.kind, object.metadata.namespace ?? null, object.metadata.name)
     this.#checkVersion(object, old)
+    this.#warn(object, old)
     if ('status' in old) object.status = structuredClone(old.status)
     this.#keepIdentity(object, old)
     setDefaults(object)
@@ -202,7 +204,10 @@ export class Store {
   #info(kind: string): KindInfo {
     const info = KINDS.get(kind)
     if (info !== undefined) return info
-    throw new ApiError('NotModelled', `podwire: kind ${kind} is not modelled (modelled: ${[...KINDS.keys()].join(', ')})`)
+    throw new ApiError(
+      'NotModelled',
+      `podwire: kind ${kind} is not modelled (modelled: ${[...KINDS.keys()].join(', ')})`,
+    )
   }
 
   #of(kind: string): Map<string, KubeObject> {
@@ -250,10 +255,16 @@ export class Store {
       const fields = findings.unknown.map((field) => `unknown field "${field}"`).join(', ')
       throw new ApiError('BadRequest', `${refusal}strict decoding error: ${fields}`)
     }
-    // What a controller makes repeats what its template already said.
-    if (this.onWarning === null || object.metadata?.ownerReferences !== undefined) return
-    for (const field of findings.unmodelled) {
-      this.onWarning(`podwire: ${field} of ${info.kind} "${object.metadata?.name}" is not modelled: it has no effect`)
+  }
+
+  /** Fields without effect that are new. What a controller makes repeats what its template already said. */
+  #warn(object: KubeObject, old: KubeObject | null): void {
+    const schema = SCHEMAS.get(object.kind)
+    if (this.onWarning === null || schema === undefined || object.metadata.ownerReferences !== undefined) return
+    const before = old === null ? [] : inspect(schema, old).unmodelled
+    for (const field of inspect(schema, object).unmodelled) {
+      if (before.includes(field)) continue
+      this.onWarning(`podwire: ${field} of ${object.kind} "${object.metadata.name}" is not modelled: it has no effect`)
     }
   }
 
@@ -281,7 +292,10 @@ export class Store {
   }
 
   #grace(pod: KubeObject, options: DeleteOptions): number {
-    const { spec, status } = pod as { spec?: { nodeName?: string; terminationGracePeriodSeconds?: number }; status?: { phase?: string } }
+    const { spec, status } = pod as {
+      spec?: { nodeName?: string; terminationGracePeriodSeconds?: number }
+      status?: { phase?: string }
+    }
     if (!spec?.nodeName || status?.phase === 'Succeeded' || status?.phase === 'Failed') return 0
     return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30
   }
@@ -298,7 +312,8 @@ export class Store {
 
   /** Objects that this one owns. */
   #dependants(owner: KubeObject): KubeObject[] {
-    const owned = (object: KubeObject) => object.metadata.ownerReferences?.some((r) => r.uid === owner.metadata.uid) ?? false
+    const owned = (object: KubeObject) =>
+      object.metadata.ownerReferences?.some((r) => r.uid === owner.metadata.uid) ?? false
     return [...KINDS.keys()].flatMap((kind) => this.list(kind, null, owned))
   }
 

@@ -1,6 +1,17 @@
 /** The objects of a fresh kubeadm cluster with flannel: namespaces, Services, and the pods that run it. */
-import type { ContainerSpec, DaemonSet, Deployment, Endpoints, EndpointSlice, KubeObject, Node, Pod, Service } from './objects.ts'
+
 import { SERVICE_NAME, SKIP_MIRROR } from './controllers/endpointslice.ts'
+import type {
+  ContainerSpec,
+  DaemonSet,
+  Deployment,
+  EndpointSlice,
+  Endpoints,
+  KubeObject,
+  Node,
+  Pod,
+  Service,
+} from './objects.ts'
 import { API_PORT } from './system-images.ts'
 
 /** What kubectl and the nodes report. */
@@ -43,7 +54,9 @@ export function apiService(clusterIP: string, addresses: readonly string[]): Kub
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: { ...metadata, labels: { [SKIP_MIRROR]: 'true' } },
-    subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports: [{ name: 'https', port: API_PORT, protocol: 'TCP' }] }],
+    subsets: [
+      { addresses: addresses.map((ip) => ({ ip })), ports: [{ name: 'https', port: API_PORT, protocol: 'TCP' }] },
+    ],
   }
   const slice: EndpointSlice = {
     apiVersion: 'discovery.k8s.io/v1',
@@ -78,7 +91,12 @@ export function dnsService(clusterIP: string): KubeObject {
   }
 }
 
-function container(name: string, image: string, command: readonly string[], more: Partial<ContainerSpec> = {}): ContainerSpec {
+function container(
+  name: string,
+  image: string,
+  command: readonly string[],
+  more: Partial<ContainerSpec> = {},
+): ContainerSpec {
   return { name, image, imagePullPolicy: 'IfNotPresent', command: [...command], ...more }
 }
 
@@ -115,10 +133,21 @@ export function coreDnsDeployment(): KubeObject {
       },
     },
   }
-  return { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'coredns', namespace: 'kube-system', labels }, spec }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'coredns', namespace: 'kube-system', labels },
+    spec,
+  }
 }
 
-function daemonSet(name: string, namespace: string, labels: Record<string, string>, template: ContainerSpec, priority: string): KubeObject {
+function daemonSet(
+  name: string,
+  namespace: string,
+  labels: Record<string, string>,
+  template: ContainerSpec,
+  priority: string,
+): KubeObject {
   const spec: Partial<DaemonSet['spec']> = {
     selector: { matchLabels: labels },
     template: {
@@ -139,7 +168,11 @@ export function daemonSets(): KubeObject[] {
     '/usr/local/bin/kube-proxy',
     '--config=/var/lib/kube-proxy/config.conf',
   ])
-  const flannel = container('kube-flannel', `ghcr.io/flannel-io/flannel:${FLANNEL}`, ['/opt/bin/flanneld', '--ip-masq', '--kube-subnet-mgr'])
+  const flannel = container('kube-flannel', `ghcr.io/flannel-io/flannel:${FLANNEL}`, [
+    '/opt/bin/flanneld',
+    '--ip-masq',
+    '--kube-subnet-mgr',
+  ])
   return [
     daemonSet('kube-proxy', 'kube-system', { 'k8s-app': 'kube-proxy' }, proxy, 'system-node-critical'),
     daemonSet('kube-flannel-ds', 'kube-flannel', { app: 'flannel' }, flannel, 'system-node-critical'),
@@ -151,26 +184,32 @@ export function staticPods(node: Node, ip: string): KubeObject[] {
   const name = node.metadata.name
   const parts: readonly (readonly [string, string, readonly string[]])[] = [
     ['etcd', `registry.k8s.io/etcd:${ETCD}`, [`--advertise-client-urls=https://${ip}:2379`]],
-    ['kube-apiserver', `registry.k8s.io/kube-apiserver:${VERSION}`, [`--advertise-address=${ip}`, `--secure-port=${API_PORT}`]],
+    [
+      'kube-apiserver',
+      `registry.k8s.io/kube-apiserver:${VERSION}`,
+      [`--advertise-address=${ip}`, `--secure-port=${API_PORT}`],
+    ],
     ['kube-controller-manager', `registry.k8s.io/kube-controller-manager:${VERSION}`, ['--leader-elect=true']],
     ['kube-scheduler', `registry.k8s.io/kube-scheduler:${VERSION}`, ['--leader-elect=true']],
   ]
-  return parts.map(([component, image, flags]): KubeObject => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: `${component}-${name}`,
-      namespace: 'kube-system',
-      labels: { component, tier: 'control-plane' },
-      annotations: { 'kubernetes.io/config.source': 'file' },
-      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid as string, controller: true }],
-    },
-    spec: {
-      containers: [container(component, image, [component, ...flags])],
-      hostNetwork: true,
-      nodeName: name,
-      priorityClassName: 'system-node-critical',
-      tolerations: [{ operator: 'Exists', effect: 'NoExecute' }],
-    } satisfies Partial<Pod['spec']>,
-  }))
+  return parts.map(
+    ([component, image, flags]): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: `${component}-${name}`,
+        namespace: 'kube-system',
+        labels: { component, tier: 'control-plane' },
+        annotations: { 'kubernetes.io/config.source': 'file' },
+        ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid as string, controller: true }],
+      },
+      spec: {
+        containers: [container(component, image, [component, ...flags])],
+        hostNetwork: true,
+        nodeName: name,
+        priorityClassName: 'system-node-critical',
+        tolerations: [{ operator: 'Exists', effect: 'NoExecute' }],
+      } satisfies Partial<Pod['spec']>,
+    }),
+  )
 }

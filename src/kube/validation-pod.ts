@@ -24,17 +24,28 @@ export function validatePodSpec(spec: unknown, at: string, causes: Causes, templ
   const restart = template ? ['Always'] : RESTART_POLICIES
   causes.oneOf(`${at}.restartPolicy`, spec.restartPolicy, restart)
   causes.oneOf(`${at}.dnsPolicy`, spec.dnsPolicy, DNS_POLICIES)
-  if (spec.dnsPolicy === 'None' && !(isMap(spec.dnsConfig) && items(spec.dnsConfig).length >= 0 && Array.isArray(spec.dnsConfig.nameservers))) {
-    causes.add(`${at}.dnsConfig.nameservers`, "Required value: must provide at least one DNS nameserver when `dnsPolicy` is None")
+  if (
+    spec.dnsPolicy === 'None' &&
+    !(isMap(spec.dnsConfig) && items(spec.dnsConfig).length >= 0 && Array.isArray(spec.dnsConfig.nameservers))
+  ) {
+    causes.add(
+      `${at}.dnsConfig.nameservers`,
+      'Required value: must provide at least one DNS nameserver when `dnsPolicy` is None',
+    )
   }
   const grace = spec.terminationGracePeriodSeconds
-  if (typeof grace === 'number' && grace < 0) causes.invalid(`${at}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0')
+  if (typeof grace === 'number' && grace < 0)
+    causes.invalid(`${at}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0')
   if (typeof spec.hostname === 'string') causes.check(`${at}.hostname`, spec.hostname, checkLabel)
   if (typeof spec.subdomain === 'string') causes.check(`${at}.subdomain`, spec.subdomain, checkLabel)
   if (typeof spec.nodeName === 'string') causes.check(`${at}.nodeName`, spec.nodeName, checkSubdomain)
   items(spec.hostAliases).forEach((alias, i) => {
     if (typeof alias.ip !== 'string' || tryParseIpv4(alias.ip) === null) {
-      causes.invalid(`${at}.hostAliases[${i}].ip`, alias.ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+      causes.invalid(
+        `${at}.hostAliases[${i}].ip`,
+        alias.ip,
+        'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      )
     }
   })
   items(spec.tolerations).forEach((toleration, i) => {
@@ -42,7 +53,7 @@ export function validatePodSpec(spec: unknown, at: string, causes: Causes, templ
     causes.oneOf(`${path}.operator`, toleration.operator, ['Equal', 'Exists'])
     causes.oneOf(`${path}.effect`, toleration.effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
     if (toleration.operator === 'Exists' && toleration.value) {
-      causes.invalid(`${path}.operator`, toleration, 'value must be empty when `operator` is \'Exists\'')
+      causes.invalid(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'")
     }
   })
 }
@@ -82,7 +93,8 @@ function validateContainer(container: JsonMap, at: string, causes: Causes, names
     if (!isMap(probe)) continue
     const handlers = ['httpGet', 'tcpSocket', 'exec', 'grpc'].filter((handler) => probe[handler] !== undefined)
     if (handlers.length === 0) causes.add(`${at}.${name}`, 'Required value: must specify a handler type')
-    if (handlers.length > 1) causes.add(`${at}.${name}.${handlers[1]}`, 'Forbidden: may not specify more than 1 handler type')
+    if (handlers.length > 1)
+      causes.add(`${at}.${name}.${handlers[1]}`, 'Forbidden: may not specify more than 1 handler type')
     if (name !== 'readinessProbe' && typeof probe.successThreshold === 'number' && probe.successThreshold !== 1) {
       causes.invalid(`${at}.${name}.successThreshold`, probe.successThreshold, 'must be 1')
     }

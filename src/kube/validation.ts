@@ -4,7 +4,15 @@ import { ApiError } from './api-error.ts'
 import { Causes, goSelector, goText } from './causes.ts'
 import { equal, isMap, type JsonMap } from './json.ts'
 import { selects } from './label-selector.ts'
-import { checkLabel, checkLabel1035, checkLabelKey, checkLabelValue, checkPort, checkPortName, checkSubdomain } from './names.ts'
+import {
+  checkLabel,
+  checkLabel1035,
+  checkLabelKey,
+  checkLabelValue,
+  checkPort,
+  checkPortName,
+  checkSubdomain,
+} from './names.ts'
 import type { KubeObject, LabelSelector } from './objects.ts'
 import { validatePodSpec } from './validation-pod.ts'
 
@@ -59,7 +67,10 @@ function workload(object: JsonMap, causes: Causes): void {
   validateLabels(labels, 'spec.template.metadata.labels', causes)
   if (isMap(selector) && !selects(selector as LabelSelector, labels as Record<string, string> | undefined)) {
     const shown = labels === undefined ? 'map[string]string(nil)' : goText(labels)
-    causes.add('spec.template.metadata.labels', `Invalid value: ${shown}: \`selector\` does not match template \`labels\``)
+    causes.add(
+      'spec.template.metadata.labels',
+      `Invalid value: ${shown}: \`selector\` does not match template \`labels\``,
+    )
   }
   if (typeof spec.replicas === 'number' && spec.replicas < 0) {
     causes.invalid('spec.replicas', spec.replicas, 'must be greater than or equal to 0')
@@ -77,7 +88,11 @@ function deployment(object: JsonMap, causes: Causes): void {
   }
   if (isMap(rollingUpdate) && Number.parseInt(String(rollingUpdate.maxSurge), 10) === 0) {
     if (Number.parseInt(String(rollingUpdate.maxUnavailable), 10) === 0) {
-      causes.invalid('spec.strategy.rollingUpdate.maxUnavailable', rollingUpdate.maxUnavailable, 'may not be 0 when `maxSurge` is 0')
+      causes.invalid(
+        'spec.strategy.rollingUpdate.maxUnavailable',
+        rollingUpdate.maxUnavailable,
+        'may not be 0 when `maxSurge` is 0',
+      )
     }
   }
 }
@@ -96,17 +111,33 @@ function service(object: JsonMap, causes: Causes): void {
     if (typeof spec.externalName !== 'string' || spec.externalName === '') causes.required('spec.externalName')
     else causes.check('spec.externalName', spec.externalName.replace(/\.$/, ''), checkSubdomain)
     if (spec.clusterIP && spec.clusterIP !== 'None') {
-      causes.add('spec.clusterIPs[0]', `Invalid value: ${goText([spec.clusterIP])}: may not be set for ExternalName services`)
+      causes.add(
+        'spec.clusterIPs[0]',
+        `Invalid value: ${goText([spec.clusterIP])}: may not be set for ExternalName services`,
+      )
     }
   } else if (ports.length === 0 && spec.clusterIP !== 'None') causes.required('spec.ports')
   if (spec.clusterIP === 'None' && (spec.type === 'NodePort' || spec.type === 'LoadBalancer')) {
     causes.add('spec.clusterIPs[0]', `Invalid value: "None": may not be set to 'None' for ${spec.type} services`)
   }
-  if (typeof spec.clusterIP === 'string' && spec.clusterIP !== '' && spec.clusterIP !== 'None' && tryParseIpv4(spec.clusterIP) === null) {
-    causes.invalid('spec.clusterIPs[0]', spec.clusterIP, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  if (
+    typeof spec.clusterIP === 'string' &&
+    spec.clusterIP !== '' &&
+    spec.clusterIP !== 'None' &&
+    tryParseIpv4(spec.clusterIP) === null
+  ) {
+    causes.invalid(
+      'spec.clusterIPs[0]',
+      spec.clusterIP,
+      'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    )
   }
   if (spec.externalTrafficPolicy !== undefined && (spec.type === 'ClusterIP' || spec.type === 'ExternalName')) {
-    causes.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services')
+    causes.invalid(
+      'spec.externalTrafficPolicy',
+      spec.externalTrafficPolicy,
+      'may only be set for externally-accessible services',
+    )
   }
   validateServicePorts(ports, spec.type, causes)
 }
@@ -141,7 +172,8 @@ function endpointAddress(address: unknown, at: string, causes: Causes): void {
   const parsed = typeof address === 'string' ? tryParseIpv4(address) : null
   if (parsed === null) {
     causes.invalid(at, address ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
-  } else if (parsed >>> 24 === 127) causes.invalid(at, address, 'may not be in the loopback range (127.0.0.0/8, ::1/128)')
+  } else if (parsed >>> 24 === 127)
+    causes.invalid(at, address, 'may not be in the loopback range (127.0.0.0/8, ::1/128)')
   else if (parsed === 0) causes.invalid(at, address, 'may not be unspecified (0.0.0.0 or ::)')
   else if (parsed >>> 28 === 14) {
     causes.invalid(at, address, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)')

@@ -81,9 +81,8 @@ export class NeighbourTable {
   #solicitor: Solicitor
   #where: string
   #byDevice = new Map<NetDevice, Map<number, Entry>>()
-  // The device of the last look-up: most frames of a namespace leave by few devices.
-  #lastDevice: NetDevice | null = null
-  #lastEntries: Map<number, Entry> | null = null
+  /** The entries that were used last, by a hash of device and address. */
+  #recent: (Entry | null)[] = new Array<Entry | null>(64).fill(null)
   #reachable: Nanos
 
   constructor(world: World, solicitor: Solicitor, where: string) {
@@ -125,7 +124,6 @@ export class NeighbourTable {
     if (entries === undefined) return
     for (const entry of [...entries.values()]) this.#end(entry)
     this.#byDevice.delete(device)
-    this.#lastDevice = null
   }
 
   /** Is the address known well enough to send to without asking? */
@@ -289,13 +287,12 @@ export class NeighbourTable {
   }
 
   #find(device: NetDevice, address: Ipv4): Entry | null {
-    if (device !== this.#lastDevice) {
-      const entries = this.#byDevice.get(device)
-      if (entries === undefined) return null
-      this.#lastDevice = device
-      this.#lastEntries = entries
-    }
-    return (this.#lastEntries as Map<number, Entry>).get(address) ?? null
+    const slot = (address ^ (address >>> 8) ^ device.index) & 63
+    const recent = this.#recent[slot]
+    if (recent !== null && recent.address === address && recent.device === device) return recent
+    const entry = this.#byDevice.get(device)?.get(address) ?? null
+    if (entry !== null) this.#recent[slot] = entry
+    return entry
   }
 
   #create(device: NetDevice, address: Ipv4): Entry {
@@ -312,6 +309,7 @@ export class NeighbourTable {
   #end(entry: Entry): void {
     this.#world.scheduler.cancel(entry.timer)
     this.#byDevice.get(entry.device)?.delete(entry.address)
+    this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
       const frame = entry.waiting.shift()
       if (frame !== null) this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)

@@ -76,6 +76,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   routeLocalnet = false
   #addresses: DeviceAddress[] = []
   #locals = new Set<number>()
+  /** Which hashes of addresses are ours at all: nearly every source on the way is told apart by this. */
+  #localHashes = new Uint8Array(256)
   #cache = new RouteCache()
   #pathMtus = new Map<number, PathMtu>()
   #nextIndex = 1
@@ -160,6 +162,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const own: DeviceAddress = { device, address, prefix, broadcast: brd, scope, secondary }
     this.#addresses.push(own)
     this.#locals.add(address)
+    this.#localHashes[hash8(address)] = 1
     const source = address
     const destination = cidrOf(address, 32)
     this.local.add(route({ type: 'local', destination, device, source, scope: 'host', protocol: 'kernel' }))
@@ -183,7 +186,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   isLocal(address: Ipv4): boolean {
-    return this.#locals.has(address) || isLoopback(address)
+    if (isLoopback(address)) return true
+    return this.#localHashes[hash8(address)] !== 0 && this.#locals.has(address)
   }
 
   addressOf(device: NetDevice): Ipv4 | null {
@@ -335,4 +339,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const destination = cidrOf(broadcastOf(network), 32)
     this.local.add(route({ type: 'broadcast', destination, device, source, scope: 'link', protocol: 'kernel' }))
   }
+}
+
+function hash8(address: Ipv4): number {
+  return (address ^ (address >>> 8) ^ (address >>> 16)) & 255
 }

@@ -9,7 +9,7 @@ import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
-import type { Table } from './chain.ts'
+import type { Chain, Table } from './chain.ts'
 import { iptables } from './command.ts'
 import { Conntrack, isReply } from './conntrack.ts'
 import type { Flow } from './flow.ts'
@@ -29,8 +29,12 @@ export { NetfilterError } from './error.ts'
 export { Hook, type TableName } from './hook.ts'
 export type { AddressType, NetfilterHost, RejectWith } from './host.ts'
 
+const none: (Chain | null)[] = [null, null, null, null, null]
+
 export class Netfilter {
   readonly name: string
+  /** False while nothing was ever configured: callers skip `run` altogether. */
+  active = false
   readonly rules = new Ruleset()
   readonly conntrack: Conntrack
   #world: World
@@ -39,9 +43,10 @@ export class Netfilter {
   #nat: Nat
   #traversal = new Traversal()
   #dirty = false
-  #active = false
   #tracking = false
   #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
+  /** The base chains that decide or count something, by hook; the many empty ones are not walked at all. */
+  #busy: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
 
   constructor(world: World, name: string, host: NetfilterHost) {
     this.#world = world
@@ -52,13 +57,8 @@ export class Netfilter {
     this.#packet = new Packet(world, host, this.#nat)
     this.rules.onChange = () => {
       this.#dirty = true
+      this.active = true
     }
-  }
-
-  /** False while nothing was ever configured: callers skip `run` altogether. */
-  get active(): boolean {
-    if (this.#dirty) this.#settle()
-    return this.#active
   }
 
   /** Does this namespace track connections? Only when a rule or a nat table needs it. */
@@ -81,7 +81,7 @@ export class Netfilter {
    * True: go on (addresses, ports and mark may have changed). False: the frame was dropped and given back.
    */
   run(hook: Hook, frame: Frame, input: NetDevice | null, output: NetDevice | null): boolean {
-    if (!this.active) return true
+    if (this.#dirty) this.#settle()
     const packet = this.#packet
     packet.load(hook, frame, input, output)
     const verdict = this.#ask(hook, packet)
@@ -114,39 +114,41 @@ export class Netfilter {
   }
 
   #ask(hook: Hook, packet: Packet): Verdict {
-    const tables = this.#tables
+    const { raw, mangle, filter } = this.#busy
+    const { nat } = this.#tables
+    const entering = hook === Hook.PREROUTING || hook === Hook.OUTPUT
     let verdict: Verdict = Verdict.ACCEPT
-    if (hook === Hook.PREROUTING || hook === Hook.OUTPUT) {
-      if (tables.raw !== null) verdict = this.#walk(tables.raw, hook, packet)
+    if (entering) {
+      if (raw[hook] !== null) verdict = this.#walk(raw[hook], packet)
       if (verdict !== Verdict.ACCEPT) return verdict
       if (this.#tracking && !this.conntrack.enter(packet)) return Verdict.DROP
-      packet.refresh()
     }
-    if (tables.mangle !== null) verdict = this.#walk(tables.mangle, hook, packet)
-    if (verdict !== Verdict.ACCEPT) return verdict
-    if (hook === Hook.PREROUTING || hook === Hook.OUTPUT) {
-      if (tables.nat !== null) verdict = this.#translate(tables.nat, hook, Manip.DESTINATION, packet)
+    if (mangle[hook] !== null) {
+      verdict = this.#walk(mangle[hook], packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
-    if (tables.filter !== null && hook !== Hook.PREROUTING && hook !== Hook.POSTROUTING) {
-      verdict = this.#walk(tables.filter, hook, packet)
+    if (entering && nat !== null) {
+      verdict = this.#translate(hook, Manip.DESTINATION, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+    }
+    if (filter[hook] !== null) {
+      verdict = this.#walk(filter[hook], packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (hook === Hook.INPUT || hook === Hook.POSTROUTING) {
-      if (tables.nat !== null) verdict = this.#translate(tables.nat, hook, Manip.SOURCE, packet)
+      if (nat !== null) verdict = this.#translate(hook, Manip.SOURCE, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
       if (this.#tracking && !this.conntrack.confirm(packet)) return Verdict.DROP
     }
     return Verdict.ACCEPT
   }
 
-  #walk(table: Table, hook: Hook, packet: Packet): Verdict {
-    const chain = table.hooks[hook]
+  #walk(chain: Chain | null, packet: Packet): Verdict {
     return chain === null ? Verdict.ACCEPT : this.#traversal.run(chain, packet)
   }
 
   /** nf_nat_inet_fn: the first packet chooses, every packet is rewritten. */
-  #translate(table: Table, hook: Hook, manip: Manip, packet: Packet): Verdict {
+  #translate(hook: Hook, manip: Manip, packet: Packet): Verdict {
     const { frame } = packet
     const flow = frame.tracked as Flow | null
     if (flow === null) return Verdict.ACCEPT
@@ -155,13 +157,13 @@ export class Netfilter {
     if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) {
       if (packet.protocol === IPPROTO_ICMP) {
         const right = this.#nat.translateError(frame.bytes, packet.network, packet.end, flow, reply, manip)
-        packet.refresh()
+        packet.readAddresses()
         return right ? Verdict.ACCEPT : Verdict.DROP
       }
     } else if (info === CtInfo.NEW) {
       const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
       if ((flow.status & done) === 0) {
-        const verdict = this.#walk(table, hook, packet)
+        const verdict = this.#walk(this.#busy.nat[hook], packet)
         if (verdict !== Verdict.ACCEPT) return verdict
         if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)
       }
@@ -171,7 +173,7 @@ export class Netfilter {
     }
     if ((flow.status & (Status.SRC_NAT | Status.DST_NAT)) !== 0) {
       this.#nat.translate(frame.bytes, packet.network, packet.end, flow, reply, manip)
-      packet.refresh()
+      packet.readAddresses()
     }
     return Verdict.ACCEPT
   }
@@ -189,8 +191,8 @@ export class Netfilter {
     for (const name of ['mangle', 'raw', 'filter', 'nat'] as const) {
       const table = this.rules.peek(name)
       this.#tables[name] = table
+      this.#busy[name] = hooks.map((hook) => busyChain(table, hook))
       if (table === null) continue
-      this.#active = true
       if (name === 'nat') tracking = true
       for (const chain of table.chains.values()) {
         for (const rule of chain.rules) if (rule.tracks) tracking = true
@@ -198,4 +200,12 @@ export class Netfilter {
     }
     this.#tracking = tracking
   }
+}
+
+const hooks = [Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING] as const
+
+function busyChain(table: Table | null, hook: Hook): Chain | null {
+  const chain = table?.hooks[hook] ?? null
+  if (chain === null) return null
+  return chain.rules.length > 0 || chain.counted || chain.policy !== Verdict.ACCEPT ? chain : null
 }

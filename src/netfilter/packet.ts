@@ -74,13 +74,17 @@ export class Packet {
     this.protocol = ipv4.protocol(frame.bytes, frame.network)
     this.fragment = ipv4.fragmentOffset(frame.bytes, frame.network) !== 0
     this.reject = null
-    this.refresh()
+    this.readAddresses()
   }
 
-  /** Reads again what NAT and conntrack change. */
-  refresh(): void {
+  /** What NAT changes. */
+  readAddresses(): void {
     this.source = ipv4.source(this.bytes, this.network)
     this.destination = ipv4.destination(this.bytes, this.network)
+  }
+
+  /** What conntrack and NAT decide; read when rules are walked, which most packets spare themselves at most hooks. */
+  readStates(): void {
     const flow = this.frame.tracked as Flow | null
     const info = this.frame.trackedInfo
     if (flow === null) {

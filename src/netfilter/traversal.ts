@@ -15,6 +15,7 @@ export class Traversal {
 
   /** ACCEPT, DROP or REJECT. */
   run(base: Chain, packet: Packet): Verdict {
+    packet.readStates()
     const { source, destination, protocol, length, states } = packet
     let rules = base.rules
     let place = 0
@@ -47,6 +48,8 @@ export class Traversal {
           place = rules.length
           continue
         case Verdict.JUMP:
+          // Half of kube-proxy's chains are empty.
+          if (rule.chain !== null && rule.chain.rules.length === 0) continue
           if (depth === DEPTH) return Verdict.DROP
           this.#rules[depth] = rules
           this.#places[depth] = place

@@ -25,18 +25,16 @@ import {
   parseIpv4,
   tryParseInterfaceAddress,
 } from '../wire/address.ts'
-import type { ReadFile } from './load.ts'
+import type { FileAccess } from './load.ts'
 import { Recorder } from './recorder.ts'
 import type { CableSpec, HostSpec, TopologyFile } from './schema.ts'
 import { parseDuration, parseRate } from './units.ts'
 import { kubectlProgram } from './workstation.ts'
 
-export interface LabOptions {
+/** The files are those that commands and the topology name, relative to the topology. */
+export interface LabOptions extends FileAccess {
   /** Instead of the topology's own. */
   readonly seed?: number
-  /** Files named by commands and by the topology, relative to the topology. */
-  readonly readFile: ReadFile
-  readonly listFolder: (path: string) => readonly string[] | null
   /** Capture from time zero: only interfaces that match, all when empty; null: none. */
   readonly capture: readonly string[] | null
 }
@@ -58,6 +56,8 @@ export class Lab {
   readonly recorder: Recorder | null
   readonly epochSeconds: number
   #cluster: Cluster | null = null
+  /** Who hears of what a manifest asks for and podwire does not model. */
+  #reader: Io | null = null
   readonly #options: LabOptions
   readonly #switch: Bridge
   readonly #switchSpace: Netns
@@ -97,6 +97,7 @@ export class Lab {
   /** Types a line at the workstation, which takes a moment; resolves to its exit code. */
   async type(line: string, io: Io): Promise<number> {
     await this.runner.runFor(TYPING)
+    this.#reader = io
     return this.runner.until(this.workstation.shell(line, io).exit)
   }
 
@@ -191,6 +192,7 @@ export class Lab {
       ...topology.cluster,
     })
     await this.#cluster.ready()
+    this.#cluster.store.onWarning = (sentence) => this.#reader?.err(`Warning: ${sentence}\n`)
   }
 
   async #apply(path: string): Promise<void> {

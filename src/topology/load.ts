@@ -8,14 +8,20 @@ import { formatPath, type Path, Source } from './source.ts'
 /** Reads files named in a topology, relative to it; null when there is none. */
 export type ReadFile = (path: string) => string | null
 
-/** @throws TopologyError naming every problem of the file. */
-export function loadTopology(file: string, text: string): TopologyFile {
+/** What a topology may name: files, and folders of files. */
+export interface FileAccess {
+  readonly readFile: ReadFile
+  readonly listFolder: (path: string) => readonly string[] | null
+}
+
+/** `files`, when given, must hold every manifest. @throws TopologyError naming every problem of the file. */
+export function loadTopology(file: string, text: string, files?: FileAccess): TopologyFile {
   const source = new Source(file, text)
   const fail = (problems: readonly Problem[]) => new TopologyError(problems, () => text)
   if (source.problems.length > 0) throw fail(source.problems)
   const parsed = topologySchema.safeParse(source.value ?? {})
   if (!parsed.success) throw fail(parsed.error.issues.flatMap((issue) => explain(issue, source)))
-  const problems = [...contradictions(parsed.data, source)]
+  const problems = [...contradictions(parsed.data, source), ...missing(parsed.data, source, files)]
   if (problems.length > 0) throw fail(problems)
   return parsed.data
 }
@@ -85,6 +91,20 @@ function unwrap(schema: unknown): unknown {
     inner = inner.unwrap()
   }
   return inner
+}
+
+function* missing(topology: TopologyFile, source: Source, files: FileAccess | undefined): Generator<Problem> {
+  if (files === undefined) return
+  for (const [i, path] of topology.manifests.entries()) {
+    if (files.readFile(path) !== null || files.listFolder(path) !== null) continue
+    yield {
+      file: source.file,
+      position: source.positionOf(['manifests', i]),
+      path: formatPath(['manifests', i]),
+      found: `there is no file or folder ${JSON.stringify(path)}`,
+      expected: 'a manifest, by its path from the topology file',
+    }
+  }
 }
 
 /** What is well-formed, and yet cannot be. */

@@ -1,5 +1,6 @@
 /** Runs a topology's steps: types each command, and holds what it said and what was on the wire to expectations. */
 import { compileFilter } from '../host/commands/pcap-filter.ts'
+import { MILLISECOND } from '../sim/scheduler.ts'
 import { printFrame } from '../wire/print.ts'
 import type { Lab } from './lab.ts'
 import { globToRegExp } from './recorder.ts'
@@ -17,6 +18,9 @@ export interface StepResult {
   /** What did not hold, each in one sentence or a few lines; empty when all did. */
   readonly failures: readonly string[]
 }
+
+/** How long frames of a step may still arrive after its command has ended. */
+const AFTERMATH = 200 * MILLISECOND
 
 /** Told as a step goes on, so that a terminal can show it. */
 export interface StepListener {
@@ -39,6 +43,8 @@ export async function runStep(lab: Lab, step: Step, number: number, listener: St
       listener.output(text)
     }
     exit = await lab.type(step.run, { out: keep, err: keep })
+    // What the command left on its way, the last FIN for one, belongs to this step.
+    await lab.runner.runFor(AFTERMATH)
   }
   const failures = [...judge(step, output, exit), ...judgeFrames(lab, from, step.expect?.frames ?? [])]
   return { step, number, output, exit, failures }

@@ -3,12 +3,7 @@ import type { Process, Program } from '../host/process.ts'
 import type { Cluster } from '../kube/cluster.ts'
 import { type Files, PlaceFiles } from '../kube/kubectl/files.ts'
 import { kubectl } from '../kube/kubectl/kubectl.ts'
-import type { ReadFile } from './load.ts'
-
-export interface FileAccess {
-  readonly readFile: ReadFile
-  readonly listFolder: (path: string) => readonly string[] | null
-}
+import type { FileAccess } from './load.ts'
 
 /** What the workstation's shell wrote comes first, then what lies on the disk. */
 class WorkstationFiles implements Files {

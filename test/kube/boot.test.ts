@@ -6,7 +6,9 @@ describe('a fresh cluster', () => {
   it('has the pods that a kubeadm cluster with flannel has', async () => {
     const { cluster, world } = await lab()
     const pods = cluster.store.list<Pod>('Pod').map((pod) => `${pod.metadata.namespace}/${pod.metadata.name}`)
-    const shapes = pods.map((name) => name.replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}$/, '-X').replace(/coredns-[b-f4-9]+-/, 'coredns-H-'))
+    const shapes = pods.map((name) =>
+      name.replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}$/, '-X').replace(/coredns-[b-f4-9]+-/, 'coredns-H-'),
+    )
     expect(shapes.sort()).toEqual([
       'kube-flannel/kube-flannel-ds-X',
       'kube-flannel/kube-flannel-ds-X',

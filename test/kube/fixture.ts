@@ -1,11 +1,12 @@
 /** A small real cluster for tests: a control-plane node m and workers w1, w2 on one switch, as in the course's lab. */
+
+import { serveHttp } from '../../src/host/http-server.ts'
 import type { Image } from '../../src/host/images/image.ts'
 import { parseReference } from '../../src/host/images/image.ts'
 import { Machine } from '../../src/host/machine.ts'
-import { Runner } from '../../src/host/run.ts'
 import type { Program } from '../../src/host/process.ts'
+import { Runner } from '../../src/host/run.ts'
 import { TcpStream } from '../../src/host/streams.ts'
-import { serveHttp } from '../../src/host/http-server.ts'
 import { Cluster, type ClusterOptions } from '../../src/kube/cluster.ts'
 import type { KubeObject, Pod } from '../../src/kube/objects.ts'
 import { isReady } from '../../src/kube/ownership.ts'
@@ -24,7 +25,8 @@ const get: Program = async (self) => {
     const stream = await TcpStream.connect(self, parseIpv4(address), Number(port))
     await stream.write(new TextEncoder().encode('GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n'))
     let text = ''
-    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) text += new TextDecoder().decode(bytes)
+    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read())
+      text += new TextDecoder().decode(bytes)
     stream.close()
     self.out(text.slice(text.indexOf('\r\n\r\n') + 4))
     return 0
@@ -83,14 +85,18 @@ export function site(hosts: Readonly<Record<string, string>>, seed = 1): Site {
     const machine = new Machine(runner, name, programs)
     const address = parseIpv4(ip)
     const port = `p-${name.split('.')[0]}`
-    const [eth0, far] = Veth.pair(world, 'eth0', macOf(0x52, 0x54, address), port, macOf(0xfe, 0x54, address), { delay: 50_000 })
+    const [eth0, far] = Veth.pair(world, 'eth0', macOf(0x52, 0x54, address), port, macOf(0xfe, 0x54, address), {
+      delay: 50_000,
+    })
     machine.netns.adopt(eth0)
     space.adopt(far)
     bridge.attach(far)
     space.setUp(far)
     machine.netns.addAddress(eth0, address, 24)
     machine.netns.setUp(eth0)
-    machine.netns.main.add(route({ destination: parseCidr('0.0.0.0/0'), gateway: parseIpv4('192.168.14.1'), device: eth0 }))
+    machine.netns.main.add(
+      route({ destination: parseCidr('0.0.0.0/0'), gateway: parseIpv4('192.168.14.1'), device: eth0 }),
+    )
     machines.set(name, machine)
   }
   return { world, runner, machines }
@@ -153,11 +159,14 @@ export async function lab(options: Partial<ClusterOptions> = {}, seed = 1): Prom
         const found = pods(selector).filter((pod) => pod.metadata.deletionTimestamp === undefined)
         return found.length === count && found.every(isReady) && pods(selector).length === count
       }
-      if (!(await cluster.until(there, 60 * SECOND))) throw new Error(`not ready: ${JSON.stringify(pods(selector), null, 1)}`)
+      if (!(await cluster.until(there, 60 * SECOND)))
+        throw new Error(`not ready: ${JSON.stringify(pods(selector), null, 1)}`)
       return pods(selector)
     },
-    exec: (pod, ...argv) => collect((write) => cluster.exec('default', pod, null, argv, { out: write, err: write }).exit),
-    on: (node, ...argv) => collect((write) => (machines.get(node) as Machine).place.spawn(argv, { out: write, err: write }).exit),
+    exec: (pod, ...argv) =>
+      collect((write) => cluster.exec('default', pod, null, argv, { out: write, err: write }).exit),
+    on: (node, ...argv) =>
+      collect((write) => (machines.get(node) as Machine).place.spawn(argv, { out: write, err: write }).exit),
   }
 }
 

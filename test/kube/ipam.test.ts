@@ -17,7 +17,11 @@ describe('address plans', () => {
   })
 
   it('refuse what overlaps or is no network', () => {
-    const overlap = () => checkDisjoint([{ what: 'podCIDR', cidr: '10.96.0.0/16' }, { what: 'serviceCIDR', cidr: '10.96.0.0/12' }])
+    const overlap = () =>
+      checkDisjoint([
+        { what: 'podCIDR', cidr: '10.96.0.0/16' },
+        { what: 'serviceCIDR', cidr: '10.96.0.0/12' },
+      ])
     expect(overlap).toThrow('podCIDR 10.96.0.0/16 and serviceCIDR 10.96.0.0/12 overlap')
     expect(() => new PodCidrs('10.244.0.1/16')).toThrow('has host bits set: the network is 10.244.0.0/16')
     expect(() => new PodCidrs('pods')).toThrow(PlanError)
@@ -28,7 +32,12 @@ describe('address plans', () => {
     const next = (owner: string) => formatIpv4(addresses.allocate(owner))
     expect([next('a'), next('b')]).toEqual(['10.244.1.2', '10.244.1.3'])
     addresses.release('a')
-    expect([next('c'), next('d'), next('e'), next('f')]).toEqual(['10.244.1.4', '10.244.1.5', '10.244.1.6', '10.244.1.2'])
+    expect([next('c'), next('d'), next('e'), next('f')]).toEqual([
+      '10.244.1.4',
+      '10.244.1.5',
+      '10.244.1.6',
+      '10.244.1.2',
+    ])
     expect(() => next('g')).toThrow('no IP addresses available in range set: 10.244.1.1-10.244.1.6')
   })
 

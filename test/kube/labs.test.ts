@@ -1,6 +1,6 @@
 /** The rows of the course's labs that a cluster must play, seen in its objects and on its network. */
 import { describe, expect, it } from 'vitest'
-import type { Endpoints, EndpointSlice, KubeEvent, Pod, Service } from '../../src/kube/objects.ts'
+import type { EndpointSlice, Endpoints, KubeEvent, Pod, Service } from '../../src/kube/objects.ts'
 import { formatMac } from '../../src/wire/address.ts'
 import { deployment, lab, pod, service } from './fixture.ts'
 
@@ -47,13 +47,21 @@ describe('pods', () => {
 
   it('share one namespace between their containers (A3, A4)', async () => {
     const { cluster, readyPods, exec, runner } = await lab()
-    const both = { containers: [{ name: 'first', image: 'nginx' }, { name: 'second', image: 'busybox', command: ['sleep'] }] }
+    const both = {
+      containers: [
+        { name: 'first', image: 'nginx' },
+        { name: 'second', image: 'busybox', command: ['sleep'] },
+      ],
+    }
     cluster.apply([pod('test', 'nginx', both)])
     const [made] = await readyPods('app=test', 1)
     expect(made.status.containerStatuses?.map((status) => status.ready)).toEqual([true, true])
     for (const target of ['127.0.0.1:80', `${made.status.podIP}:80`]) {
       let output = ''
-      const { exit } = cluster.exec('default', 'test', 'second', ['get', target], { out: (t) => (output += t), err: () => {} })
+      const { exit } = cluster.exec('default', 'test', 'second', ['get', target], {
+        out: (t) => (output += t),
+        err: () => {},
+      })
       expect(await runner.until(exit)).toBe(0)
       expect(output).toBe('I am test\n')
     }
@@ -71,7 +79,10 @@ describe('pods', () => {
     const [one] = await readyPods('app=one', 1)
     const [two] = await readyPods('app=two', 1)
     expect([one.spec.nodeName, two.spec.nodeName]).toEqual(['w1.example.com', 'w2.example.com'])
-    expect(await exec(one.metadata.name, 'get', `${two.status.podIP}:80`)).toEqual({ code: 0, output: `I am ${two.metadata.name}\n` })
+    expect(await exec(one.metadata.name, 'get', `${two.status.podIP}:80`)).toEqual({
+      code: 0,
+      output: `I am ${two.metadata.name}\n`,
+    })
     expect((await on('m.example.com', 'get', `${two.status.podIP}:80`)).output).toBe(`I am ${two.metadata.name}\n`)
     expect(machines.get('w1.example.com')?.netns.devices.get('flannel.1')?.txPackets).toBeGreaterThan(4)
     await run(1)
@@ -124,7 +135,9 @@ describe('pods', () => {
 
   it('crash and wait longer each time', async () => {
     const { cluster, run, pods } = await lab()
-    cluster.apply([pod('crash', 'busybox', { containers: [{ name: 'web', image: 'busybox', command: ['exit', '3'] }] })])
+    cluster.apply([
+      pod('crash', 'busybox', { containers: [{ name: 'web', image: 'busybox', command: ['exit', '3'] }] }),
+    ])
     await run(8)
     const status = () => pods('app=crash')[0].status.containerStatuses?.[0]
     expect(status()?.restartCount).toBe(1)
@@ -163,7 +176,9 @@ describe('deployments', () => {
     const { cluster, readyPods, run, pods } = await lab()
     cluster.apply([deployment('web', 'nginx', 4)])
     const four = await readyPods('app=web', 4)
-    expect(four.map((p) => p.spec.nodeName).sort()).toEqual(['w1', 'w1', 'w2', 'w2'].map((name) => `${name}.example.com`))
+    expect(four.map((p) => p.spec.nodeName).sort()).toEqual(
+      ['w1', 'w1', 'w2', 'w2'].map((name) => `${name}.example.com`),
+    )
     cluster.store.patch('Deployment', 'default', 'web', 'merge', { spec: { replicas: 2 } })
     await readyPods('app=web', 2)
     const change = { spec: { template: { spec: { containers: [{ name: 'web', image: 'nginx:2' }] } } } }
@@ -241,7 +256,9 @@ describe('services', () => {
   it('refuse while they have no endpoints, and open node ports on every node (C8)', async () => {
     const { cluster, readyPods, run, on } = await lab()
     const { store } = cluster
-    cluster.apply([service('web', 8001, { type: 'NodePort', ports: [{ port: 8001, targetPort: 80, nodePort: 30080 }] })])
+    cluster.apply([
+      service('web', 8001, { type: 'NodePort', ports: [{ port: 8001, targetPort: 80, nodePort: 30080 }] }),
+    ])
     await run(2)
     const ip = store.get<Service>('Service', 'default', 'web')?.spec.clusterIP
     expect(await on('m.example.com', 'get', `${ip}:8001`)).toEqual({ code: 7, output: 'Connection refused\n' })
@@ -252,7 +269,9 @@ describe('services', () => {
       expect((await on('w2.example.com', 'get', `${node}:30080`)).output, node).toBe(`I am ${web.metadata.name}\n`)
     }
     store.patch('Service', 'default', 'web', 'strategic', { spec: { type: 'ClusterIP' } })
-    expect(store.get<Service>('Service', 'default', 'web')?.spec.ports).toEqual([{ port: 8001, protocol: 'TCP', targetPort: 80 }])
+    expect(store.get<Service>('Service', 'default', 'web')?.spec.ports).toEqual([
+      { port: 8001, protocol: 'TCP', targetPort: 80 },
+    ])
     expect(store.get<Service>('Service', 'default', 'web')?.spec.clusterIP).toBe(ip)
     await run(2)
     const { output } = await on('w2.example.com', 'get', '192.168.14.50:30080')
@@ -276,12 +295,20 @@ describe('services', () => {
     ])
     const pods = await readyPods('app=web', 2)
     await run(2)
-    expect(addresses(store.get('Endpoints', 'default', 'headless'))).toEqual(pods.map((p) => `${p.status.podIP}:80`).sort())
+    expect(addresses(store.get('Endpoints', 'default', 'headless'))).toEqual(
+      pods.map((p) => `${p.status.podIP}:80`).sort(),
+    )
     expect(store.get<Service>('Service', 'default', 'outside')?.spec.clusterIP).toBeUndefined()
-    const mirror = store.list<EndpointSlice>('EndpointSlice', 'default', (s) => s.metadata.labels?.['kubernetes.io/service-name'] === 'written')
+    const mirror = store.list<EndpointSlice>(
+      'EndpointSlice',
+      'default',
+      (s) => s.metadata.labels?.['kubernetes.io/service-name'] === 'written',
+    )
     expect(mirror.map((slice) => slice.endpoints[0].addresses)).toEqual([['192.168.123.234']])
     const { services } = cluster.nodes.get('w1.example.com')?.proxy ?? { services: [] }
-    expect(services.filter((s) => s.namespace === 'default').map((s) => [s.name, s.endpoints.map((e) => e.address)])).toEqual([
+    expect(
+      services.filter((s) => s.namespace === 'default').map((s) => [s.name, s.endpoints.map((e) => e.address)]),
+    ).toEqual([
       ['kubernetes', ['192.168.14.50']],
       ['written', ['192.168.123.234']],
     ])

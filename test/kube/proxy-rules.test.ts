@@ -47,7 +47,9 @@ describe('the rules of kube-proxy', () => {
 
   it('masquerade node ports, or keep to local endpoints', () => {
     const cluster = kubeProxyRules([{ ...web, nodePort: 30080 }], OPTIONS)
-    expect(rules(cluster, 'nat', '-A KUBE-EXT').map((rule) => rule.replace(/-m comment --comment "[^"]*" /, ''))).toEqual([
+    expect(
+      rules(cluster, 'nat', '-A KUBE-EXT').map((rule) => rule.replace(/-m comment --comment "[^"]*" /, '')),
+    ).toEqual([
       '-A KUBE-EXT-CDGGSHYLG3RE2FKL -j KUBE-MARK-MASQ',
       '-A KUBE-EXT-CDGGSHYLG3RE2FKL -j KUBE-SVC-CDGGSHYLG3RE2FKL',
     ])

@@ -43,7 +43,9 @@ describe('the store', () => {
       dnsPolicy: 'ClusterFirst',
       containers: [{ imagePullPolicy: 'Always' }],
     })
-    expect(store.create(pod('tagged', 'nginx:1.25')).spec).toMatchObject({ containers: [{ imagePullPolicy: 'IfNotPresent' }] })
+    expect(store.create(pod('tagged', 'nginx:1.25')).spec).toMatchObject({
+      containers: [{ imagePullPolicy: 'IfNotPresent' }],
+    })
     const { spec } = store.create(change(deployment('d', 'nginx'), { replicas: undefined })) as Deployment
     expect(spec).toMatchObject({
       replicas: 1,
@@ -79,7 +81,9 @@ describe('the store', () => {
   it("refuses in Kubernetes' sentences", () => {
     store.create(pod('web', 'nginx'))
     expect(refusal(() => store.create(pod('web', 'nginx')))).toBe('409 AlreadyExists: pods "web" already exists')
-    expect(refusal(() => store.delete('Deployment', 'default', 'x'))).toBe('404 NotFound: deployments.apps "x" not found')
+    expect(refusal(() => store.delete('Deployment', 'default', 'x'))).toBe(
+      '404 NotFound: deployments.apps "x" not found',
+    )
     const elsewhere = { ...pod('p', 'nginx'), metadata: { name: 'p', namespace: 'no' } }
     expect(refusal(() => store.create(elsewhere))).toBe('404 NotFound: namespaces "no" not found')
     expect(refusal(() => store.create(pod('Web_1', 'nginx')))).toBe(
@@ -119,7 +123,11 @@ describe('the store', () => {
   })
 
   it('gives each Service its own address and node port', () => {
-    const taken = service('a', 80, { clusterIP: '10.96.0.80', type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] })
+    const taken = service('a', 80, {
+      clusterIP: '10.96.0.80',
+      type: 'NodePort',
+      ports: [{ port: 80, nodePort: 30080 }],
+    })
     store.create(taken)
     expect(refusal(() => store.create(service('b', 80, { clusterIP: '10.96.0.80' })))).toBe(
       '422 Invalid: Service "b" is invalid: spec.clusterIPs: Invalid value: []string{"10.96.0.80"}: failed to allocate IP 10.96.0.80: provided IP is already allocated',
@@ -140,11 +148,18 @@ describe('the store', () => {
   })
 
   it('patches in three ways', () => {
-    const spec = { containers: [{ name: 'a', image: 'x' }, { name: 'b', image: 'y' }] }
+    const spec = {
+      containers: [
+        { name: 'a', image: 'x' },
+        { name: 'b', image: 'y' },
+      ],
+    }
     const template = { metadata: { labels: { app: 'd' } }, spec }
     store.create(change(deployment('d', 'nginx'), { template }))
     const images = () =>
-      (store.get('Deployment', 'default', 'd') as Deployment).spec.template.spec.containers.map((c) => `${c.name}=${c.image}`)
+      (store.get('Deployment', 'default', 'd') as Deployment).spec.template.spec.containers.map(
+        (c) => `${c.name}=${c.image}`,
+      )
     const strategic = { spec: { template: { spec: { containers: [{ name: 'b', image: 'z' }] } } } }
     store.patch('Deployment', 'default', 'd', 'strategic', strategic)
     expect(images()).toEqual(['a=x', 'b=z'])
@@ -154,7 +169,9 @@ describe('the store', () => {
     store.patch('Deployment', 'default', 'd', 'merge', strategic)
     expect(images()).toEqual(['b=z'])
     store.create(service('s', 80, { ports: [{ port: 80 }] }))
-    const order = { spec: { '$setElementOrder/ports': [{ port: 81 }], ports: [{ port: 81 }, { $patch: 'delete', port: 80 }] } }
+    const order = {
+      spec: { '$setElementOrder/ports': [{ port: 81 }], ports: [{ port: 81 }, { $patch: 'delete', port: 80 }] },
+    }
     const patched = store.patch('Service', 'default', 's', 'strategic', order) as Service
     expect(patched.spec.ports?.map((port) => port.port)).toEqual([81])
   })
@@ -176,7 +193,10 @@ describe('the store', () => {
   it('lets a scheduled pod end gracefully', () => {
     store.create(pod('p', 'nginx', { nodeName: 'w1' }))
     const leaving = store.delete('Pod', 'default', 'p')
-    expect(leaving.metadata).toMatchObject({ deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: 30 })
+    expect(leaving.metadata).toMatchObject({
+      deletionTimestamp: '2026-01-01T00:00:30Z',
+      deletionGracePeriodSeconds: 30,
+    })
     expect(store.get('Pod', 'default', 'p')).not.toBeNull()
     store.delete('Pod', 'default', 'p', { gracePeriodSeconds: 0 })
     expect(store.get('Pod', 'default', 'p')).toBeNull()

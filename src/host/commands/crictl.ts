@@ -52,7 +52,20 @@ export interface CriRuntime {
 /** Ends the command with this on standard error. */
 class Refusal extends Error {}
 
-const VALUE_FLAGS = new Set(['--name', '--state', '-s', '--pod', '-p', '--namespace', '--label', '--output', '-o', '--tail', '--timeout', '-t'])
+const VALUE_FLAGS = new Set([
+  '--name',
+  '--state',
+  '-s',
+  '--pod',
+  '-p',
+  '--namespace',
+  '--label',
+  '--output',
+  '-o',
+  '--tail',
+  '--timeout',
+  '-t',
+])
 
 interface Arguments {
   readonly flags: ReadonlyMap<string, string>
@@ -125,7 +138,9 @@ function byPrefix<T extends { readonly id: string }>(all: readonly T[], prefix: 
 /** text/tabwriter with minimum width 20 and three spaces between. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, i) => Math.max(20, ...rows.map((row) => row[i].length + 3)))
-  return rows.map((row) => `${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]) : cell)).join('')}\n`).join('')
+  return rows
+    .map((row) => `${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]) : cell)).join('')}\n`)
+    .join('')
 }
 
 function short(id: string): string {
@@ -137,17 +152,29 @@ function listContainers(self: Process, runtime: CriRuntime, given: Arguments): v
   const state = flag(given, '-s', '--state')?.toLowerCase() ?? (all ? null : 'running')
   const name = flag(given, '--name')
   const pod = flag(given, '-p', '--pod')
-  const found = runtime.criContainers().filter(
-    (container) =>
-      (state === null || container.state.toLowerCase() === state) &&
-      (name === null || new RegExp(name).test(container.name)) &&
-      (pod === null || container.podId.startsWith(pod)),
-  )
+  const found = runtime
+    .criContainers()
+    .filter(
+      (container) =>
+        (state === null || container.state.toLowerCase() === state) &&
+        (name === null || new RegExp(name).test(container.name)) &&
+        (pod === null || container.podId.startsWith(pod)),
+    )
   if (flag(given, '-q', '--quiet') !== null) return self.out(found.map((container) => `${container.id}\n`).join(''))
   const head = ['CONTAINER', 'IMAGE', 'CREATED', 'STATE', 'NAME', 'ATTEMPT', 'POD ID', 'POD', 'NAMESPACE']
   const rows = found.map((c) => {
     const created = ago(self.now() - c.createdAt)
-    return [short(c.id), short(c.imageId), created, c.state, c.name, String(c.attempt), short(c.podId), c.podName, c.podNamespace]
+    return [
+      short(c.id),
+      short(c.imageId),
+      created,
+      c.state,
+      c.name,
+      String(c.attempt),
+      short(c.podId),
+      c.podName,
+      c.podNamespace,
+    ]
   })
   self.out(table([head, ...rows]))
 }
@@ -163,7 +190,15 @@ function listPods(self: Process, runtime: CriRuntime, given: Arguments): void {
   const head = ['POD ID', 'CREATED', 'STATE', 'NAME', 'NAMESPACE', 'ATTEMPT', 'RUNTIME']
   const rows = found.map((pod) => {
     const state = pod.ready ? 'Ready' : 'NotReady'
-    return [short(pod.id), ago(self.now() - pod.createdAt), state, pod.name, pod.namespace, String(pod.attempt), '(default)']
+    return [
+      short(pod.id),
+      ago(self.now() - pod.createdAt),
+      state,
+      pod.name,
+      pod.namespace,
+      String(pod.attempt),
+      '(default)',
+    ]
   })
   self.out(table([head, ...rows]))
 }
@@ -196,7 +231,9 @@ function remove(self: Process, runtime: CriRuntime, given: Arguments): void {
   for (const word of words) {
     const container = byPrefix(runtime.criContainers(), word, 'container')
     if (container.state === 'Running' && !force) {
-      throw new Refusal(`FATA[0000] unable to remove container(s): container "${container.id}" is running, please stop it first`)
+      throw new Refusal(
+        `FATA[0000] unable to remove container(s): container "${container.id}" is running, please stop it first`,
+      )
     }
     runtime.criRemove(container.id)
     self.out(`${word}\n`)

@@ -73,12 +73,7 @@ function prefixOf(mask: Ipv4): number | null {
 
 function set(self: Process, name: string, device: NetDevice | undefined, rest: readonly string[]): number {
   if (name.includes(':')) throw new ToolError(`podwire: ifconfig with the alias ${name} is not modelled`, 2)
-  if (device === undefined) {
-    throw new ToolError(
-      `${tryParseInterfaceAddress(rest[0]) === null ? '' : 'SIOCSIFADDR: No such device\n'}${name}: ERROR while getting interface flags: No such device`,
-      255,
-    )
-  }
+  if (device === undefined) throw absent(name, rest)
   const { netns } = self
   const words = new Words(rest)
   while (!words.done) {
@@ -113,6 +108,19 @@ function set(self: Process, name: string, device: NetDevice | undefined, rest: r
     } else setAddress(netns, device, word)
   }
   return 0
+}
+
+/** Each word fails by itself, with the name of the call that failed. */
+function absent(name: string, rest: readonly string[]): ToolError {
+  if (rest[0] === 'mtu') return new ToolError('SIOCSIFMTU: No such device', 1)
+  const lines: string[] = []
+  for (const word of rest) {
+    const flags = `${name}: ERROR while getting interface flags: No such device`
+    if (word === 'up' || word === 'down' || word === 'promisc') lines.push(flags)
+    else if (word === 'netmask') lines.push('SIOCSIFNETMASK: No such device')
+    else if (word === rest[0]) lines.push('SIOCSIFADDR: No such device', flags)
+  }
+  return new ToolError(lines.join('\n'), 255)
 }
 
 function number(text: string): number {

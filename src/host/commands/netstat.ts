@@ -63,7 +63,7 @@ export const netstat = tool(async (self) => {
     if (has(found, option)) throw new ToolError(`podwire: netstat -${option} is not modelled`, 2)
   }
   const { netns } = self
-  if (has(found, 'r')) return printed(self, routeTableText(netns, { numeric: has(found, 'n'), extended: true }))
+  if (has(found, 'r')) return printed(self, routeTableText(netns, { numeric: has(found, 'n'), extended: 1 }))
   if (has(found, 'i')) {
     const devices = devicesByName(netns, has(found, 'a'))
     if (!has(found, 'e')) return printed(self, interfaceTable(devices, INTERFACE_TITLE))

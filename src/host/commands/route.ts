@@ -18,12 +18,12 @@ export const route = tool(async (self) => {
   const { netns } = self
   const words = new Words(self.args.slice(1))
   let numeric = false
-  let extended = false
+  let extended = 0
   while (words.peek.startsWith('-') && words.peek !== '-net' && words.peek !== '-host') {
     const option = words.take()
     for (const letter of option.startsWith('--') ? [option] : [...option.slice(1)]) {
       if (letter === 'n' || letter === '--numeric') numeric = true
-      else if (letter === 'e' || letter === '--extend') extended = true
+      else if (letter === 'e' || letter === '--extend') extended++
       else if (letter === 'V' || letter === '--version') {
         self.out('net-tools 2.10\n')
         return 0
@@ -33,7 +33,7 @@ export const route = tool(async (self) => {
     }
   }
   if (words.done) {
-    self.out(routeTableText(netns, { numeric, extended }))
+    self.out(routeTableText(netns, { numeric, extended: Math.min(extended, 2) }))
     return 0
   }
   const verb = words.take()

@@ -175,8 +175,9 @@ function list(
     return [
       each.protocol,
       stateNames[each.state],
-      String(each.recvQ),
-      String(each.sendQ),
+      // Padded by itself, whatever the titles are.
+      String(each.recvQ).padEnd(6),
+      String(each.sendQ).padEnd(6),
       `${formatIpv4(each.local.address)}:`,
       portText(each.local.port, each.protocol, numeric),
       `${formatIpv4(each.remote.address)}:`,

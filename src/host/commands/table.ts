@@ -58,7 +58,7 @@ const everywhere: Readonly<Record<string, Program>> = {
   rm: core.rm,
 }
 
-const { busyboxIfconfig, ...iproute } = iprouteCommands
+const { 'busybox-ifconfig': busyboxIfconfig, ...iproute } = iprouteCommands
 
 /** BusyBox's own programs, by the names under which `busybox NAME` runs them. */
 const applets: Readonly<Record<string, Program>> = {

@@ -8,7 +8,7 @@ import { SECOND } from '../../sim/scheduler.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import { type Process, SIGINT, SIGTERM } from '../process.ts'
 import { printed, ToolError, tool } from './ip-words.ts'
-import { captureFilter } from './tcpdump-filter.ts'
+import { compileFilter } from './pcap-filter.ts'
 import type { FrameTest } from './tcpdump-packet.ts'
 import { listenOn } from './tcpdump-tap.ts'
 import { DumpPrinter, type Moment, placeText } from './tcpdump-text.ts'
@@ -91,7 +91,7 @@ export const tcpdump = tool(async (self) => {
 
 function compile(expression: string): FrameTest {
   try {
-    return captureFilter(expression)
+    return compileFilter(expression)
   } catch (error) {
     if (!(error instanceof FilterError)) throw error
     if (error.message.startsWith('podwire:')) throw new ToolError(error.message, 2)

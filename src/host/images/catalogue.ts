@@ -1,4 +1,5 @@
 /** The images that containers can be made of: built in, declared by a topology file, or added from TypeScript. */
+import { apk } from '../commands/apk.ts'
 import { curl } from '../commands/curl.ts'
 import { busyboxCommands, linuxCommands } from '../commands/table.ts'
 import type { Program } from '../process.ts'
@@ -27,7 +28,8 @@ const curlEntrypoint: Program = (self) => {
 function builtIn(): Image[] {
   const small = busyboxCommands()
   const linux = linuxCommands()
-  const alpine = { programs: small, entrypoint: ['sh'], fixed: 0, files: ALPINE }
+  // Every lab begins with `apk add curl`: it is there already.
+  const alpine = { programs: withPrograms(small, { curl, apk }), entrypoint: ['sh'], fixed: 0, files: ALPINE }
   const nginxStart = { entrypoint: ['nginx', '-g', 'daemon off;'], fixed: 0 }
   const web = (program: Program) => ({
     programs: withPrograms(small, { web: program }),

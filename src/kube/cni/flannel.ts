@@ -6,7 +6,17 @@
 import type { NetDevice } from '../../link/device.ts'
 import { route } from '../../net/route.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
-import { type Cidr, formatCidr, formatIpv4, formatMac, type Mac, nth, parseCidr, parseIpv4, parseMac } from '../../wire/address.ts'
+import {
+  type Cidr,
+  formatCidr,
+  formatIpv4,
+  formatMac,
+  type Mac,
+  nth,
+  parseCidr,
+  parseIpv4,
+  parseMac,
+} from '../../wire/address.ts'
 import { equal } from '../json.ts'
 import type { Node } from '../objects.ts'
 import { type CniDaemon, type CniNode, type CniPeer, randomMac } from './plugin.ts'
@@ -31,6 +41,7 @@ export class Flannel implements CniDaemon {
   readonly #options: FlannelOptions
   readonly #peers = new Map<string, CniPeer>()
   #vxlan: VxlanDevice | null = null
+  #started = false
 
   constructor(node: CniNode, options: FlannelOptions) {
     this.#node = node
@@ -52,15 +63,10 @@ export class Flannel implements CniDaemon {
   }
 
   start(): void {
-    const { netns, podCidr, internalIp, underlay } = this.#node
-    if (this.#options.backend !== 'vxlan' || this.self.vtepMac === null || this.#vxlan !== null) return
-    const options = { netns, vni: VNI, local: internalIp, device: underlay, port: PORT, learning: false }
-    const device = new VxlanDevice(netns.world, `flannel.${VNI}`, this.self.vtepMac, options)
-    device.mtu = this.mtu
-    netns.adopt(device)
-    netns.addAddress(device, podCidr.network, 32, null)
-    netns.setUp(device)
-    this.#vxlan = device
+    if (this.#started) return
+    this.#started = true
+    if (this.self.vtepMac !== null) this.#vxlan = this.#makeDevice(this.self.vtepMac)
+    for (const peer of this.#peers.values()) this.#lead(peer)
   }
 
   join(peer: CniPeer): void {
@@ -71,15 +77,7 @@ export class Flannel implements CniDaemon {
       this.leave(peer.name)
     }
     this.#peers.set(peer.name, peer)
-    const { netns, underlay } = this.#node
-    const destination = peer.podCidr
-    if (this.#vxlan === null || peer.vtepMac === null) {
-      netns.main.replace(route({ destination, gateway: peer.publicIp, device: underlay }))
-      return
-    }
-    netns.neighbours.add(this.#vxlan, destination.network, peer.vtepMac, 'PERMANENT')
-    this.#vxlan.fdb.add(peer.vtepMac, peer.publicIp)
-    netns.main.replace(route({ destination, gateway: destination.network, device: this.#vxlan, onlink: true }))
+    if (this.#started) this.#lead(peer)
   }
 
   leave(name: string): void {
@@ -92,6 +90,30 @@ export class Flannel implements CniDaemon {
     if (this.#vxlan === null || peer.vtepMac === null) return
     netns.neighbours.delete(this.#vxlan, peer.podCidr.network)
     this.#vxlan.fdb.delete(peer.vtepMac)
+  }
+
+  #makeDevice(mac: Mac): VxlanDevice {
+    const { netns, podCidr, internalIp, underlay } = this.#node
+    const options = { netns, vni: VNI, local: internalIp, device: underlay, port: PORT, learning: false }
+    const device = new VxlanDevice(netns.world, `flannel.${VNI}`, mac, options)
+    device.mtu = this.mtu
+    netns.adopt(device)
+    netns.addAddress(device, podCidr.network, 32, null)
+    netns.setUp(device)
+    return device
+  }
+
+  /** The way to a peer's pods. */
+  #lead(peer: CniPeer): void {
+    const { netns, underlay } = this.#node
+    const destination = peer.podCidr
+    if (this.#vxlan === null || peer.vtepMac === null) {
+      netns.main.replace(route({ destination, gateway: peer.publicIp, device: underlay }))
+      return
+    }
+    netns.neighbours.add(this.#vxlan, destination.network, peer.vtepMac, 'PERMANENT')
+    this.#vxlan.fdb.add(peer.vtepMac, peer.publicIp)
+    netns.main.replace(route({ destination, gateway: destination.network, device: this.#vxlan, onlink: true }))
   }
 
   /** The lease, as flanneld writes it on its Node object. */
@@ -121,15 +143,13 @@ export function peerOf(node: Node): CniPeer | null {
   const { annotations, name } = node.metadata
   const ip = annotations?.['flannel.alpha.coreos.com/public-ip']
   if (ip === undefined || node.spec.podCIDR === undefined) return null
-  const data = JSON.parse(annotations?.['flannel.alpha.coreos.com/backend-data'] ?? 'null') as { VtepMAC?: string } | null
+  const data = JSON.parse(annotations?.['flannel.alpha.coreos.com/backend-data'] ?? 'null') as {
+    VtepMAC?: string
+  } | null
   const vtepMac = data?.VtepMAC === undefined ? null : parseMac(data.VtepMAC)
   return { name, podCidr: parseCidr(node.spec.podCIDR), publicIp: parseIpv4(ip), vtepMac }
 }
 
 function samePeer(a: CniPeer, b: CniPeer): boolean {
-  return (
-    a.publicIp === b.publicIp &&
-    equal(a.podCidr, b.podCidr) &&
-    String(a.vtepMac ?? '') === String(b.vtepMac ?? '')
-  )
+  return a.publicIp === b.publicIp && equal(a.podCidr, b.podCidr) && String(a.vtepMac ?? '') === String(b.vtepMac ?? '')
 }

@@ -55,8 +55,10 @@ export class DaemonSetController {
         this.#delete(set, pod)
       }
     }
-    for (const pod of pods) if (isActive(pod) && !nodes.some((n) => n.metadata.name === targetOf(pod))) this.#delete(set, pod)
-    if (set.spec.updateStrategy.type === 'RollingUpdate') this.#replaceOutdated(set, pods.filter(isActive), nodes.length, hash)
+    for (const pod of pods)
+      if (isActive(pod) && !nodes.some((n) => n.metadata.name === targetOf(pod))) this.#delete(set, pod)
+    if (set.spec.updateStrategy.type === 'RollingUpdate')
+      this.#replaceOutdated(set, pods.filter(isActive), nodes.length, hash)
     this.#report(set, nodes, hash)
   }
 
@@ -105,7 +107,9 @@ export class DaemonSetController {
 
   #report(set: DaemonSet, nodes: readonly Node[], hash: string): void {
     const { namespace, name, uid, generation } = set.metadata
-    const pods = this.#store.list<Pod>('Pod', namespace as string, (pod) => controllerOf(pod)?.uid === uid).filter(isActive)
+    const pods = this.#store
+      .list<Pod>('Pod', namespace as string, (pod) => controllerOf(pod)?.uid === uid)
+      .filter(isActive)
     const on = (node: Node) => pods.find((pod) => targetOf(pod) === node.metadata.name) ?? null
     const scheduled = nodes.map(on).filter((pod): pod is Pod => pod !== null)
     const ready = scheduled.filter(isReady).length

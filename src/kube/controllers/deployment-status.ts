@@ -30,7 +30,12 @@ export function deploymentStatus(
     available !== (deployment.status.availableReplicas ?? 0)
   const enough = available >= desired - maxUnavailable
   const availability: Condition = enough
-    ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }
+    ? {
+        type: 'Available',
+        status: 'True',
+        reason: 'MinimumReplicasAvailable',
+        message: 'Deployment has minimum availability.',
+      }
     : {
         type: 'Available',
         status: 'False',

@@ -44,7 +44,8 @@ export class DeploymentController {
   }
 
   #roll(deployment: Deployment, sets: ReplicaSet[]): void {
-    const current = sets.find((set) => equal(plainTemplate(set.spec.template), plainTemplate(deployment.spec.template))) ?? null
+    const current =
+      sets.find((set) => equal(plainTemplate(set.spec.template), plainTemplate(deployment.spec.template))) ?? null
     const old = sets.filter((set) => set !== current)
     if (deployment.spec.paused === true) {
       if (current !== null) this.#scaleTo(deployment, current, deployment.spec.replicas - sum(old, wanted))
@@ -164,9 +165,20 @@ export class DeploymentController {
   #report(namespace: string, name: string): void {
     const deployment = this.#store.get<Deployment>('Deployment', namespace, name)
     if (deployment === null) return
-    const sets = this.#store.list<ReplicaSet>('ReplicaSet', namespace, (set) => controllerOf(set)?.uid === deployment.metadata.uid)
-    const current = sets.find((set) => equal(plainTemplate(set.spec.template), plainTemplate(deployment.spec.template))) ?? null
-    const { status, deadline } = deploymentStatus(deployment, sets, current, limits(deployment).maxUnavailable, this.#store.clock)
+    const sets = this.#store.list<ReplicaSet>(
+      'ReplicaSet',
+      namespace,
+      (set) => controllerOf(set)?.uid === deployment.metadata.uid,
+    )
+    const current =
+      sets.find((set) => equal(plainTemplate(set.spec.template), plainTemplate(deployment.spec.template))) ?? null
+    const { status, deadline } = deploymentStatus(
+      deployment,
+      sets,
+      current,
+      limits(deployment).maxUnavailable,
+      this.#store.clock,
+    )
     this.#store.updateStatus('Deployment', namespace, name, status)
     if (deadline !== null) this.#queue.add(keyOf(deployment), Math.max(0, deadline - this.#scheduler.now))
   }
@@ -202,7 +214,8 @@ function replicaNotes(deployment: Deployment): Record<string, string> {
 
 /** What a ReplicaSet inherits of the Deployment's annotations. */
 function ownAnnotations(deployment: Deployment): Record<string, string> {
-  const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...rest } = deployment.metadata.annotations ?? {}
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...rest } =
+    deployment.metadata.annotations ?? {}
   return rest
 }
 
@@ -211,7 +224,9 @@ function limits(deployment: Deployment): { maxSurge: number; maxUnavailable: num
   const { strategy, replicas } = deployment.spec
   if (strategy.type === 'Recreate') return { maxSurge: 0, maxUnavailable: replicas }
   const share = (value: number | string | undefined, round: (x: number) => number) =>
-    typeof value === 'string' && value.endsWith('%') ? round((Number.parseInt(value, 10) * replicas) / 100) : Number(value ?? 0)
+    typeof value === 'string' && value.endsWith('%')
+      ? round((Number.parseInt(value, 10) * replicas) / 100)
+      : Number(value ?? 0)
   const maxSurge = share(strategy.rollingUpdate?.maxSurge, Math.ceil)
   const maxUnavailable = share(strategy.rollingUpdate?.maxUnavailable, Math.floor)
   return { maxSurge, maxUnavailable: maxSurge === 0 && maxUnavailable === 0 ? 1 : Math.min(maxUnavailable, replicas) }

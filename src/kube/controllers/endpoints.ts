@@ -2,7 +2,7 @@
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { type Backend, backendsOf } from '../backends.ts'
 import { canonical, equal } from '../json.ts'
-import type { EndpointAddress, Endpoints, EndpointSubset, Service } from '../objects.ts'
+import type { EndpointAddress, EndpointSubset, Endpoints, Service } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { splitKey } from './queue.ts'
 import { serviceQueue } from './service-queue.ts'

@@ -52,7 +52,8 @@ export class EndpointSliceController {
 
   #mirror(namespace: string, name: string, service: Service | null): void {
     const endpoints = this.#store.get<Endpoints>('Endpoints', namespace, name)
-    const wanted = service !== null && service.spec.selector === undefined && endpoints?.metadata.labels?.[SKIP_MIRROR] !== 'true'
+    const wanted =
+      service !== null && service.spec.selector === undefined && endpoints?.metadata.labels?.[SKIP_MIRROR] !== 'true'
     const about = service ?? { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace } }
     const contents = wanted && endpoints !== null ? mirrorsOf(endpoints) : []
     this.#write(about, MIRRORER, contents, endpoints ?? about)
@@ -86,7 +87,13 @@ export class EndpointSliceController {
     const slice = {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
-      metadata: { name: '', generateName: `${name}-`, namespace: namespace as string, labels, ownerReferences: [owner] },
+      metadata: {
+        name: '',
+        generateName: `${name}-`,
+        namespace: namespace as string,
+        labels,
+        ownerReferences: [owner],
+      },
       addressType: 'IPv4',
       ...structuredClone(content),
     }

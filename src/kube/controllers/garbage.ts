@@ -26,11 +26,14 @@ export class GarbageCollector {
 
   #sync(uid: string): void {
     const owner = this.#find(uid)
-    const waiting = owner?.metadata.deletionTimestamp !== undefined && (owner.metadata.finalizers?.includes(WAITS) ?? false)
+    const waiting =
+      owner?.metadata.deletionTimestamp !== undefined && (owner.metadata.finalizers?.includes(WAITS) ?? false)
     if (owner !== null && !waiting) return
     const dependants = this.#all().filter((object) => object.metadata.ownerReferences?.some((r) => r.uid === uid))
     for (const dependant of dependants) {
-      const others = (dependant.metadata.ownerReferences ?? []).filter((r) => r.uid !== uid && this.#find(r.uid) !== null)
+      const others = (dependant.metadata.ownerReferences ?? []).filter(
+        (r) => r.uid !== uid && this.#find(r.uid) !== null,
+      )
       const { namespace, name } = dependant.metadata
       if (others.length > 0) {
         this.#store.modify(dependant, (copy) => {

@@ -33,22 +33,28 @@ export class NodeLifecycleController {
   lost(name: string): void {
     const node = this.#store.get<Node>('Node', null, name)
     if (node === null) return
-    const conditions = (node.status.conditions ?? []).map((condition): Condition => ({
-      ...condition,
-      status: 'Unknown',
-      reason: 'NodeStatusUnknown',
-      message: 'Kubelet stopped posting node status.',
-      lastTransitionTime: this.#store.clock.text(),
-    }))
+    const conditions = (node.status.conditions ?? []).map(
+      (condition): Condition => ({
+        ...condition,
+        status: 'Unknown',
+        reason: 'NodeStatusUnknown',
+        message: 'Kubelet stopped posting node status.',
+        lastTransitionTime: this.#store.clock.text(),
+      }),
+    )
     this.#store.updateStatus('Node', null, name, { ...node.status, conditions })
     this.#events.normal(node, 'NodeNotReady', `Node ${name} status is now: NodeNotReady`)
     for (const pod of this.#podsOf(name)) {
-      const after = (pod.status.conditions ?? []).map((condition): Condition =>
-        condition.type === 'Ready'
-          ? { ...condition, status: 'False', lastTransitionTime: this.#store.clock.text() }
-          : condition,
+      const after = (pod.status.conditions ?? []).map(
+        (condition): Condition =>
+          condition.type === 'Ready'
+            ? { ...condition, status: 'False', lastTransitionTime: this.#store.clock.text() }
+            : condition,
       )
-      this.#store.updateStatus('Pod', pod.metadata.namespace as string, pod.metadata.name, { ...pod.status, conditions: after })
+      this.#store.updateStatus('Pod', pod.metadata.namespace as string, pod.metadata.name, {
+        ...pod.status,
+        conditions: after,
+      })
     }
   }
 
@@ -76,7 +82,9 @@ export class NodeLifecycleController {
     const key = ready === 'False' ? NOT_READY : ready === 'Unknown' ? UNREACHABLE : null
     const now = this.#store.clock.text()
     return [
-      ...(node.spec.unschedulable === true ? [{ key: UNSCHEDULABLE, effect: 'NoSchedule', timeAdded: now } as Taint] : []),
+      ...(node.spec.unschedulable === true
+        ? [{ key: UNSCHEDULABLE, effect: 'NoSchedule', timeAdded: now } as Taint]
+        : []),
       ...(key === null ? [] : [{ key, effect: 'NoSchedule', timeAdded: now } as Taint]),
       ...(key === null ? [] : [{ key, effect: 'NoExecute', timeAdded: now } as Taint]),
     ]
@@ -92,7 +100,11 @@ export class NodeLifecycleController {
       if (patience === Number.POSITIVE_INFINITY) continue
       if (patience > clock.now) this.#evictions.add(name, patience - clock.now)
       else if (pod.metadata.deletionTimestamp === undefined) {
-        this.#events.normal(pod, 'TaintManagerEviction', `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`)
+        this.#events.normal(
+          pod,
+          'TaintManagerEviction',
+          `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+        )
         this.#store.delete('Pod', pod.metadata.namespace as string, pod.metadata.name)
       }
     }

@@ -14,7 +14,8 @@ export function serviceQueue(store: Store, scheduler: Scheduler, sync: (key: str
     for (const service of store.list<Service>('Service', object.metadata.namespace as string)) {
       const { selector } = service.spec
       if (selector === undefined) continue
-      if ([object, old].some((pod) => pod !== null && hasLabels(pod.metadata.labels, selector))) queue.add(keyOf(service))
+      if ([object, old].some((pod) => pod !== null && hasLabels(pod.metadata.labels, selector)))
+        queue.add(keyOf(service))
     }
   })
   return queue

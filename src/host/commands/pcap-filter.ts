@@ -20,7 +20,7 @@ import {
 import { FilterCursor, FilterError, filterWords } from './tcpdump-words.ts'
 
 /** An expression's test; the empty one lets everything pass. @throws FilterError */
-export function captureFilter(text: string): FrameTest {
+export function compileFilter(text: string): FrameTest {
   const words = filterWords(text)
   if (words === null) throw new FilterError()
   if (words.length === 0) return () => true

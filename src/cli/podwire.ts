@@ -1,0 +1,106 @@
+/** The podwire command: arguments in, exit code out. Each command's work is in a file of its own. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { VERSION } from '../capture/version.ts'
+import { type CaptureFormat, formats } from './captures.ts'
+import { check } from './check.ts'
+import { addCompletion } from './completion.ts'
+import { exec } from './exec.ts'
+import { reportFailure } from './failure.ts'
+import { run } from './run.ts'
+import { shell } from './shell.ts'
+
+/** Bad input: a topology, a manifest, an option. */
+const BAD_INPUT = 2
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+function globs(value: string, before: string[]): string[] {
+  return [...before, ...value.split(',').filter((glob) => glob !== '')]
+}
+
+function seed(value: string): number {
+  const number = Number(value)
+  if (!Number.isInteger(number) || number < 0 || number > 2 ** 31 - 1) {
+    throw new InvalidArgumentError('It is a whole number from 0 to 2147483647.')
+  }
+  return number
+}
+
+function format(value: string): CaptureFormat {
+  const found = formats.find((known) => known === value)
+  if (found === undefined) throw new InvalidArgumentError(`It is one of: ${formats.join(', ')}.`)
+  return found
+}
+
+function withCaptureOptions(command: Command): Command {
+  return command
+    .option('--captures <dir>', 'write one capture file per interface, and all of them in DIR/all.pcapng')
+    .option('--format <format>', `${formats.join(', ')}: what kind of files`, format, 'pcapng')
+    .option('--interfaces <globs>', 'only these, such as "default/*/eth0,*/flannel.1"', globs, [])
+    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
+}
+
+function program(done: (code: number) => void): Command {
+  const podwire = new Command('podwire')
+    .description('A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.')
+    .version(VERSION, '-V, --version')
+    .showHelpAfterError('(podwire --help tells more)')
+    .exitOverride()
+  withCaptureOptions(podwire.command('run'))
+    .description('build the topology and run its steps')
+    .argument('<topology>', 'a topology file (YAML)')
+    .option('--until <time>', 'stop at this virtual time, such as 30s')
+    .option('--json', 'print one JSON object per step instead of a terminal')
+    .option('--quiet', 'print failures only')
+    .action(async (topology: string, options) => {
+      done(await run(topology, options))
+    })
+  withCaptureOptions(podwire.command('exec'))
+    .description("build the topology without its steps and run commands in the lab's shell")
+    .argument('<topology>', 'a topology file (YAML)')
+    .requiredOption('-c, --command <line>', 'a command line; may be given several times', collect, [])
+    .action(async (topology: string, options) => {
+      done(await exec(topology, options))
+    })
+  podwire
+    .command('check')
+    .description('read a topology and its manifests, and say what is wrong')
+    .argument('<topology>', 'a topology file (YAML)')
+    .action(async (topology: string) => {
+      done(await check(topology))
+    })
+  withCaptureOptions(podwire.command('shell'))
+    .description("build the topology and open the lab's shell")
+    .argument('<topology>', 'a topology file (YAML)')
+    .action(async (topology: string, options) => {
+      done(await shell(topology, options))
+    })
+  addCompletion(podwire)
+  podwire.addHelpText(
+    'after',
+    `
+Examples:
+  podwire run topologies/kiamol-ch03.yaml --captures out
+  podwire exec topologies/two-node-flannel.yaml -c 'kubectl get pods -o wide' -c 'ssh w1 ip route'
+  wireshark -o vxlan.udp.port:4789,8472 out/w1.example.com/flannel.1.pcapng
+
+Exit codes: 0 all went well; 1 an expectation failed (run); the last command's own (exec); 2 bad input.`,
+  )
+  return podwire
+}
+
+/** Runs one command line; returns its exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  let code = 0
+  try {
+    await program((result) => {
+      code = result
+    }).parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_INPUT
+    return reportFailure(error)
+  }
+}

@@ -1,0 +1,140 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readCapture } from '../../src/capture/pcapng-reader.ts'
+import { runCli } from '../../src/cli/podwire.ts'
+
+let folder = ''
+let out = ''
+let err = ''
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'podwire-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+beforeEach(() => {
+  out = ''
+  err = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text)
+    return true
+  })
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += String(text)
+    return true
+  })
+  return () => vi.restoreAllMocks()
+})
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const hosts = `underlay: {cidr: 10.0.0.0/24}
+hosts:
+  - {name: a, ip: 10.0.0.1}
+  - {name: b, ip: 10.0.0.2}
+`
+const nodes = `underlay: {cidr: 192.168.14.0/24}
+nodes:
+  - {name: m, ip: 192.168.14.50, roles: [control-plane]}
+  - {name: w1, ip: 192.168.14.51}
+`
+
+describe('podwire run', () => {
+  test('prints the lab as a terminal would and exits 0', async () => {
+    const topology = file('ok.yaml', `${hosts}steps: [{run: ssh a ping -c 1 10.0.0.2, expect: {contains: 0% packet loss}}]\n`)
+    expect(await runCli(['run', topology])).toBe(0)
+    expect(out).toContain('$ ssh a ping -c 1 10.0.0.2\n')
+    expect(out).toContain('1 packets transmitted, 1 received')
+  })
+
+  test('names the first expectation that fails, exits 1, and keeps what was captured', async () => {
+    const step = '{run: ssh a ping -c 1 10.0.0.2, expect: {frames: [{on: b/eth0, filter: icmp, count: 3}]}}'
+    const topology = file('fails.yaml', `${hosts}steps: [${step}]\n`)
+    expect(await runCli(['run', topology, '--captures', join(folder, 'kept')])).toBe(1)
+    expect(err).toContain('failed step 1 of 1: ssh a ping -c 1 10.0.0.2')
+    expect(err).toContain('2 frames on b/eth0 match icmp, expected 3')
+    expect(readdirSync(join(folder, 'kept'))).toContain('all.pcapng')
+  })
+
+  test('writes one file per interface, and all of them in one', async () => {
+    const topology = file('files.yaml', `${hosts}steps: [{run: ssh a ping -c 1 10.0.0.2}]\n`)
+    const captures = join(folder, 'files')
+    expect(await runCli(['run', topology, '--captures', captures, '--format', 'both', '--interfaces', '*/eth0'])).toBe(0)
+    expect(readdirSync(captures).sort()).toEqual(['a', 'all.pcapng', 'b'])
+    expect(readdirSync(join(captures, 'a')).sort()).toEqual(['eth0.pcap', 'eth0.pcapng'])
+    const all = readCapture(new Uint8Array(readFileSync(join(captures, 'all.pcapng'))))
+    expect(all.interfaces.map((each) => each.name)).toEqual(['a/eth0', 'b/eth0'])
+    const one = readCapture(new Uint8Array(readFileSync(join(captures, 'a', 'eth0.pcap'))))
+    expect(one.packets).toHaveLength(4)
+  })
+
+  test('--json gives one object per step', async () => {
+    const topology = file('json.yaml', `${hosts}steps: [{run: ssh a hostname, expect: {output: a}}]\n`)
+    expect(await runCli(['run', topology, '--json'])).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ step: 1, run: 'ssh a hostname', exit: 0, output: 'a\n', ok: true })
+  })
+
+  test('--until stops at a virtual time', async () => {
+    const topology = file('until.yaml', `${hosts}steps: [{run: ssh a sleep 5}, {run: ssh a echo late}]\n`)
+    expect(await runCli(['run', topology, '--until', '3s'])).toBe(0)
+    expect(out).not.toContain('late')
+  })
+})
+
+describe('podwire exec', () => {
+  test('exits with the code of the last command', async () => {
+    const topology = file('exec.yaml', hosts)
+    expect(await runCli(['exec', topology, '-c', 'ssh a true', '-c', "ssh a 'exit 7'"])).toBe(7)
+  })
+})
+
+describe('bad input is answered with a sentence and exit code 2', () => {
+  test('no such file', async () => {
+    expect(await runCli(['check', join(folder, 'nowhere.yaml')])).toBe(2)
+    expect(err).toContain('there is no file')
+  })
+
+  test('an unknown command', async () => {
+    expect(await runCli(['rum', 'x.yaml'])).toBe(2)
+    expect(err).toContain("error: unknown command 'rum'")
+    expect(err).toContain('Did you mean run?')
+  })
+
+  test('an unknown key', async () => {
+    expect(await runCli(['check', file('key.yaml', `${hosts}stepps: []\n`)])).toBe(2)
+    expect(err).toContain('unknown key "stepps"')
+    expect(err).toContain('did you mean "steps"?')
+  })
+
+  test('a manifest of an unmodelled kind', async () => {
+    file('job.yaml', 'apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: pi\n')
+    expect(await runCli(['check', file('kind.yaml', `${nodes}manifests: [job.yaml]\n`)])).toBe(2)
+    expect(err).toContain('job.yaml:2:7')
+    expect(err).toContain('podwire: kind Job')
+    expect(err).toContain('is not modelled')
+    expect(err).toContain('Deployment')
+  })
+
+  test('a manifest that is not there', async () => {
+    expect(await runCli(['check', file('gone.yaml', `${nodes}manifests: [gone-too.yaml]\n`)])).toBe(2)
+    expect(err).toContain('gone-too.yaml')
+    expect(err).toContain('gone.yaml:5:')
+  })
+
+  test('an option out of range', async () => {
+    expect(await runCli(['run', 'x.yaml', '--seed', 'many'])).toBe(2)
+    expect(err).toContain('whole number')
+  })
+})
+
+test('podwire --help and --version', async () => {
+  expect(await runCli(['--version'])).toBe(0)
+  expect(out).toMatch(/^\d+\.\d+\.\d+\n$/)
+  expect(await runCli(['--help'])).toBe(0)
+  for (const command of ['run', 'exec', 'check', 'shell', 'complete']) expect(out).toContain(command)
+})
