@@ -29,6 +29,8 @@ const homes = {
   rxjs: ['^src/kube/store\\.ts$', '^src/observe/'],
   commander: ['^src/cli/'],
   picocolors: ['^src/cli/'],
+  zod: ['^src/topology/'],
+  '@bomb.sh/tab': ['^src/cli/'],
 }
 
 const looksDown = floors.slice(0, -1).map((room, index) => ({

@@ -81,7 +81,10 @@ export function routed(): Network {
   const b = station(world, 'b', '10.2.0.1', mac(2), 'vb', mac(18))
   const router = new Netns(world, 'r')
   router.sysctl.set('net.ipv4.ip_forward', '1')
-  for (const [port, address] of [[a.other, '10.1.0.254'], [b.other, '10.2.0.254']] as const) {
+  for (const [port, address] of [
+    [a.other, '10.1.0.254'],
+    [b.other, '10.2.0.254'],
+  ] as const) {
     router.adopt(port)
     router.addAddress(port, parseIpv4(address), 24)
     router.setUp(port)
@@ -177,4 +180,3 @@ export function overlay(): Network {
   const called = { target: VIP, targetPort: SERVICE_PORT, backend: '10.244.2.2' }
   return { ...ends, aNextHop: mac(33), bNextHop: mac(34), ...called }
 }
-

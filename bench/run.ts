@@ -4,8 +4,8 @@
  */
 import { bytesPerFrame } from './allocation.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
-import { Traffic } from './traffic.ts'
 import { bulk } from './tcp.ts'
+import { Traffic } from './traffic.ts'
 
 interface Workload {
   readonly name: string

@@ -4,7 +4,7 @@
  * where conntrack must see both.
  */
 import type { NetDevice, Receiver } from '../src/link/device.ts'
-import { HEADROOM, type Frame } from '../src/link/frame.ts'
+import { type Frame, HEADROOM } from '../src/link/frame.ts'
 import type { World } from '../src/link/world.ts'
 import { type Ipv4, type Mac, parseIpv4, sameMac } from '../src/wire/address.ts'
 import * as ethernet from '../src/wire/ethernet.ts'
@@ -55,7 +55,15 @@ class Source {
   readonly #template: Uint8Array
   readonly #length: number
 
-  constructor(world: World, device: NetDevice, to: Mac, source: string, destination: string, ports: [number, number], size: number) {
+  constructor(
+    world: World,
+    device: NetDevice,
+    to: Mac,
+    source: string,
+    destination: string,
+    ports: [number, number],
+    size: number,
+  ) {
     this.#world = world
     this.#device = device
     this.#length = size

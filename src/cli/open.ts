@@ -17,7 +17,13 @@ export interface CaptureOptions {
 /** @throws TopologyError with every problem of the file. */
 export function readTopology(file: string): TopologyFile {
   if (!existsSync(file) || !statSync(file).isFile()) {
-    const problem = { file, position: null, path: '', found: `there is no file ${file}`, expected: 'a topology file (YAML)' }
+    const problem = {
+      file,
+      position: null,
+      path: '',
+      found: `there is no file ${file}`,
+      expected: 'a topology file (YAML)',
+    }
     throw new TopologyError([problem], () => null)
   }
   return loadTopology(file, readFileSync(file, 'utf8'), disk(file))

@@ -44,7 +44,9 @@ function withCaptureOptions(command: Command): Command {
 
 function program(done: (code: number) => void): Command {
   const podwire = new Command('podwire')
-    .description('A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.')
+    .description(
+      'A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.',
+    )
     .version(VERSION, '-V, --version')
     .showHelpAfterError('(podwire --help tells more)')
     .exitOverride()

@@ -69,7 +69,8 @@ function save(lab: Lab, options: RunOptions, folder: string): void {
   const written = writeCaptures(lab.recorder, folder, options.format)
   if (options.quiet || options.json) return
   const out = [`\n${written.frames} frames in ${written.files} files under ${shown(folder)}`]
-  if (written.all !== null) out.push(`Open all interfaces:  wireshark -o vxlan.udp.port:4789,8472 ${shown(written.all)}`)
+  if (written.all !== null)
+    out.push(`Open all interfaces:  wireshark -o vxlan.udp.port:4789,8472 ${shown(written.all)}`)
   const busiest = [...lab.recorder.interfaces()].sort((a, b) => b.frames - a.frames)
   const pod = busiest.find((each) => each.name.endsWith('/eth0') && each.name.split('/').length === 3) ?? busiest[0]
   if (pod !== undefined && options.format !== 'pcap') {

@@ -13,7 +13,9 @@ export async function shell(file: string, options: CaptureOptions): Promise<numb
   const prompt = process.stdin.isTTY ? 'workstation$ ' : ''
   if (process.stdin.isTTY) {
     const machines = [...lab.machines.keys()].join(', ')
-    process.stdout.write(`You sit at the workstation: kubectl and "ssh MACHINE COMMAND" (${machines}). Ctrl-D leaves.\n`)
+    process.stdout.write(
+      `You sit at the workstation: kubectl and "ssh MACHINE COMMAND" (${machines}). Ctrl-D leaves.\n`,
+    )
   }
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt, terminal: process.stdin.isTTY })
   let code = 0

@@ -88,7 +88,12 @@ export interface Lab {
   readonly ipv6?: boolean
   readonly kubeProxy?: { readonly mode?: string; readonly dropInvalid?: boolean }
   readonly policies?: readonly unknown[]
-  readonly underlay: { readonly cidr: string; readonly mtu?: number; readonly gateway: string; readonly ageing?: number }
+  readonly underlay: {
+    readonly cidr: string
+    readonly mtu?: number
+    readonly gateway: string
+    readonly ageing?: number
+  }
   readonly nodes: readonly LabNode[]
   readonly hosts?: readonly LabHost[]
   readonly pods?: readonly LabPod[]

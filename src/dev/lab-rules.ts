@@ -12,7 +12,12 @@ export function nodeRules(lab: Lab, node: LabNode, services: readonly LabService
     const ports = services.flatMap((service) => service.ports.map((port) => proxyService(lab, node, service, port)))
     const dropInvalid = lab.kubeProxy?.dropInvalid ?? true
     const options = { clusterCIDR, podCIDR: node.podCIDR, dropInvalid }
-    texts.push(clusterRules(ports.filter((port) => port !== null), options))
+    texts.push(
+      clusterRules(
+        ports.filter((port) => port !== null),
+        options,
+      ),
+    )
   }
   if (node.docker !== undefined) texts.push(dockerRules(node.docker))
   return texts
@@ -90,7 +95,9 @@ export function dockerRules(docker: NonNullable<LabNode['docker']>): string {
     ':INPUT ACCEPT [0:0]',
     ':FORWARD DROP [0:0]',
     ':OUTPUT ACCEPT [0:0]',
-    ...['DOCKER', 'DOCKER-ISOLATION-STAGE-1', 'DOCKER-ISOLATION-STAGE-2', 'DOCKER-USER'].map((name) => `:${name} - [0:0]`),
+    ...['DOCKER', 'DOCKER-ISOLATION-STAGE-1', 'DOCKER-ISOLATION-STAGE-2', 'DOCKER-USER'].map(
+      (name) => `:${name} - [0:0]`,
+    ),
     ...filter,
     'COMMIT',
     '*nat',

@@ -1,8 +1,9 @@
 /**
  * A small HTTP/1.1 server: callbacks on sockets; an answer is one write, a moment after the request's last byte.
  */
-import type { TcpSocket } from '../socket/tcp/socket.ts'
+
 import { MICROSECOND, type Nanos } from '../sim/scheduler.ts'
+import type { TcpSocket } from '../socket/tcp/socket.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import {
   closesAfter,

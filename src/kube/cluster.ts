@@ -37,6 +37,7 @@ import { PodScheduler } from './scheduler.ts'
 import { ServiceAllocator } from './service-allocator.ts'
 import { Store } from './store.ts'
 import { SystemImages } from './system-images.ts'
+import { systemctl } from './systemctl.ts'
 import {
   apiService,
   coreDnsDeployment,
@@ -252,6 +253,14 @@ export class Cluster {
         ...(labels === undefined ? {} : { labels }),
       })
       this.nodes.set(machine.name, node)
+      const unit = {
+        get alive() {
+          return node.kubelet.alive
+        },
+        start: () => this.startKubelet(machine.name),
+        stop: () => this.stopKubelet(machine.name),
+      }
+      machine.place.programs.set('systemctl', systemctl(unit))
     })
     return [...this.nodes.values()].filter((node) => node.controlPlane)
   }

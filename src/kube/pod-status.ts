@@ -73,7 +73,7 @@ export function podStatus(view: PodView, clock: Clock): PodStatus {
 function reportedIp({ pod, init, main, podIp }: PodView): string | null {
   const begun = (slot: ContainerSlot) =>
     slot.current !== null || !['ContainerCreating', 'PodInitializing'].includes(slot.waiting.reason)
-  return pod.spec.hostNetwork === true || [...init, ...main].some(begun) ? podIp : null
+  return pod.spec.hostNetwork === true || init.some(begun) || main.every(begun) ? podIp : null
 }
 
 function isReady(slot: ContainerSlot): boolean {

@@ -13,7 +13,7 @@
 import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
-import { Fdb } from './fdb.ts'
+import { Fdb, type FdbEntry } from './fdb.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
 
 /** IP's hooks on bridged frames; the net room implements it. */
@@ -41,6 +41,8 @@ export class BridgePort implements Receiver {
   learning = true
   /** Unknown unicast is sent here too. */
   flooding = true
+  /** The station that was heard here last. */
+  heard: FdbEntry<BridgePort | null> | null = null
 
   constructor(bridge: Bridge, device: NetDevice, number: number) {
     this.bridge = bridge
@@ -99,7 +101,7 @@ export class Bridge extends NetDevice {
   admit(frame: Frame, port: BridgePort): void {
     const { bytes, start } = frame
     const { scheduler } = this.world
-    if (port.learning) this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler)
+    if (port.learning) port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard)
     if (frame.group) {
       this.#flood(this.world.frames.copy(frame), port, false)
       return this.#passUp(frame)

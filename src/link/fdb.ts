@@ -18,6 +18,8 @@ export interface FdbEntry<Port> {
   local: boolean
   /** Set by hand: never aged, never moved by learning. */
   permanent: boolean
+  /** It was removed: whoever kept it must look it up again. */
+  gone: boolean
   /** When a frame from this address was last seen. */
   readonly updated: Float64Array
 }
@@ -55,20 +57,26 @@ export class Fdb<Port> {
     return null
   }
 
-  /** As `learn`, at the clock's present moment. */
-  learnNow(bytes: Uint8Array, at: number, port: Port, clock: Clock): void {
-    const entry = this.#find(u16(bytes, at), i32(bytes, at + 2))
-    if (entry === null) {
-      this.#insert(u16(bytes, at), i32(bytes, at + 2), port, false, false, clock.now)
-    } else if (!entry.permanent) {
+  /**
+   * As `learn`, at the clock's present moment. Returns the entry, which the caller may give as `recent` next time: a
+   * port hears the same station again and again.
+   */
+  learnNow(bytes: Uint8Array, at: number, port: Port, clock: Clock, recent: FdbEntry<Port> | null): FdbEntry<Port> {
+    const high = u16(bytes, at)
+    const low = i32(bytes, at + 2)
+    const known = recent !== null && !recent.gone && recent.low === low && recent.high === high
+    const entry = known ? recent : this.#find(high, low)
+    if (entry === null) return this.#insert(high, low, port, false, false, clock.now)
+    if (!entry.permanent) {
       entry.port = port
       entry.updated[0] = clock.now
     }
+    return entry
   }
 
   /** A frame from the MAC at `at` came in at `port`. */
   learn(bytes: Uint8Array, at: number, port: Port, now: Nanos): void {
-    this.learnNow(bytes, at, port, { now })
+    this.learnNow(bytes, at, port, { now }, null)
   }
 
   /** Sets an entry by hand, replacing what was there. */
@@ -108,11 +116,13 @@ export class Fdb<Port> {
     }
   }
 
-  #insert(high: number, low: number, port: Port, local: boolean, permanent: boolean, now: Nanos): void {
+  #insert(high: number, low: number, port: Port, local: boolean, permanent: boolean, now: Nanos): FdbEntry<Port> {
     if ((this.#used + 1) * 2 > this.#low.length) this.#rebuild()
     const updated = new Float64Array(1)
     updated[0] = now
-    this.#store({ high, low, port, local, permanent, updated })
+    const entry: FdbEntry<Port> = { high, low, port, local, permanent, gone: false, updated }
+    this.#store(entry)
+    return entry
   }
 
   #store(entry: FdbEntry<Port>): void {
@@ -128,6 +138,7 @@ export class Fdb<Port> {
   #remove(entry: FdbEntry<Port>): void {
     const slot = this.#entries.indexOf(entry)
     this.#entries[slot] = null
+    entry.gone = true
     this.#size--
   }
 

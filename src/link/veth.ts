@@ -30,11 +30,13 @@ export type Impairment = (frame: Frame) => boolean
 export class Veth extends NetDevice implements Task {
   override readonly kind = 'veth'
   #peer: Veth | null = null
-  #delay: Nanos
-  #jitter: Nanos
-  #loss: number
-  #rate: number
-  #limit: number
+  #delay: Nanos = 0
+  #jitter: Nanos = 0
+  #loss = 0
+  #rate = 0
+  #limit = 1000
+  /** Anything besides the delay: most cables have none of it. */
+  #impaired = false
   impairment: Impairment | null = null
   // The inbox: frames that the peer sent, with the moment each is due.
   #frames: (Frame | null)[] = new Array<Frame | null>(16).fill(null)
@@ -47,11 +49,7 @@ export class Veth extends NetDevice implements Task {
 
   private constructor(world: Surroundings, name: string, mac: Mac, netem: Netem) {
     super(world, name, mac)
-    this.#delay = netem.delay ?? 0
-    this.#jitter = netem.jitter ?? 0
-    this.#loss = netem.loss ?? 0
-    this.#rate = netem.rate ?? 0
-    this.#limit = netem.limit ?? 1000
+    this.setNetem(netem)
   }
 
   /** Both ends of a new cable. `netem` holds for both directions. */
@@ -70,6 +68,7 @@ export class Veth extends NetDevice implements Task {
     this.#loss = netem.loss ?? 0
     this.#rate = netem.rate ?? 0
     this.#limit = netem.limit ?? 1000
+    this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0
   }
 
   /** The other end; null once the cable is gone. */
@@ -100,15 +99,9 @@ export class Veth extends NetDevice implements Task {
       return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
     }
     let due = this.world.scheduler.now + this.#delay
-    if (this.#jitter > 0) due += (this.world.random.fraction() * 2 - 1) * this.#jitter
-    if (this.#loss > 0 || this.impairment !== null || this.#rate > 0) {
-      if (this.#loss > 0 && this.world.random.fraction() < this.#loss) return this.#impair(frame)
-      if (this.impairment?.(frame)) return this.#impair(frame)
-      if (this.#rate > 0) due = this.#serialise(frame, due)
-    }
-    if (peer.#size >= this.#limit && this.#limit > 0 && this.#rate > 0) {
-      this.txDropped++
-      return this.world.frames.drop(frame, DropReason.QueueFull, this.name)
+    if (this.#impaired || this.impairment !== null) {
+      due = this.#impair(frame, due)
+      if (due < 0) return
     }
     // skb_scrub_packet: what one namespace knew of a frame is not the next one's.
     frame.tracked = null
@@ -127,9 +120,19 @@ export class Veth extends NetDevice implements Task {
     if (this.#size > 0 && !this.#timer.armed) this.world.scheduler.atEntry(this.#timer, this.#dues, this.#head)
   }
 
-  #impair(frame: Frame): void {
-    this.txDropped++
-    this.world.frames.drop(frame, DropReason.Impaired, this.name)
+  /** Loss, jitter and rate: when the frame is due then; negative when it is lost. */
+  #impair(frame: Frame, due: Nanos): Nanos {
+    const { random } = this.world
+    const full = this.#rate > 0 && this.#limit > 0 && this.#peer !== null && this.#peer.#size >= this.#limit
+    const lost = (this.#loss > 0 && random.fraction() < this.#loss) || this.impairment?.(frame) === true
+    if (lost || full) {
+      this.txDropped++
+      this.world.frames.drop(frame, lost ? DropReason.Impaired : DropReason.QueueFull, this.name)
+      return -1
+    }
+    const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
+    const later = Math.max(due + jitter, this.world.scheduler.now)
+    return this.#rate > 0 ? this.#serialise(frame, later) : later
   }
 
   #serialise(frame: Frame, due: Nanos): Nanos {

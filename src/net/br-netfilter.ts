@@ -77,9 +77,7 @@ class BridgeNetfilter implements BridgeFilter {
 
   #handles(frame: Frame): boolean {
     return (
-      this.#enabled &&
-      this.#netns.netfilter.active &&
-      ethernet.type(frame.bytes, frame.start) === ethernet.ETH_P_IP
+      this.#enabled && this.#netns.netfilter.active && ethernet.type(frame.bytes, frame.start) === ethernet.ETH_P_IP
     )
   }
 

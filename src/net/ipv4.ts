@@ -33,6 +33,11 @@ export class Ipv4Layer {
     const netns = this.#netns
     const at = frame.start
     netns.counters.ipInReceives++
+    if (frame.bridgeInput !== null) {
+      // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
+      frame.bridgeInput = null
+      return this.#route(frame, input)
+    }
     if (!ipv4.valid(frame.bytes, at, frame.end)) {
       netns.counters.ipInHdrErrors++
       return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
@@ -40,10 +45,7 @@ export class Ipv4Layer {
     frame.network = at
     frame.transport = at + ipv4.headerLength(frame.bytes, at)
     frame.end = at + ipv4.totalLength(frame.bytes, at)
-    if (frame.bridgeInput !== null) {
-      // PREROUTING ran at the bridge port already (ip_sabotage_in).
-      frame.bridgeInput = null
-    } else if (netns.netfilter.active) {
+    if (netns.netfilter.active) {
       // Conntrack sees whole packets only (nf_defrag_ipv4).
       const whole = ipv4.isFragment(frame.bytes, at) ? this.reassembler.add(frame) : frame
       if (whole === null || !netns.netfilter.run(Hook.PREROUTING, whole, input, null)) return

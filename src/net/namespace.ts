@@ -11,7 +11,15 @@ import type { NeighbourTable } from './neighbour.ts'
 import type { Route } from './route.ts'
 import type { Sysctl } from './sysctl.ts'
 
-export type AddressType = 'LOCAL' | 'BROADCAST' | 'MULTICAST' | 'UNICAST' | 'BLACKHOLE' | 'UNREACHABLE' | 'PROHIBIT' | 'UNSPEC'
+export type AddressType =
+  | 'LOCAL'
+  | 'BROADCAST'
+  | 'MULTICAST'
+  | 'UNICAST'
+  | 'BLACKHOLE'
+  | 'UNREACHABLE'
+  | 'PROHIBIT'
+  | 'UNSPEC'
 
 /** A transport protocol; sockets register theirs in `transports`. */
 export interface Transport {

@@ -176,7 +176,14 @@ export class NeighbourTable {
   }
 
   /** An ARP reply, or a request for somebody else: believed only about neighbours that we already asked for. */
-  heardReply(device: NetDevice, sender: Ipv4, bytes: Uint8Array, macAt: number, toUs: boolean, gratuitous: boolean): void {
+  heardReply(
+    device: NetDevice,
+    sender: Ipv4,
+    bytes: Uint8Array,
+    macAt: number,
+    toUs: boolean,
+    gratuitous: boolean,
+  ): void {
     const entry = this.#find(device, sender)
     if (entry === null) return
     const settled = this.#world.scheduler.now - entry.times[UPDATED] > LOCK_TIME

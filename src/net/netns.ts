@@ -163,7 +163,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.#addresses.push(own)
     this.#locals.add(address)
     this.#localHashes[hash8(address)] = 1
-    const source = address
+    const primary = this.addressesOf(device).find((other) => !other.secondary && contains(network, other.address))
+    const source = secondary && primary !== undefined ? primary.address : address
     const destination = cidrOf(address, 32)
     this.local.add(route({ type: 'local', destination, device, source, scope: 'host', protocol: 'kernel' }))
     if (device.up) this.#connect(own)
@@ -175,9 +176,11 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (at < 0) return false
     this.#addresses.splice(at, 1)
     if (!this.#addresses.some((own) => own.address === address)) this.#locals.delete(address)
-    const owned = (r: Route) => r.device === device && r.source === address && r.protocol === 'kernel'
-    this.local.remove(owned)
+    const own = (r: Route) => r.type === 'local' && r.destination.network === address && r.destination.prefix === 32
+    this.local.remove((r) => r.device === device && (own(r) || (r.source === address && r.type !== 'local')))
     this.main.remove((r) => r.source === address)
+    // Without an address the device speaks no IPv4: its routes go (fib_disable_ip).
+    if (this.addressOf(device) === null) this.main.remove((r) => r.device === device)
     return true
   }
 
@@ -333,7 +336,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
       const fields = { destination: network, device, source, protocol: 'kernel' } as const
       this.local.add(route({ ...fields, type: 'local', scope: 'host' }))
     } else {
-      this.main.add(route({ destination: network, device, source, scope: 'link', protocol: 'kernel' }))
+      this.main.append(route({ destination: network, device, source, scope: 'link', protocol: 'kernel' }))
     }
     if (prefix >= 31) return
     const destination = cidrOf(broadcastOf(network), 32)

@@ -62,6 +62,11 @@ export class RouteTable {
     return true
   }
 
+  /** `ip route append`: behind routes of the same destination and metric, which go on being used first. */
+  append(added: Route): void {
+    this.#insert(added)
+  }
+
   /** `ip route replace`. */
   replace(added: Route): void {
     this.#routes = this.#routes.filter((r) => !sameKey(r, added))
@@ -85,12 +90,13 @@ export class RouteTable {
     return null
   }
 
-  /** In the order in which `ip route show` prints: by network, shorter prefixes first, then by metric. */
+  /** In the order in which `ip route show` prints: by network, longer prefixes first, the default route before all. */
   list(): readonly Route[] {
     return [...this.#routes].sort(
       (a, b) =>
         (a.destination.network >>> 0) - (b.destination.network >>> 0) ||
-        a.destination.prefix - b.destination.prefix ||
+        Number(b.destination.prefix === 0) - Number(a.destination.prefix === 0) ||
+        b.destination.prefix - a.destination.prefix ||
         a.metric - b.metric,
     )
   }

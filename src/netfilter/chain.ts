@@ -28,6 +28,8 @@ export class Rule {
   /** Bits of `CtState`, and whether none of them may be set; 0 when the state is not asked for. */
   states = 0
   statesNot = false
+  /** Is an address or the protocol asked for? */
+  headed = false
   /** Is an interface, a fragment or a Match to be looked at besides? */
   more = false
   readonly input = new InterfaceName()
@@ -55,6 +57,7 @@ export class Rule {
         this.statesNot = match.statesNot
       } else this.tests.push(match)
     }
+    this.headed = this.sourceMask !== 0 || this.destinationMask !== 0 || this.protocol !== 0 || this.inverted !== 0
     this.more = this.tests.length > 0 || this.input.given || this.output.given || this.fragments
   }
 

@@ -127,7 +127,7 @@ export class Netfilter {
       verdict = this.#walk(mangle[hook], packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
-    if (entering && nat !== null) {
+    if (entering && nat !== null && translated(packet)) {
       verdict = this.#translate(hook, Manip.DESTINATION, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
@@ -136,8 +136,10 @@ export class Netfilter {
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (hook === Hook.INPUT || hook === Hook.POSTROUTING) {
-      if (nat !== null) verdict = this.#translate(hook, Manip.SOURCE, packet)
-      if (verdict !== Verdict.ACCEPT) return verdict
+      if (nat !== null && translated(packet)) {
+        verdict = this.#translate(hook, Manip.SOURCE, packet)
+        if (verdict !== Verdict.ACCEPT) return verdict
+      }
       if (this.#tracking && !this.conntrack.confirm(packet)) return Verdict.DROP
     }
     return Verdict.ACCEPT
@@ -208,4 +210,14 @@ function busyChain(table: Table | null, hook: Hook): Chain | null {
   const chain = table?.hooks[hook] ?? null
   if (chain === null) return null
   return chain.rules.length > 0 || chain.counted || chain.policy !== Verdict.ACCEPT ? chain : null
+}
+
+const NAT = Status.SRC_NAT | Status.DST_NAT
+const DONE = Status.SRC_NAT_DONE | Status.DST_NAT_DONE
+
+/** Has NAT anything to do with this packet? Not once its flow is settled and was left as it is. */
+function translated(packet: Packet): boolean {
+  const flow = packet.flow
+  if (flow === null) return false
+  return (flow.status & NAT) !== 0 || (flow.status & DONE) !== DONE || flow.masquerade !== null
 }

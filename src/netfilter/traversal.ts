@@ -2,6 +2,7 @@
  * The walk of a packet through a base chain and the chains it jumps to (ipt_do_table, nft_do_chain). No object is
  * made: verdicts are integers, the way back is kept in two arrays.
  */
+import type { Ipv4 } from '../wire/address.ts'
 import { type Chain, Inverted, type Rule } from './chain.ts'
 import { Verdict } from './hook.ts'
 import type { Packet } from './packet.ts'
@@ -29,12 +30,7 @@ export class Traversal {
         continue
       }
       const rule = rules[place++]
-      const inverted = rule.inverted
-      if (((source & rule.sourceMask) === rule.source) === ((inverted & Inverted.SOURCE) !== 0)) continue
-      if (((destination & rule.destinationMask) === rule.destination) === ((inverted & Inverted.DESTINATION) !== 0)) {
-        continue
-      }
-      if (rule.protocol !== 0 && (rule.protocol === protocol) === ((inverted & Inverted.PROTOCOL) !== 0)) continue
+      if (rule.headed && !fits(rule, source, destination, protocol)) continue
       if (rule.states !== 0 && ((states & rule.states) !== 0) === rule.statesNot) continue
       if (rule.more && !this.#holds(rule, packet)) continue
       rule.packets++
@@ -83,4 +79,14 @@ export class Traversal {
     }
     return base.policy
   }
+}
+
+/** ip_packet_match: addresses and protocol, each perhaps inverted. */
+function fits(rule: Rule, source: Ipv4, destination: Ipv4, protocol: number): boolean {
+  const { inverted } = rule
+  if (((source & rule.sourceMask) === rule.source) === ((inverted & Inverted.SOURCE) !== 0)) return false
+  if (((destination & rule.destinationMask) === rule.destination) === ((inverted & Inverted.DESTINATION) !== 0)) {
+    return false
+  }
+  return rule.protocol === 0 || (rule.protocol === protocol) !== ((inverted & Inverted.PROTOCOL) !== 0)
 }

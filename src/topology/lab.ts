@@ -18,13 +18,7 @@ import { World } from '../link/world.ts'
 import { Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
 import { MICROSECOND, SECOND } from '../sim/scheduler.ts'
-import {
-  type Ipv4,
-  type Mac,
-  parseCidr,
-  parseIpv4,
-  tryParseInterfaceAddress,
-} from '../wire/address.ts'
+import { type Ipv4, type Mac, parseCidr, parseIpv4, tryParseInterfaceAddress } from '../wire/address.ts'
 import type { FileAccess } from './load.ts'
 import { Recorder } from './recorder.ts'
 import type { CableSpec, HostSpec, TopologyFile } from './schema.ts'

@@ -130,7 +130,10 @@ function* contradictions(topology: TopologyFile, source: Source): Generator<Prob
     const twin = before.find((other) => other.ip === machine.ip)
     if (twin !== undefined) {
       const found = `the address ${machine.ip} is already used by ${formatPath(twin.path)} (${twin.name})`
-      const free = freeAddress(topology, machines.map((other) => other.ip))
+      const free = freeAddress(
+        topology,
+        machines.map((other) => other.ip),
+      )
       const suggestion = free === null ? {} : { suggestion: `${free} is free` }
       yield at([...machine.path, 'ip'], { found, expected: 'an address of its own for every machine', ...suggestion })
     }

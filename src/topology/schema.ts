@@ -108,7 +108,11 @@ export const topologySchema = z.strictObject({
   name: z.string().optional(),
   description: z.string().optional(),
   lesson: z.string().optional(),
-  seed: z.int().min(0).max(2 ** 31 - 1).default(1),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(1),
   epoch: z
     .string()
     .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, { error: 'a UTC time, such as 2026-01-01T00:00:00Z' })

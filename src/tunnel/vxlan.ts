@@ -60,6 +60,18 @@ export class VxlanDevice extends NetDevice {
     listen(options.netns, options.port, this)
   }
 
+  /** `ip link del`: nothing comes in any more; the port is closed with the last device on it. */
+  close(): void {
+    const ports = listeners.get(this.#netns)
+    const served = ports?.get(this.port)
+    if (ports === undefined || served === undefined || !served.devices.includes(this)) return
+    served.devices.splice(served.devices.indexOf(this), 1)
+    this.up = false
+    if (served.devices.length > 0) return
+    served.release()
+    ports.delete(this.port)
+  }
+
   protected override transmit(frame: Frame): void {
     const { bytes, start } = frame
     const entry = this.fdb.lookupNow(bytes, start, this.world.scheduler)
@@ -67,7 +79,7 @@ export class VxlanDevice extends NetDevice {
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
     }
-    const sourcePort = FIRST_PORT + (((flowHash(frame) >>> 0) * PORTS) / 4294967296 | 0)
+    const sourcePort = FIRST_PORT + ((((flowHash(frame) >>> 0) * PORTS) / 4294967296) | 0)
     const inner = start
     vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
     const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
@@ -92,29 +104,28 @@ export class VxlanDevice extends NetDevice {
       return this.world.frames.drop(frame, DropReason.Malformed, this.name)
     }
     if (this.learning) {
-      this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler)
+      this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler, null)
     }
     this.receive(frame)
   }
 }
 
-/** One kernel socket for each port of a namespace serves all its VXLAN devices, told apart by VNI. */
-const listeners = new WeakMap<Netns, Map<number, VxlanDevice[]>>()
+/** One kernel socket: it serves all VXLAN devices of its port, told apart by VNI. */
+interface Listener {
+  readonly devices: VxlanDevice[]
+  readonly release: () => void
+}
+
+const listeners = new WeakMap<Netns, Map<number, Listener>>()
 
 function listen(netns: Netns, port: number, device: VxlanDevice): void {
-  let ports = listeners.get(netns)
-  if (ports === undefined) {
-    ports = new Map()
-    listeners.set(netns, ports)
-  }
-  const devices = ports.get(port)
-  if (devices !== undefined) {
-    devices.push(device)
-    return
-  }
-  const served = [device]
-  ports.set(port, served)
-  Sockets.of(netns).encapsulation(port, (frame) => decapsulate(netns, served, frame))
+  const ports = listeners.get(netns) ?? new Map<number, Listener>()
+  listeners.set(netns, ports)
+  const listener = ports.get(port)
+  if (listener !== undefined) return void listener.devices.push(device)
+  const devices = [device]
+  const release = Sockets.of(netns).encapsulation(port, (frame) => decapsulate(netns, devices, frame))
+  ports.set(port, { devices, release })
 }
 
 function decapsulate(netns: Netns, devices: VxlanDevice[], frame: Frame): void {
@@ -168,4 +179,3 @@ function flowHash(frame: Frame): number {
   sum = Math.imul(sum ^ protocol ^ (sum >>> 15), 0x85ebca6b)
   return Math.imul(sum ^ (sum >>> 13), 0xc2b2ae35)
 }
-

@@ -19,9 +19,7 @@ const SENDER = 14
 const TARGET = 24
 
 export function valid(bytes: Uint8Array, at: number, end: number): boolean {
-  return (
-    end - at >= LENGTH && u16(bytes, at) === 1 && u16(bytes, at + 2) === 0x0800 && u16(bytes, at + 4) === 0x0604
-  )
+  return end - at >= LENGTH && u16(bytes, at) === 1 && u16(bytes, at + 2) === 0x0800 && u16(bytes, at + 4) === 0x0604
 }
 
 export function operation(bytes: Uint8Array, at: number): number {

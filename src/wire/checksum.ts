@@ -48,9 +48,7 @@ export function checksum(bytes: Uint8Array, at: number, length: number): number 
 
 /** The pseudo-header of TCP and UDP over IPv4 (RFC 9293 section 3.1, RFC 768). */
 export function pseudoHeader(source: Ipv4, destination: Ipv4, protocol: number, length: number): number {
-  return (
-    (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length
-  )
+  return (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length
 }
 
 /** Patches the checksum at `at` for a 16-bit field that went from `before` to `after` (RFC 1624, equation 3). */
@@ -61,10 +59,6 @@ export function replace16(bytes: Uint8Array, at: number, before: number, after: 
 /** Patches the checksum at `at` for a 32-bit field that went from `before` to `after`. */
 export function replace32(bytes: Uint8Array, at: number, before: number, after: number): void {
   const sum =
-    (~u16(bytes, at) & 0xffff) +
-    (~(before >>> 16) & 0xffff) +
-    (~before & 0xffff) +
-    (after >>> 16) +
-    (after & 0xffff)
+    (~u16(bytes, at) & 0xffff) + (~(before >>> 16) & 0xffff) + (~before & 0xffff) + (after >>> 16) + (after & 0xffff)
   put16(bytes, at, ~fold(sum) & 0xffff)
 }

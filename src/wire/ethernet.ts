@@ -34,9 +34,7 @@ export function isGroup(bytes: Uint8Array, at: number): boolean {
 }
 
 export function isBroadcast(bytes: Uint8Array, at: number): boolean {
-  return (
-    (bytes[at] & bytes[at + 1] & bytes[at + 2] & bytes[at + 3] & bytes[at + 4] & bytes[at + 5]) === 0xff
-  )
+  return (bytes[at] & bytes[at + 1] & bytes[at + 2] & bytes[at + 3] & bytes[at + 4] & bytes[at + 5]) === 0xff
 }
 
 export function write(bytes: Uint8Array, at: number, destination: Mac, source: Mac, etherType: number): void {

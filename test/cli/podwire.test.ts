@@ -46,7 +46,10 @@ nodes:
 
 describe('podwire run', () => {
   test('prints the lab as a terminal would and exits 0', async () => {
-    const topology = file('ok.yaml', `${hosts}steps: [{run: ssh a ping -c 1 10.0.0.2, expect: {contains: 0% packet loss}}]\n`)
+    const topology = file(
+      'ok.yaml',
+      `${hosts}steps: [{run: ssh a ping -c 1 10.0.0.2, expect: {contains: 0% packet loss}}]\n`,
+    )
     expect(await runCli(['run', topology])).toBe(0)
     expect(out).toContain('$ ssh a ping -c 1 10.0.0.2\n')
     expect(out).toContain('1 packets transmitted, 1 received')
@@ -64,7 +67,9 @@ describe('podwire run', () => {
   test('writes one file per interface, and all of them in one', async () => {
     const topology = file('files.yaml', `${hosts}steps: [{run: ssh a ping -c 1 10.0.0.2}]\n`)
     const captures = join(folder, 'files')
-    expect(await runCli(['run', topology, '--captures', captures, '--format', 'both', '--interfaces', '*/eth0'])).toBe(0)
+    expect(await runCli(['run', topology, '--captures', captures, '--format', 'both', '--interfaces', '*/eth0'])).toBe(
+      0,
+    )
     expect(readdirSync(captures).sort()).toEqual(['a', 'all.pcapng', 'b'])
     expect(readdirSync(join(captures, 'a')).sort()).toEqual(['eth0.pcap', 'eth0.pcapng'])
     const all = readCapture(new Uint8Array(readFileSync(join(captures, 'all.pcapng'))))

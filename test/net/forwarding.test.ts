@@ -22,7 +22,12 @@ function routed() {
 test('each routed hop takes one from the TTL', () => {
   const { world, a, bDevice } = routed()
   const ttls: number[] = []
-  bDevice.tap = (frame) => void (frame.bytes[frame.start + 12] === 8 && frame.bytes[frame.start + 13] === 0 && ttls.push(frame.bytes[frame.start + 22]))
+  bDevice.tap = (frame) =>
+    void (
+      frame.bytes[frame.start + 12] === 8 &&
+      frame.bytes[frame.start + 13] === 0 &&
+      ttls.push(frame.bytes[frame.start + 22])
+    )
   ping(a, '10.2.0.1')
   world.scheduler.run(SECOND)
   expect(ttls).toEqual([63, 64])

@@ -55,9 +55,7 @@ test('three broadcasts about a second apart, then every waiting packet is report
   expect(times).toHaveLength(3)
   expect(times[1] - times[0]).toBeGreaterThan(1)
   expect(times[2] - times[1]).toBeLessThan(1.033)
-  expect(reported).toEqual(
-    new Array(3).fill('IP 10.0.0.1 > 10.0.0.1: ICMP host 10.0.0.99 unreachable, length 92'),
-  )
+  expect(reported).toEqual(new Array(3).fill('IP 10.0.0.1 > 10.0.0.1: ICMP host 10.0.0.99 unreachable, length 92'))
   expect(states(a)).toEqual(['10.0.0.99 FAILED'])
   expect(world.frames.inUse).toBe(0)
 })

@@ -2,7 +2,7 @@
 import type { NetDevice } from '../../src/link/device.ts'
 import { Veth } from '../../src/link/veth.ts'
 import { World } from '../../src/link/world.ts'
-import { Netns } from '../../src/net/netns.ts'
+import type { Netns } from '../../src/net/netns.ts'
 import { route } from '../../src/net/route.ts'
 import { MICROSECOND } from '../../src/sim/scheduler.ts'
 import { type Ipv4, type Mac, parseCidr, parseIpv4 } from '../../src/wire/address.ts'
@@ -24,7 +24,10 @@ export function newWorld(): World {
 export function join(world: World, a: Netns, aAddress: string, b: Netns, bAddress: string, names = ['eth0', 'eth0']) {
   const number = a.devices.size + b.devices.size * 7 + world.scheduler.pending
   const ends = Veth.pair(world, names[0], mac(number * 2), names[1], mac(number * 2 + 1), { delay: 10 * MICROSECOND })
-  for (const [netns, device, address] of [[a, ends[0], aAddress], [b, ends[1], bAddress]] as const) {
+  for (const [netns, device, address] of [
+    [a, ends[0], aAddress],
+    [b, ends[1], bAddress],
+  ] as const) {
     const [ip, prefix] = address.split('/')
     netns.adopt(device)
     netns.addAddress(device, parseIpv4(ip), Number(prefix))

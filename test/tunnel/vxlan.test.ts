@@ -22,7 +22,14 @@ function tunnel(vni = [1, 1]) {
     const own = parseIpv4(`192.168.0.${i + 1}`)
     const mac = macOf(6, 0xf1, parseIpv4(`10.9.0.${i + 1}`))
     const device = netns.devices.get('eth0') as NetDevice
-    const end = new VxlanDevice(world, 'vx0', mac, { netns, vni: vni[i], local: own, device, port: 8472, learning: false })
+    const end = new VxlanDevice(world, 'vx0', mac, {
+      netns,
+      vni: vni[i],
+      local: own,
+      device,
+      port: 8472,
+      learning: false,
+    })
     netns.adopt(end)
     netns.addAddress(end, parseIpv4(`10.9.0.${i + 1}`), 32, null)
     netns.setUp(end)
@@ -53,7 +60,8 @@ test('a frame travels inside UDP, 50 bytes longer, and comes out as it went in',
 
 test('conntrack does not take the outer packet for the inner flow', () => {
   const { world, hosts } = tunnel()
-  for (const host of hosts) host.netfilter.restore('*filter\n-A OUTPUT -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n')
+  for (const host of hosts)
+    host.netfilter.restore('*filter\n-A OUTPUT -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n')
   ping(hosts[0], '10.9.0.2')
   world.scheduler.run(SECOND)
   const protocols = [...hosts[0].netfilter.conntrack.list()].map((flow) => flow.original.protocol).sort((a, b) => a - b)

@@ -90,13 +90,16 @@ export const cat: Program = async (self) => {
   return code
 }
 
+/** What stands at the top of every system. */
+const ROOT = 'bin dev etc home lib media mnt opt proc root run sbin srv sys tmp usr var'.split(' ')
+
 export const ls: Program = async (self) => {
   const found = getopt(self.args.slice(1), 'la1AhtrR')
   if (found.problem !== null) return unknownOption(self, found.problem.option)
   const path = joinPath(self.cwd, found.rest[0] ?? '.')
   const { files } = self.place
   const below = path === '/' ? '/' : `${path}/`
-  const names = new Set<string>()
+  const names = new Set<string>(path === '/' ? ROOT : [])
   for (const file of files.keys()) {
     if (file.startsWith(below)) names.add(file.slice(below.length).split('/')[0])
   }

@@ -206,7 +206,8 @@ function removeDevice(netns: Netns, device: NetDevice): void {
     for (const port of [...device.ports]) release(netns, port.device)
     leave(netns, device)
   } else if (device instanceof VxlanDevice) {
-    throw notModelled('ip link del of a vxlan device')
+    leave(netns, device)
+    device.close()
   } else {
     throw refused('Operation not supported')
   }

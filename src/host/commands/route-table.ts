@@ -17,9 +17,7 @@ const titles = [PLAIN, EXTENDED, `${PLAIN}    MSS   Window irtt`]
 
 export function routeTableText(netns: Netns, layout: RouteLayout): string {
   const rows = netns.main.list().filter((each) => each.type !== 'broadcast')
-  return [TITLE, titles[layout.extended], ...rows.map((each) => row(each, layout))]
-    .map((line) => `${line}\n`)
-    .join('')
+  return [TITLE, titles[layout.extended], ...rows.map((each) => row(each, layout))].map((line) => `${line}\n`).join('')
 }
 
 function row(each: Route, layout: RouteLayout): string {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseIpv4 } from '../../../src/wire/address.ts'
 import { Node } from './node.ts'
 
 describe('ip route show', () => {
@@ -121,7 +122,6 @@ describe('ip route get', () => {
 
   it('shows a learnt path MTU while it holds', async () => {
     const node = new Node()
-    const { parseIpv4 } = await import('../../../src/wire/address.ts')
     node.node.netns.learnPathMtu(parseIpv4('8.8.8.8'), 1400)
     await node.runner.runFor(2e9)
     expect(await node.prints('ip route get 8.8.8.8')).toBe(

@@ -10,6 +10,7 @@ import { Bridge } from '../../../src/link/bridge.ts'
 import { Veth } from '../../../src/link/veth.ts'
 import { Netns } from '../../../src/net/netns.ts'
 import { route } from '../../../src/net/route.ts'
+import { Sockets } from '../../../src/socket/sockets.ts'
 import { VxlanDevice } from '../../../src/tunnel/vxlan.ts'
 import { macOf, parseCidr, parseIpv4, parseMac } from '../../../src/wire/address.ts'
 import { Box, type Said } from '../box.ts'
@@ -106,7 +107,6 @@ export class Node extends Box {
 
   /** One echo request of the pod to an address, and time for the answer. */
   async ping(from: Netns, to: string): Promise<void> {
-    const { Sockets } = await import('../../../src/socket/sockets.ts')
     const socket = Sockets.of(from).icmp()
     socket.echo(7, 1, new Uint8Array(56), parseIpv4(to))
     await this.runner.runFor(1e9)

@@ -70,6 +70,7 @@ describe('tcpdump', () => {
     expect(second.text()).toContain('2 packets captured')
     expect(heard).toBe(5)
     expect(eth0.promiscuous).toBe(false)
+    await node.rest()
   })
 
   it('writes a file and reads it again', async () => {

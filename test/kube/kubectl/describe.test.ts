@@ -221,7 +221,10 @@ Annotations:        <none>
 CreationTimestamp:  ${start}
 Taints:             <none>
 Unschedulable:      false
-Lease:              Failed to get lease: leases.coordination.k8s.io "node1" not found
+Lease:
+  HolderIdentity:  node1
+  AcquireTime:     <unset>
+  RenewTime:       ${start}
 Conditions:
   Type    Status  LastHeartbeatTime                 LastTransitionTime                Reason         Message
   ----    ------  -----------------                 ------------------                ------         -------

@@ -30,8 +30,8 @@ export function describeNode(session: Session, node: KubeObject): string {
   into.time(0, 'CreationTimestamp', textAt(node, 'metadata.creationTimestamp'))
   describeTaints(node, into)
   into.line(0, `Unschedulable:\t${at(node, 'spec.unschedulable') === true}`)
-  into.line(0, `Lease:\tFailed to get lease: leases.coordination.k8s.io "${nameOf(node)}" not found`)
   const conditions = listAt(node, 'status.conditions')
+  describeLease(node, conditions, into)
   if (conditions.length > 0) {
     into.line(0, 'Conditions:')
     into.line(1, 'Type\tStatus\tLastHeartbeatTime\tLastTransitionTime\tReason\tMessage')
@@ -63,6 +63,15 @@ export function describeNode(session: Session, node: KubeObject): string {
   describePods(session, node, into)
   describeEvents(session, node, into)
   return into.toString()
+}
+
+/** There are no Lease objects; the kubelet renews its own as long as it reports that the node is ready. */
+function describeLease(node: KubeObject, conditions: readonly unknown[], into: Description): void {
+  const ready = conditions.find((condition) => textAt(condition, 'type') === 'Ready')
+  into.line(0, 'Lease:')
+  into.line(1, `HolderIdentity:\t${nameOf(node)}`)
+  into.line(1, 'AcquireTime:\t<unset>')
+  into.time(1, 'RenewTime', textAt(ready, 'lastHeartbeatTime'))
 }
 
 function describeCondition(condition: unknown, into: Description): void {
