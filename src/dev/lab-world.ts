@@ -12,7 +12,7 @@ import { World } from '../link/world.ts'
 import { installBridgeFilter } from '../net/br-netfilter.ts'
 import { Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
-import { MICROSECOND, MILLISECOND, SECOND } from '../sim/scheduler.ts'
+import { MICROSECOND, MILLISECOND, SECOND, Timer } from '../sim/scheduler.ts'
 import { VxlanDevice } from '../tunnel/vxlan.ts'
 import { type Ipv4, type Mac, macOf, nth, parseCidr, parseIpv4, parseMac } from '../wire/address.ts'
 import type { Lab, LabContainer, LabHost, LabNetwork, LabNode, LabPod, LabService, WireRules } from './lab-file.ts'
@@ -23,6 +23,8 @@ const POD_CABLE: Netem = { delay: 10 * MICROSECOND }
 const UNDERLAY_CABLE: Netem = { delay: 20 * MICROSECOND }
 const ANYWHERE = parseCidr('0.0.0.0/0')
 const VXLAN_OVERHEAD = 50
+/** From a cable's carrier to the bridge's use of its port. */
+const LINKWATCH = 200 * MICROSECOND
 
 /** The host-side device of a pod or container. */
 export function vethName(name: string): string {
@@ -207,6 +209,7 @@ export class LabWorld {
     const port = bridge.attach(host)
     port.hairpin = pod.hairpin ?? true
     port.isolated = pod.isolated ?? false
+    port.forwarding = !pod.later
     machine.netns.setUp(host)
     for (const [name, value] of Object.entries(pod.sysctl ?? {})) netns.sysctl.set(name, String(value))
     this.places.set(pod.name, this.#podPlace(pod, netns))
@@ -226,9 +229,24 @@ export class LabWorld {
     const gateway = nth(parseCidr(subnet), 1)
     netns.addAddress(eth0, parseIpv4(pod.ip), 24)
     netns.setUp(eth0)
-    if (pod.later) netns.arp.announce(eth0, parseIpv4(pod.ip))
+    if (pod.later) this.#plugIn(name, eth0, parseIpv4(pod.ip))
     netns.main.add(route({ destination: ANYWHERE, gateway, device: eth0 }))
     netns.main.add(route({ destination: parseCidr(this.lab.clusterCIDR ?? '10.244.0.0/16'), gateway, device: eth0 }))
+  }
+
+  /** arp_notify speaks at once, before the bridge has noticed that its port has a carrier. */
+  #plugIn(name: string, eth0: NetDevice, address: Ipv4): void {
+    const cable = this.#podCables.get(name)
+    const port = cable?.master instanceof Bridge ? cable.master.portOf(cable) : null
+    this.places.get(name)?.netns.arp.announce(eth0, address)
+    this.world.scheduler.at(
+      new Timer({
+        run() {
+          if (port !== null) port.forwarding = true
+        },
+      }),
+      this.world.scheduler.now + LINKWATCH,
+    )
   }
 
   #share(pod: LabPod): void {

@@ -163,7 +163,7 @@ async function pairGlibc(
   timeout: Nanos,
   decode: Decode,
 ): Promise<Sent['status']> {
-  const socket = new DnsSocket(self, { server, port: DNS_PORT, dontFragment: true })
+  const socket = new DnsSocket(self, { server, port: DNS_PORT, dontFragment: true, receiveErrors: true })
   try {
     if (socket.error !== null) return 'unreachable'
     const together = await exchange(self, socket, name, queries, timeout, decode)

@@ -1,17 +1,21 @@
 /** How resolvers and DNS tools send queries: a UDP socket with a queue of replies, and one query over TCP. */
 import type { Errno } from '../net/errno.ts'
-import type { Nanos } from '../sim/scheduler.ts'
+import { MICROSECOND, type Nanos } from '../sim/scheduler.ts'
 import type { UdpSocket } from '../socket/udp.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { Process } from './process.ts'
 
 export const DNS_PORT = 53
+/** PR_SET_TIMERSLACK's default. */
+const TIMER_SLACK: Nanos = 50 * MICROSECOND
 
 export interface DnsSocketOptions {
   /** Null: not connected, hears every server it sends to. */
   readonly server: Ipv4 | null
   readonly port: number
   readonly dontFragment: boolean
+  /** IP_RECVERR: ICMP errors that do not end a connection are heard too; glibc sets it. */
+  readonly receiveErrors?: boolean
 }
 
 export class DnsSocket {
@@ -29,6 +33,7 @@ export class DnsSocket {
     this.#port = options.port
     this.#socket = self.udp()
     this.#socket.dontFragment = options.dontFragment
+    this.#socket.receiveErrors = options.receiveErrors ?? false
     this.error =
       options.server === null ? this.#socket.bind(0 as Ipv4, 0) : this.#socket.connect(options.server, options.port)
     if (options.server !== null) this.#asked.add(options.server)
@@ -40,6 +45,9 @@ export class DnsSocket {
 
   /** Through a connected socket. */
   send(query: Uint8Array): Errno | null {
+    // An error that nobody has read yet is the next call's.
+    const at = this.#queue.findIndex((got) => typeof got === 'string')
+    if (at >= 0) return this.#queue.splice(at, 1)[0] as Errno
     return this.#socket.send(query)
   }
 
@@ -54,10 +62,11 @@ export class DnsSocket {
     if (queued !== undefined) return queued
     const left = deadline - this.#self.now()
     if (left <= 0) return null
+    // poll(2) is late by the thread's timer slack.
     try {
       return await this.#self.wait<Uint8Array | Errno>((settle) => {
         this.#waiting = settle
-      }, left)
+      }, left + TIMER_SLACK)
     } finally {
       this.#waiting = null
     }

@@ -37,7 +37,6 @@ import { PodScheduler } from './scheduler.ts'
 import { ServiceAllocator } from './service-allocator.ts'
 import { Store } from './store.ts'
 import { SystemImages } from './system-images.ts'
-import { systemctl } from './systemctl.ts'
 import {
   apiService,
   coreDnsDeployment,
@@ -47,6 +46,7 @@ import {
   staticPods,
   VERSION,
 } from './system-objects.ts'
+import { systemctl } from './systemctl.ts'
 
 export interface ClusterMachine {
   /** Has its underlay device and address already; its name is the node's. */

@@ -41,6 +41,8 @@ export class BridgePort implements Receiver {
   learning = true
   /** Unknown unicast is sent here too. */
   flooding = true
+  /** False until the port's carrier has been noticed (linkwatch): it takes and gives nothing. */
+  forwarding = true
   /** The station that was heard here last. */
   heard: FdbEntry<BridgePort | null> | null = null
 
@@ -51,6 +53,7 @@ export class BridgePort implements Receiver {
   }
 
   receive(frame: Frame): void {
+    if (!this.forwarding) return this.bridge.world.frames.drop(frame, DropReason.NoPort, this.device.name)
     frame.group = ethernet.isGroup(frame.bytes, frame.start)
     if (this.bridge.filter !== null) this.bridge.filter.preRouting(frame, this)
     else this.bridge.admit(frame, this)
@@ -70,7 +73,16 @@ export class Bridge extends NetDevice {
   }
 
   override get carrier(): boolean {
-    return this.up && this.ports.some((port) => port.device.carrier)
+    if (!this.up) return false
+    for (let i = 0; i < this.ports.length; i++) if (this.ports[i].device.carrier) return true
+    return false
+  }
+
+  /** Without carrier its queue is the one that eats everything (noop_qdisc): not even a capture sees the frame. */
+  override send(frame: Frame): void {
+    if (this.carrier) return super.send(frame)
+    this.txDropped++
+    this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
   }
 
   /** `ip link set DEVICE master BRIDGE`. */
@@ -130,7 +142,7 @@ export class Bridge extends NetDevice {
   }
 
   #delivers(from: BridgePort | null, to: BridgePort): boolean {
-    return to.device.up && (to !== from || to.hairpin) && !(from !== null && from.isolated && to.isolated)
+    return to.forwarding && to.device.up && (to !== from || to.hairpin) && !(from !== null && from.isolated && to.isolated)
   }
 
   #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean): void {

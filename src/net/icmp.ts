@@ -76,7 +76,9 @@ export class Icmp {
     const back = netns.lookup(source)
     if (back === null) return
     if (back.type !== 'unicast' && back.type !== 'local') return
-    if (back.type === 'unicast' && !this.#allowed(source)) {
+    // Path MTU discovery is never limited (icmpv4_xrlim_allow).
+    const discovery = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
+    if (back.type === 'unicast' && !discovery && !this.#allowed(source)) {
       netns.counters.icmpOutRateLimitHost++
       return
     }

@@ -80,7 +80,10 @@ export class Ipv4Layer {
     frame.network = at
     const from = source === ANY ? netns.sourceFor(found, destination) : source
     const total = frame.end - at
-    const tooBig = fragmentField !== 0 && total > netns.mtuTo(destination)
+    const beyond = total > netns.mtuTo(destination)
+    const tooBig = fragmentField !== 0 && beyond
+    // What we send ourselves is cut to fit the path (ip_append_data), what we forward only to fit the link.
+    if (beyond) frame.fragmentSize = netns.mtuTo(destination)
     ipv4.write(frame.bytes, at, total, from, destination, protocol, ttl, tos, id, fragmentField)
     if (tooBig) {
       netns.world.frames.drop(frame, DropReason.TooBig, netns.name)

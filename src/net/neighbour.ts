@@ -118,12 +118,19 @@ export class NeighbourTable {
     return true
   }
 
-  /** The device went down or away: `permanent` entries too when it went away. */
+  /** The device went down or away. */
   flush(device: NetDevice): void {
     const entries = this.#byDevice.get(device)
     if (entries === undefined) return
     for (const entry of [...entries.values()]) this.#end(entry)
     this.#byDevice.delete(device)
+  }
+
+  /** The device lost its carrier (neigh_carrier_down): only what is permanent stays. */
+  unplugged(device: NetDevice): void {
+    for (const entry of [...(this.#byDevice.get(device)?.values() ?? [])]) {
+      if (entry.state !== 'PERMANENT') this.#end(entry)
+    }
   }
 
   /** Is the address known well enough to send to without asking? */

@@ -125,6 +125,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.local.remove((r) => r.device === device)
     this.devices.delete(device.name)
     if (device.receiver === this) device.receiver = null
+    this.#noticeCarriers()
   }
 
   rename(device: NetDevice, name: string): void {
@@ -149,6 +150,14 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.local.remove((r) => r.device === device && r.type === 'broadcast')
     this.neighbours.flush(device)
     this.netfilter.conntrack.forget(device)
+    this.#noticeCarriers()
+  }
+
+  /** A bridge whose last port went has no carrier any more (NETDEV_CHANGE). */
+  #noticeCarriers(): void {
+    for (const each of this.devices.values()) {
+      if (each.kind === 'bridge' && each.up && !each.carrier) this.neighbours.unplugged(each)
+    }
   }
 
   // ── addresses ────────────────────────────────────────────────────────
@@ -212,7 +221,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {
     let first: Ipv4 | null = null
     for (const own of this.#addresses) {
-      if (own.device !== device || own.secondary) continue
+      // 127.0.0.1 is nobody's idea of us: a scope of `host` is never chosen (inet_select_addr).
+      if (own.device !== device || own.secondary || own.scope === 'host') continue
       if (contains(cidrOf(own.address, own.prefix), peer)) return own.address
       first ??= own.address
     }

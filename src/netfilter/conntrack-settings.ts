@@ -72,7 +72,7 @@ export class ConntrackSettings {
     const key = keyOf(name)
     const number = Number(value)
     const place = timeoutNames.indexOf(key)
-    if (place >= 0) this.#setTimeout(place, number * SECOND)
+    if (place >= 0) this.#limit(place, number * SECOND)
     else if (key === 'max') this.max = number
     else if (key === 'tcp_be_liberal') this.beLiberal = number !== 0
     else if (key === 'tcp_loose') this.loose = number !== 0
@@ -89,7 +89,7 @@ export class ConntrackSettings {
     return [...others, ...named].map((name) => PREFIX + name).sort()
   }
 
-  #setTimeout(place: number, timeout: Nanos): void {
+  #limit(place: number, timeout: Nanos): void {
     this.timeouts[place] = timeout
     // A simultaneous open waits as long as a plain one.
     if (place === 1) this.timeouts[9] = timeout

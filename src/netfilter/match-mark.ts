@@ -79,6 +79,6 @@ export class MarkMatch extends Match {
   }
 
   override list(): string {
-    return `${this.name} match ${this.#not ? '!' : ''}${formatMasked(this.#value, this.#mask)}`
+    return `${this.name} match ${this.#not ? '! ' : ''}${formatMasked(this.#value, this.#mask)}`
   }
 }

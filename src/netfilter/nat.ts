@@ -211,7 +211,7 @@ export class Nat {
 }
 
 /** Was this half of the packet changed by NAT? In the reply direction source and destination change places. */
-function concerns(flow: Flow, reply: boolean, manip: Manip): boolean {
+export function concerns(flow: Flow, reply: boolean, manip: Manip): boolean {
   const source = (manip === Manip.SOURCE) !== reply
   return flow.has(source ? Status.SRC_NAT : Status.DST_NAT)
 }

@@ -15,7 +15,7 @@ import { Conntrack, isReply } from './conntrack.ts'
 import type { Flow } from './flow.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
 import type { NetfilterHost } from './host.ts'
-import { Nat } from './nat.ts'
+import { concerns, Nat } from './nat.ts'
 import { Manip } from './nat-rewrite.ts'
 import { type LogReader, Packet } from './packet.ts'
 import { type RestoreOptions, restore } from './restore.ts'
@@ -82,6 +82,7 @@ export class Netfilter {
    */
   run(hook: Hook, frame: Frame, input: NetDevice | null, output: NetDevice | null): boolean {
     if (this.#dirty) this.#settle()
+    if (hook === Hook.POSTROUTING && this.#leavesAsItIs(frame)) return true
     const packet = this.#packet
     packet.load(hook, frame, input, output)
     const verdict = this.#ask(hook, packet)
@@ -111,6 +112,18 @@ export class Netfilter {
   /** The command `iptables` with its arguments: what it prints. @throws NetfilterError */
   iptables(args: readonly string[]): string {
     return iptables(this.rules, args)
+  }
+
+  /** POSTROUTING has nothing to do: no rules but nat's, and a flow in the table whose source stays what it is. */
+  #leavesAsItIs(frame: Frame): boolean {
+    const { mangle, filter } = this.#busy
+    if (mangle[Hook.POSTROUTING] !== null || filter[Hook.POSTROUTING] !== null) return false
+    const flow = frame.tracked as Flow | null
+    if (flow === null || flow.masquerade !== null || (flow.status & SETTLED) !== SETTLED) return false
+    if ((flow.status & NAT) === 0) return true
+    const info = frame.trackedInfo
+    if (info !== CtInfo.ESTABLISHED && info !== CtInfo.ESTABLISHED_REPLY) return false
+    return !concerns(flow, info === CtInfo.ESTABLISHED_REPLY, Manip.SOURCE)
   }
 
   #ask(hook: Hook, packet: Packet): Verdict {
@@ -214,6 +227,7 @@ function busyChain(table: Table | null, hook: Hook): Chain | null {
 
 const NAT = Status.SRC_NAT | Status.DST_NAT
 const DONE = Status.SRC_NAT_DONE | Status.DST_NAT_DONE
+const SETTLED = DONE | Status.CONFIRMED
 
 /** Has NAT anything to do with this packet? Not once its flow is settled and was left as it is. */
 function translated(packet: Packet): boolean {

@@ -1,7 +1,17 @@
 /** What a topology file may say. The types of the loaded file come from here too. */
 import { z } from 'zod'
+import { compileFilter } from '../host/commands/pcap-filter.ts'
 import { tryParseCidr, tryParseInterfaceAddress, tryParseIpv4 } from '../wire/address.ts'
 import { parseDuration, parseRate } from './units.ts'
+
+function holds(read: () => unknown): boolean {
+  try {
+    read()
+    return true
+  } catch {
+    return false
+  }
+}
 
 const address = z
   .string()
@@ -75,10 +85,19 @@ const cluster = z.strictObject({
     .prefault({}),
 })
 
+const pattern = z
+  .string()
+  .refine((text) => holds(() => new RegExp(text, 'm')), { error: 'a regular expression of JavaScript' })
+const filter = z.string().refine((text) => holds(() => compileFilter(text)), {
+  error: 'an expression of pcap-filter, such as "tcp dst port 80"',
+})
+
+const texts = z.union([z.string(), z.array(z.string())], { error: 'a text or a list of texts' })
+
 const frames = z.strictObject({
   on: z.string(),
-  filter: z.string().optional(),
-  line: z.string().optional(),
+  filter: filter.optional(),
+  line: pattern.optional(),
   count: z.int().min(0).optional(),
   atLeast: z.int().min(0).optional(),
   atMost: z.int().min(0).optional(),
@@ -87,9 +106,9 @@ const frames = z.strictObject({
 const expectation = z.strictObject({
   exit: z.int().min(0).max(255).optional(),
   output: z.string().optional(),
-  contains: z.union([z.string(), z.array(z.string())]).optional(),
-  lacks: z.union([z.string(), z.array(z.string())]).optional(),
-  matches: z.union([z.string(), z.array(z.string())]).optional(),
+  contains: texts.optional(),
+  lacks: texts.optional(),
+  matches: z.union([pattern, z.array(pattern)], { error: 'a text or a list of texts' }).optional(),
   frames: z.array(frames).default([]),
 })
 

@@ -27,6 +27,19 @@ test('a good file has no problem, and defaults are filled in', () => {
 })
 
 describe('a broken file gets a sentence with its place', () => {
+  test('expectations that cannot be read', () => {
+    const step = (expected: string) => said(`${good}steps: [{run: ls, expect: {${expected}}}]\n`)
+    expect(step("frames: [{on: w1/eth0, filter: 'tcp dst prt 80'}]")).toMatch(
+      /^error: steps\[0\]\.expect\.frames\[0\]\.filter is "tcp dst prt 80"\n[\s\S]*expected an expression of pcap-filter/,
+    )
+    expect(step("frames: [{on: w1/eth0, line: '('}]")).toMatch(/expected a regular expression of JavaScript/)
+    expect(step("matches: ['a', '(']")).toMatch(/^error: steps\[0\]\.expect\.matches\[1\] is "\("\n/)
+    expect(step('contains: 3')).toMatch(/expected a text or a list of texts/)
+    expect(step("contains: [a], matches: '^a$', frames: [{on: '*/eth0', filter: 'icmp[icmptype] == icmp-echo'}]")).toBe(
+      'no problem',
+    )
+  })
+
   test('an unknown key', () => {
     expect(said(`${good}cluster: {podCIDR: 10.244.0.0/16, servceCIDR: 10.96.0.0/12}\n`)).toBe(
       `error: unknown key "servceCIDR"

@@ -226,7 +226,8 @@ export class CurlTransfer {
   async #lookUp(url: HttpUrl): Promise<Ipv4> {
     const pinned = tryParseIpv4(this.#options.resolve.get(`${url.host}:${url.port}`) ?? url.host)
     if (pinned !== null) return pinned
-    const connectEnd = this.#connectDeadline()
+    // It waits on the resolver's thread by a condition variable, not in its own loop: no millisecond more.
+    const connectEnd = this.#connectDeadline() - MILLISECOND
     // The resolver thread goes on when curl gives up on it; here it is cut off with the process.
     const found = await this.#within(resolve(this.#self, url.host), connectEnd)
     if (found === null) throw this.#failed(28, `Resolving timed out after ${this.#elapsed()} milliseconds`)

@@ -3,7 +3,7 @@
  * without a dot the bare name is not tried: why `nslookup kubernetes.default` fails in an Alpine pod.
  */
 import { strerror } from '../../net/errno.ts'
-import { type Nanos, SECOND } from '../../sim/scheduler.ts'
+import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { formatIpv4, type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
 import { serverAddress } from '../dns-bind.ts'
 import { libcOf, resolverConfigOf } from '../dns-config.ts'
@@ -17,6 +17,9 @@ const TYPES = ['SOA', 'NS', 'A', 'AAAA', 'CNAME', 'MX', 'TXT', 'SRV', 'PTR', 'AN
 const OPTIONS = ['type', 'querytype', 'port', 'retry', 'debug', 't', 'timeout']
 const USAGE =
   'Usage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n\nQuery DNS about HOST\n\nQUERY_TYPE: soa,ns,a,aaaa,cname,mx,txt,ptr,srv,any\n'
+
+/** What a write takes: long enough for the own node's refusal to be back. */
+const SYSTEM_CALL: Nanos = 50 * MICROSECOND
 
 interface Question {
   readonly name: string
@@ -105,7 +108,7 @@ async function ask(
   named: string | undefined,
   { timeout, tries, port }: Pace,
 ): Promise<number | null> {
-  const socket = new DnsSocket(self, { server: null, port, dontFragment: true })
+  const socket = new DnsSocket(self, { server, port, dontFragment: true })
   const began = self.now()
   let replies = 0
   let code = 0
@@ -113,7 +116,8 @@ async function ask(
     for (let sent = began; sent < began + timeout; sent += timeout / tries) {
       for (const question of questions) {
         if (question.answered) continue
-        const failed = socket.sendTo(question.bytes, server)
+        const failed = socket.send(question.bytes)
+        await self.sleep(SYSTEM_CALL)
         if (failed !== null) {
           self.err(`nslookup: write to '${named ?? formatIpv4(server)}': ${strerror(failed)}\n`)
           return null
@@ -123,7 +127,10 @@ async function ask(
       while (questions.some((question) => !question.answered)) {
         const got = await socket.receive(until)
         if (got === null) break
-        if (typeof got === 'string') continue
+        if (typeof got === 'string') {
+          self.err(`nslookup: read: ${strerror(got)}\n`)
+          continue
+        }
         if (replies++ === 0)
           self.out(`Server:\t\t${named ?? formatIpv4(server)}\nAddress:\t${formatIpv4(server)}:${port}\n\n`)
         if (print(self, questions, got) !== 0) code = 1

@@ -32,13 +32,14 @@ export const http: Program = async (self) => {
   const [port, name = '', bytes = '0'] = self.args.slice(1)
   const body = Number(bytes) > 0 ? 'x'.repeat(Number(bytes)) : null
   try {
-    serveHttp(self, Number(port), ({ clientAddress }) => ({
+    const answer = ({ clientAddress }: HttpRequest) => ({
       headers: [
         ['Server', 'podlab'],
         ['Content-Type', 'text/plain'],
-      ],
+      ] as const,
       body: body ?? `${name} sees ${formatIpv4(clientAddress)}\n`,
-    }))
+    })
+    serveHttp(self, Number(port), answer, { backlog: 128 })
   } catch (error) {
     return uncaught(self, error)
   }
