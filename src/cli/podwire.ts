@@ -88,7 +88,8 @@ Examples:
   podwire exec topologies/two-node-flannel.yaml -c 'kubectl get pods -o wide' -c 'ssh w1 ip route'
   wireshark -o vxlan.udp.port:4789,8472 out/w1.example.com/flannel.1.pcapng
 
-Exit codes: 0 all went well; 1 an expectation failed (run); the last command's own (exec); 2 bad input.`,
+Exit codes: 0 all went well; 1 an expectation failed (run); the last command's own (exec); 2 bad input;
+3 a fault of podwire itself.`,
   )
   return podwire
 }

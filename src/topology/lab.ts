@@ -127,10 +127,11 @@ export class Lab {
   /** Routes and programs of an outside host, once all machines stand. */
   async #configure(host: HostSpec): Promise<void> {
     const machine = this.machines.get(host.name) as Machine
-    const quiet: Io = { out: () => {}, err: () => {} }
+    let said = ''
+    const quiet: Io = { out: () => {}, err: (text) => void (said += text) }
     for (const text of host.routes) {
       const code = await this.runner.until(machine.place.shell(`ip route add ${text}`, quiet).exit)
-      if (code !== 0) throw new RangeError(`${host.name}: "ip route add ${text}" fails`)
+      if (code !== 0) throw new RangeError(`host ${host.name}: ip route add ${text}: ${said.trim()}`)
     }
     if (host.image !== undefined) {
       const image = this.catalogue.find(host.image)
@@ -149,7 +150,7 @@ export class Lab {
     const machine = new Machine(this.runner, name, linuxCommands())
     this.machines.set(name, machine)
     const netem = netemOf({ ...underlay.cable, ...cable })
-    const port = `p-${name.split('.')[0]}`.slice(0, 15)
+    const port = this.#portName(name)
     const [eth0, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac(), netem)
     eth0.mtu = underlay.mtu
     far.mtu = underlay.mtu
@@ -163,6 +164,12 @@ export class Lab {
     machine.netns.setUp(eth0)
     if (gateway !== undefined) this.#defaultRoute(machine.netns, eth0, parseIpv4(gateway))
     return machine
+  }
+
+  /** `p-` and the machine's first label, within the 15 characters of a device name. */
+  #portName(machine: string): string {
+    const short = `p-${machine.split('.')[0]}`.slice(0, 15)
+    return this.#switchSpace.devices.has(short) ? `p${this.#switchSpace.devices.size}-${short.slice(2, 12)}` : short
   }
 
   #defaultRoute(netns: Netns, device: NetDevice, gateway: Ipv4): void {

@@ -1,6 +1,6 @@
 /** `kubectl run`: one pod made of flags, and a session in it with -it. */
 import { SECOND } from '../../../sim/scheduler.ts'
-import type { KubeObject } from '../api.ts'
+import { isApiFailure, type KubeObject } from '../api.ts'
 import { CREATION_FLAGS, createObject, parseEnv, parseLabels, parsePort } from '../creation.ts'
 import { parseDuration } from '../duration.ts'
 import { Failure, fail, usage } from '../failure.ts'
@@ -122,7 +122,7 @@ async function attached(session: Session, pod: KubeObject): Promise<number> {
     const timeout = parseDuration(session.flags.text('pod-running-timeout') ?? '1m') ?? 60 * SECOND
     const state = await until(session, 'Pod', () => runningOrDone(live(), container), timeout)
     if (state === null) fail('timed out waiting for the condition')
-    if (state === 'running') await attachTo(session, pod, container)
+    if (state === 'running') await attachOrLogs(session, pod, container)
     else session.out(session.cluster.logs(session.namespace, name, container, {}))
     if (textAt(pod, 'spec.restartPolicy') === 'Always') {
       if (!session.flags.on('rm')) sayHowToResume(session, pod, container)
@@ -133,6 +133,19 @@ async function attached(session: Session, pod: KubeObject): Promise<number> {
     return 0
   } finally {
     if (session.flags.on('rm') && !session.self.killed) await takeAway(session, name)
+  }
+}
+
+/** A container may be done before it can be attached to: kubectl then shows what it wrote. */
+async function attachOrLogs(session: Session, pod: KubeObject, container: string): Promise<void> {
+  try {
+    await attachTo(session, pod, container)
+  } catch (error) {
+    const why = isApiFailure(error) || error instanceof Failure ? error.message.replace(/^error: /, '') : null
+    if (why === null) throw error
+    const name = textAt(pod, 'metadata.name')
+    session.err(`warning: couldn't attach to pod/${name}, falling back to streaming logs: ${why}\n`)
+    session.out(session.cluster.logs(session.namespace, name, container, {}))
   }
 }
 
