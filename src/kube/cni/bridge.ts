@@ -6,10 +6,8 @@ import { Bridge } from '../../link/bridge.ts'
 import { Veth } from '../../link/veth.ts'
 import { installBridgeFilter } from '../../net/br-netfilter.ts'
 import { route } from '../../net/route.ts'
-import { MICROSECOND } from '../../sim/scheduler.ts'
-import { type Cidr, type Ipv4, MAC_BROADCAST, MAC_ZERO, macOf, parseCidr } from '../../wire/address.ts'
-import * as arp from '../../wire/arp.ts'
-import * as ethernet from '../../wire/ethernet.ts'
+import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
+import { type Cidr, type Ipv4, macOf, parseCidr } from '../../wire/address.ts'
 import { HostLocal } from '../ipam.ts'
 import { type CniNode, type CniPins, type CniPlugin, type CniResult, type CniSandbox, randomMac } from './plugin.ts'
 
@@ -29,6 +27,8 @@ interface Wiring {
 const ANYWHERE = parseCidr('0.0.0.0/0')
 /** What a frame spends between the ends of a veth pair. */
 const CABLE = { delay: 10 * MICROSECOND }
+/** Until the bridge notices the carrier of a new port: a pod's gratuitous ARP comes before, and is heard by nobody. */
+const LINK_WATCH = MILLISECOND
 
 export class BridgePlugin implements CniPlugin {
   readonly name = 'bridge'
@@ -77,8 +77,13 @@ export class BridgePlugin implements CniPlugin {
     host.mtu = this.#options.mtu
     sandbox.netns.adopt(pod)
     netns.adopt(host)
-    bridge.attach(host).hairpin = true
+    const port = bridge.attach(host)
+    port.hairpin = true
+    port.forwarding = false
     netns.setUp(host)
+    netns.world.scheduler.call(LINK_WATCH, () => {
+      port.forwarding = true
+    })
     const gateway = this.#addresses.gateway
     sandbox.netns.addAddress(pod, address, podCidr.prefix)
     sandbox.netns.setUp(pod)
@@ -86,7 +91,7 @@ export class BridgePlugin implements CniPlugin {
     sandbox.netns.main.add(route({ destination: this.#options.clusterCidr, gateway, device: pod }))
     const result = { interface: 'eth0', mac, address, prefix: podCidr.prefix, gateway, hostInterface }
     this.#wirings.set(sandbox.id, { result, pod, host })
-    if (pins.announce !== false) announce(pod, address)
+    if (pins.announce !== false) sandbox.netns.arp.announce(pod, address)
     return result
   }
 
@@ -117,14 +122,4 @@ export class BridgePlugin implements CniPlugin {
     if (this.#addresses.claim(pins.address, sandbox.id)) return pins.address
     throw new Error('requested IP address is not available in range set')
   }
-}
-
-/** Gratuitous ARP: "this address is mine", to everybody on the bridge. */
-function announce(device: Veth, address: Ipv4): void {
-  const frame = device.world.frames.take()
-  frame.end = frame.start + ethernet.HEADER + arp.LENGTH
-  frame.network = frame.start + ethernet.HEADER
-  ethernet.write(frame.bytes, frame.start, MAC_BROADCAST, device.mac, ethernet.ETH_P_ARP)
-  arp.write(frame.bytes, frame.network, arp.REQUEST, device.mac, address, MAC_ZERO, address)
-  device.send(frame)
 }
