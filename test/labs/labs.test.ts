@@ -12,10 +12,12 @@ import type { Lab } from '../../src/topology/lab.ts'
 import { runStep, type StepResult } from '../../src/topology/steps.ts'
 import { findings } from '../wireshark/dissect.ts'
 
-const folder = fileURLToPath(new URL('.', import.meta.url))
-const labs = readdirSync(folder)
-  .filter((name) => name.endsWith('.yaml'))
-  .sort()
+/** The labs of the tests, and the topologies that ship. */
+const labs = ['.', '../../topologies/'].flatMap((place) => {
+  const folder = fileURLToPath(new URL(place, import.meta.url))
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'))
+  return files.sort().map((name) => [name, join(folder, name)] as const)
+})
 
 const quiet = { say: () => {}, command: () => {}, output: () => {} }
 /** Neighbour entries, retransmissions and probes are over after this. */
@@ -48,8 +50,8 @@ async function wrong(lab: Lab): Promise<string[]> {
 }
 
 describe('labs', () => {
-  it.each(labs)('%s', { timeout: 300_000 }, async (name) => {
-    const { lab, failure } = await play(join(folder, name))
+  it.each(labs)('%s', { timeout: 300_000 }, async (_, file) => {
+    const { lab, failure } = await play(file)
     expect(failure).toBeNull()
     await lab.runner.runFor(IDLE)
     expect(lab.world.frames.inUse).toBe(0)
