@@ -124,6 +124,8 @@ export interface LabStep {
   readonly addpod?: string
   readonly announce?: string
   readonly withdraw?: string
+  /** The announced address. */
+  readonly ip?: string
   readonly services?: readonly LabService[]
   readonly delay_ms?: number
   readonly rules?: WireRules

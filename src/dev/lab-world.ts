@@ -12,7 +12,7 @@ import { World } from '../link/world.ts'
 import { installBridgeFilter } from '../net/br-netfilter.ts'
 import { Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
-import { MICROSECOND, MILLISECOND, SECOND, Timer } from '../sim/scheduler.ts'
+import { MICROSECOND, MILLISECOND, SECOND } from '../sim/scheduler.ts'
 import { VxlanDevice } from '../tunnel/vxlan.ts'
 import { type Ipv4, type Mac, macOf, nth, parseCidr, parseIpv4, parseMac } from '../wire/address.ts'
 import type { Lab, LabContainer, LabHost, LabNetwork, LabNode, LabPod, LabService, WireRules } from './lab-file.ts'
@@ -239,14 +239,9 @@ export class LabWorld {
     const cable = this.#podCables.get(name)
     const port = cable?.master instanceof Bridge ? cable.master.portOf(cable) : null
     this.places.get(name)?.netns.arp.announce(eth0, address)
-    this.world.scheduler.at(
-      new Timer({
-        run() {
-          if (port !== null) port.forwarding = true
-        },
-      }),
-      this.world.scheduler.now + LINKWATCH,
-    )
+    this.world.scheduler.call(LINKWATCH, () => {
+      if (port !== null) port.forwarding = true
+    })
   }
 
   #share(pod: LabPod): void {

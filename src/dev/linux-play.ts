@@ -6,14 +6,17 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Capture } from '../capture/capture.ts'
 import { PcapWriter } from '../capture/pcap-writer.ts'
-import type { Running } from '../host/process.ts'
+import { type Running, SIGKILL } from '../host/process.ts'
 import { MILLISECOND, SECOND } from '../sim/scheduler.ts'
 import { type Lab, type LabCommands, type LabStep, notModelled } from './lab-file.ts'
+import { clamped, snapshotOf } from './lab-snapshot.ts'
 import { LabWorld } from './lab-world.ts'
 
 const EPOCH = 1_767_225_600
 /** Between the end of one command and the next. */
 const PAUSE = 200 * MILLISECOND
+/** Captures go on for a little while after the last step. */
+const AFTERMATH = 1300 * MILLISECOND
 
 const MACHINE_STATE = [
   'ip -d link',
@@ -39,6 +42,7 @@ class Player {
   readonly #lab: LabWorld
   readonly #out: string
   readonly #background: Promise<void>[] = []
+  readonly #speakers = new Map<string, Running>()
 
   constructor(lab: LabWorld, out: string) {
     this.#lab = lab
@@ -52,12 +56,16 @@ class Player {
     await this.#state('before')
     const capture = new Capture(this.#lab.world, EPOCH)
     this.#lab.capture(capture, commands.captured)
+    const longest = new Map(commands.captured.map((name) => [name, snapshotOf(this.#lab.device(name)?.mtu ?? 0)]))
     for (const step of commands.steps.filter((each) => !early(each))) await this.#step(step)
+    await this.#lab.runner.runFor(AFTERMATH)
     await this.#state('after')
     mkdirSync(join(this.#out, 'pcap'), { recursive: true })
     const recorded = new Map(capture.interfaces().map((each) => [each.name, each]))
     for (const name of commands.captured) {
-      writeFileSync(join(this.#out, 'pcap', `${name}.pcap`), recorded.get(name)?.pcap() ?? new PcapWriter().file())
+      const seen = recorded.get(name)
+      const file = seen === undefined ? new PcapWriter().file() : clamped(seen.pcap(), longest.get(name) ?? 0)
+      writeFileSync(join(this.#out, 'pcap', `${name}.pcap`), file)
     }
   }
 
@@ -80,8 +88,18 @@ class Player {
     }
     if (step.delpod !== undefined) return this.#lab.deletePod(step.delpod)
     if (step.addpod !== undefined) return this.#lab.startPod(step.addpod)
+    if (step.announce !== undefined) return this.#announce(step.announce, step.ip ?? '')
+    if (step.withdraw !== undefined) return void this.#speakers.get(step.withdraw)?.process.kill(SIGKILL)
     if (step.services !== undefined) return this.#lab.loadRules(step.services)
     throw new Error(`podwire: the step ${JSON.stringify(step)} is not modelled`)
+  }
+
+  /** Starts the speaker of an address on this node. */
+  #announce(node: string, ip: string): void {
+    const place = this.#lab.places.get(node)
+    if (place === undefined) throw new Error(`the lab has no place ${node}`)
+    const silent = { out: () => {}, err: () => {} }
+    this.#speakers.set(node, place.shell(`python3 apps.py l2announce eth0 ${ip}`, silent))
   }
 
   /** Starts a command; its output file is written when it ends. */

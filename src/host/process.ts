@@ -107,6 +107,7 @@ export class Process {
   signal = 0
   readonly #io: Io
   readonly #pending = new Set<(error: Error) => void>()
+  #ended = false
   readonly #open = new Set<Closable>()
   readonly #children = new Set<Process>()
   readonly #traps = new Map<number, () => void>()
@@ -183,7 +184,8 @@ export class Process {
         reject(error)
       }
       const settle = (value: T | null) => {
-        if (done) return
+        // What an ended program left waiting, in a thread of its own, never goes on.
+        if (done || this.#ended) return
         finish()
         resolve(value)
       }
@@ -289,6 +291,7 @@ export class Process {
     for (const thing of this.#open) thing.close()
     this.#open.clear()
     this.#pending.clear()
+    this.#ended = true
     this.runner.waiting.delete(this)
   }
 

@@ -79,12 +79,17 @@ export async function resolve(self: Process, name: string, options: ResolveOptio
 
 /** gethostbyaddr: the name of an address from /etc/hosts or a PTR record; null when it has none. */
 export async function reverse(self: Process, address: Ipv4): Promise<string | null> {
+  return (await nameOfAddress(self, address)).name
+}
+
+/** The same, and whether it is only that no name server answered. */
+export async function nameOfAddress(self: Process, address: Ipv4): Promise<{ name: string | null; again: boolean }> {
   const entry = hostsOf(self).find((known) => known.address === address)
-  if (entry !== undefined) return entry.names[0]
+  if (entry !== undefined) return { name: entry.names[0], again: false }
   const lookup = await lookUp(self, `${reverseName(address)}.`, ['PTR'], libcOf(self))
-  if (lookup.status !== 'found') return null
-  for (const record of lookup.messages[0]?.answers ?? []) if (record.data.type === 'PTR') return record.data.target
-  return null
+  if (lookup.status !== 'found') return { name: null, again: lookup.status === 'again' }
+  const { data } = lookup.messages[0]?.answers.find((record) => record.data.type === 'PTR') ?? { data: null }
+  return { name: data?.type === 'PTR' ? data.target : null, again: false }
 }
 
 function lookUp(self: Process, name: string, types: readonly string[], libc: 'glibc' | 'musl'): Promise<Lookup> {

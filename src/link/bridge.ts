@@ -142,7 +142,8 @@ export class Bridge extends NetDevice {
   }
 
   #delivers(from: BridgePort | null, to: BridgePort): boolean {
-    return to.forwarding && to.device.up && (to !== from || to.hairpin) && !(from !== null && from.isolated && to.isolated)
+    if (!to.forwarding || !to.device.up || (to === from && !to.hairpin)) return false
+    return from === null || !from.isolated || !to.isolated
   }
 
   #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean): void {

@@ -74,7 +74,10 @@ export class Frame {
   toHost = true
   /** Addressed to everybody or to a group at the link layer. */
   group = false
-  /** A datagram put together from fragments of at most this many bytes goes out in such pieces again; 0: it was whole. */
+  /**
+   * A datagram put together from fragments of at most this many bytes goes out in such pieces again; 0: it was whole.
+   * Negative: in such pieces only if it does not fit the link.
+   */
   fragmentSize = 0
   /**
    * The transport checksums in it are known to be right, inner and outer: they were computed in this world and only

@@ -94,6 +94,8 @@ export class Icmp {
     if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpOutDestUnreachs++
     if (type === icmp.TIME_EXCEEDED) netns.counters.icmpOutTimeExcds++
     netns.counters.icmpOutMsgs++
+    // It belongs to the flow of what it quotes (icmp_glue_bits): our own NAT of that is undone on its way out.
+    netns.netfilter.conntrack.attach(error, frame)
     const tos = (ipv4.tos(bytes, at) & 0x1e) | INTERNET_CONTROL
     const id = netns.nextId(from, source, ipv4.IPPROTO_ICMP)
     netns.send(error, from, source, ipv4.IPPROTO_ICMP, ipv4.DEFAULT_TTL, tos, id, 0)

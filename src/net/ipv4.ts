@@ -36,6 +36,8 @@ export class Ipv4Layer {
     if (frame.bridgeInput !== null) {
       // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
       frame.bridgeInput = null
+      // ip_rcv forgets how large the fragments were that the port put together, though the pieces stay as they are.
+      if (frame.fragmentSize > 0) frame.fragmentSize = -frame.fragmentSize
       return this.#route(frame, input)
     }
     if (!ipv4.valid(frame.bytes, at, frame.end)) {
@@ -173,7 +175,7 @@ export class Ipv4Layer {
     const limit = frame.fragmentSize > 0 ? Math.min(frame.fragmentSize, output.mtu) : output.mtu
     const mtu = route.mtu > 0 && route.mtu < limit ? route.mtu : limit
     if (frame.end - at <= mtu) this.#finish(frame, route, output)
-    else this.#split(frame, route, output, mtu)
+    else this.#split(frame, route, output, frame.fragmentSize < 0 ? Math.min(-frame.fragmentSize, mtu) : mtu)
   }
 
   /** A method of its own: a closure here would cost every packet its context. */

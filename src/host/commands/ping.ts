@@ -178,7 +178,7 @@ class Ping {
   constructor(self: Process, settings: Settings) {
     this.#self = self
     this.#settings = settings
-    this.#identifier = self.pid & 0xffff
+    this.#identifier = self.world.random.below(65_536)
     this.#inbox = new IcmpInbox(self, (event) =>
       event.kind === 'reply'
         ? event.identifier === this.#identifier

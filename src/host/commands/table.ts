@@ -12,6 +12,7 @@ import { busyboxNc, nc } from './nc.ts'
 import { ping } from './ping.ts'
 import { sed } from './sed.ts'
 import * as text from './text-tools.ts'
+import { tracepath } from './tracepath.ts'
 import { busyboxTraceroute, traceroute } from './traceroute.ts'
 import { busyboxWget, wget } from './wget.ts'
 
@@ -110,7 +111,6 @@ const missing = [
   'systemctl',
   'tcpdump',
   'telnet',
-  'tracepath',
   'vi',
 ]
 
@@ -130,6 +130,7 @@ const linux: Programs = new Map<string, Program>(
     bash: shell('bash'),
     ps: core.ps,
     ping,
+    tracepath,
     traceroute,
     curl,
     wget,

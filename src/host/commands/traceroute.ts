@@ -3,7 +3,7 @@
  * a growing TTL. Debian's sends sixteen probes at a time; one at a time is BusyBox's way.
  */
 import { strerror } from '../../net/errno.ts'
-import { type Nanos, SECOND } from '../../sim/scheduler.ts'
+import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { u16 } from '../../wire/bytes.ts'
 import * as icmp from '../../wire/icmp.ts'
@@ -16,6 +16,7 @@ import { milliseconds } from './ping-text.ts'
 
 const FIRST_PORT = 33_434
 const SIMULTANEOUS = 16
+const PROBE_COST: Nanos = 200 * MICROSECOND
 
 interface Trace {
   readonly target: Ipv4
@@ -76,7 +77,7 @@ async function trace(self: Process, style: 'debian' | 'busybox'): Promise<number
     hops: Number(valueOf(found, 'm') ?? 30),
     first: Number(valueOf(found, 'f') ?? 1),
     queries: Number(valueOf(found, 'q') ?? 3),
-    wait: Number(valueOf(found, 'w') ?? (style === 'debian' ? 5 : 3)) * SECOND,
+    wait: Number(valueOf(found, 'w') ?? 5) * SECOND,
     size: Number(length ?? (style === 'debian' ? 60 : 46)),
   }
   const { hops, size, target } = settings
@@ -112,6 +113,8 @@ class Tracer {
           this.#self.err(`${this.#style === 'debian' ? '' : 'traceroute: '}${refused}\n`)
           return 1
         }
+        // Each probe opens a socket of its own: by the next one, near hops have answered.
+        if (this.#style === 'debian') await this.#self.sleep(PROBE_COST)
       }
       await this.#settle(printed)
       // Probes beyond the hop that reached the target don't count.

@@ -99,6 +99,12 @@ export class TcpSocket implements Owner, TcpPort {
     if (value && synchronised(connection.state)) push(connection)
   }
 
+  /** TCP_QUEUE_SEQ of TCP_REPAIR: what comes next, either way. */
+  sequences(): { sent: number; received: number } {
+    const connection = this.#connection
+    return { sent: connection?.send.end ?? 0, received: connection?.receive.next ?? 0 }
+  }
+
   bind(address: Ipv4, port: number): Errno | null {
     const stack = this.#stack
     if (stack === null || this.#bound || this.#connection !== null) return 'EINVAL'

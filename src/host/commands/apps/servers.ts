@@ -2,7 +2,7 @@
 import { SECOND } from '../../../sim/scheduler.ts'
 import { formatIpv4 } from '../../../wire/address.ts'
 import { encodeText } from '../../http.ts'
-import { serveHttp } from '../../http-server.ts'
+import { type HttpRequest, serveHttp } from '../../http-server.ts'
 import type { Process, Program } from '../../process.ts'
 import { Datagrams, TcpAcceptor, TcpStream } from '../../streams.ts'
 import { addressOf, thread, uncaught } from './python.ts'
