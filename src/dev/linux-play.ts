@@ -128,9 +128,13 @@ class Player {
       }
       const node = this.#lab.lab.nodes.some((each) => each.name === name)
       for (const command of node ? MACHINE_STATE : POD_STATE) {
+        const before = text
         text += `$ ${command}\n`
+        const head = text
         await this.#lab.runner.until(place.shell(command, { out: keep, err: keep }).exit)
-        text += '\n'
+        // A command that had nothing to say is left out; a file that is empty is not.
+        if (text === head && !command.startsWith('cat ')) text = before
+        else text += '\n'
       }
       writeFileSync(join(folder, `${name}.txt`), text)
     }

@@ -1,13 +1,11 @@
 /** How resolvers and DNS tools send queries: a UDP socket with a queue of replies, and one query over TCP. */
 import type { Errno } from '../net/errno.ts'
-import { MICROSECOND, type Nanos } from '../sim/scheduler.ts'
+import type { Nanos } from '../sim/scheduler.ts'
 import type { UdpSocket } from '../socket/udp.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { Process } from './process.ts'
 
 export const DNS_PORT = 53
-/** PR_SET_TIMERSLACK's default. */
-const TIMER_SLACK: Nanos = 50 * MICROSECOND
 
 export interface DnsSocketOptions {
   /** Null: not connected, hears every server it sends to. */
@@ -62,11 +60,10 @@ export class DnsSocket {
     if (queued !== undefined) return queued
     const left = deadline - this.#self.now()
     if (left <= 0) return null
-    // poll(2) is late by the thread's timer slack.
     try {
       return await this.#self.wait<Uint8Array | Errno>((settle) => {
         this.#waiting = settle
-      }, left + TIMER_SLACK)
+      }, left)
     } finally {
       this.#waiting = null
     }

@@ -25,4 +25,20 @@ export class Counters {
   icmpInDestUnreachs = 0
   icmpOutDestUnreachs = 0
   icmpOutTimeExcds = 0
+  icmpInTimeExcds = 0
+  icmpInEchoReps = 0
+  icmpOutEchos = 0
+  ipOutTransmits = 0
+  tcpActiveOpens = 0
+  tcpPassiveOpens = 0
+  tcpAttemptFails = 0
+  tcpEstabResets = 0
+  tcpInSegs = 0
+  tcpOutSegs = 0
+  tcpRetransSegs = 0
+  tcpInErrs = 0
+  tcpOutRsts = 0
+  udpInDatagrams = 0
+  udpNoPorts = 0
+  udpOutDatagrams = 0
 }

@@ -57,6 +57,7 @@ export class Icmp {
     }
     const type = icmp.type(bytes, at)
     if (type === icmp.ECHO_REQUEST) this.#reply(frame)
+    else if (type === icmp.ECHO_REPLY) netns.counters.icmpInEchoReps++
     else if (type === icmp.DESTINATION_UNREACHABLE || type === icmp.TIME_EXCEEDED) this.#failed(frame, type)
     const listener = netns.transports[ipv4.IPPROTO_ICMP]
     if (listener !== null) listener.receive(frame, netns)
@@ -131,6 +132,7 @@ export class Icmp {
     const { bytes, start: at, end, network, transport } = frame
     const quoted = at + icmp.HEADER
     if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpInDestUnreachs++
+    else netns.counters.icmpInTimeExcds++
     if (end - quoted < ipv4.HEADER + 8 || bytes[quoted] >> 4 !== 4) return
     const code = icmp.code(bytes, at)
     let info = 0

@@ -186,6 +186,7 @@ export class Ipv4Layer {
   /** ip_finish_output2: the next hop's MAC, and out. */
   #finish(frame: Frame, route: Route, output: NetDevice): void {
     const netns = this.#netns
+    netns.counters.ipOutTransmits++
     frame.start = frame.network
     if (output === netns.loopback) {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)

@@ -56,6 +56,8 @@ export class IcmpSocket {
     const fits = total <= netns.mtuTo(destination)
     if (options.forbidFragments === true && !fits) return 'EMSGSIZE'
     const source = options.source ?? sourceTo(netns, destination)
+    netns.counters.icmpOutMsgs++
+    netns.counters.icmpOutEchos++
     const frame = netns.world.frames.take(icmp.HEADER + payload.length)
     frame.end = frame.start + icmp.HEADER + payload.length
     frame.bytes.set(payload, frame.start + icmp.HEADER)

@@ -128,7 +128,16 @@ export class Sockets {
   }
 
   #datagrams(): SocketInfo[] {
-    return this.#udp.ports.all().map((socket) => ({
+    const kernel: SocketInfo[] = this.#udp.kernelPorts().map((port) => ({
+      protocol: 'udp',
+      state: 'UNCONN',
+      recvQ: 0,
+      sendQ: 0,
+      local: { address: ANY, port },
+      remote: ANYWHERE,
+      tcp: null,
+    }))
+    const own: SocketInfo[] = this.#udp.ports.all().map((socket) => ({
       protocol: 'udp',
       state: socket.connected ? 'ESTABLISHED' : 'UNCONN',
       recvQ: 0,
@@ -137,5 +146,6 @@ export class Sockets {
       remote: { address: socket.remoteAddress, port: socket.remotePort },
       tcp: null,
     }))
+    return [...own, ...kernel]
   }
 }

@@ -150,6 +150,7 @@ export class UdpSocket {
     const fragment = this.dontFragment && total <= netns.mtuTo(destination) ? ipv4.DF : 0
     const id = this.#connected ? this.#id : netns.nextId(source, destination, ipv4.IPPROTO_UDP)
     if (this.#connected) this.#id = (this.#id + 1) & 0xffff
+    netns.counters.udpOutDatagrams++
     return netns.send(frame, source, destination, ipv4.IPPROTO_UDP, this.ttl, this.tos, id, fragment)
   }
 }
@@ -162,6 +163,11 @@ export class UdpTransport implements Transport {
   readonly netns: Netns
   readonly ports = new Ports<UdpSocket>()
   #kernelPorts = new Map<number, (frame: Frame) => void>()
+  /** The ports that the kernel itself listens on. */
+  kernelPorts(): number[] {
+    return [...this.#kernelPorts.keys()]
+  }
+
   readonly isKernelPort = (port: number): boolean => this.#kernelPorts.has(port)
 
   constructor(netns: Netns) {
@@ -187,6 +193,7 @@ export class UdpTransport implements Transport {
     const port = udp.destinationPort(bytes, at)
     const handler = this.#kernelPorts.get(port)
     if (handler !== undefined) {
+      netns.counters.udpInDatagrams++
       frame.end = at + udp.length(bytes, at)
       return handler(frame)
     }
@@ -194,9 +201,11 @@ export class UdpTransport implements Transport {
     if (frame.group || !netns.isLocal(destination)) return this.#toAll(frame, destination, port, source, sourcePort)
     const socket = this.#find(destination, port, source, sourcePort)
     if (socket === null) {
+      netns.counters.udpNoPorts++
       netns.icmpError(frame, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
       return frames.drop(frame, DropReason.NoSocket, netns.name)
     }
+    netns.counters.udpInDatagrams++
     const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
     frames.consume(frame)
     socket.onDatagram?.(payload, source, sourcePort)

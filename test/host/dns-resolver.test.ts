@@ -110,7 +110,7 @@ describe('glibc', () => {
       '#3 A web 21',
       '#4 A web 21',
     ])
-    expect(took).toBeCloseTo(20 * SECOND, -7)
+    expect(took).toBe(20 * SECOND)
   })
 
   it('asks one after the other, five seconds later, when one of the pair stays unanswered', async () => {
@@ -120,7 +120,7 @@ describe('glibc', () => {
     )
     expect(output).toBe('web.default.svc.cluster.local 10.96.0.80')
     expect(queries.map((text) => text.slice(0, 7))).toEqual(['#1 A we', '#1 AAAA', '#1 A we', '#1 AAAA'])
-    expect(asked[2].at).toBeCloseTo(5 * SECOND, -7)
+    expect(asked[2].at).toBe(5 * SECOND)
     expect(asked[3].at).toBeGreaterThan(5 * SECOND)
   })
 
@@ -216,8 +216,8 @@ describe('musl', () => {
   it('asks again after half of its five seconds', async () => {
     const { output, asked, took } = await lookUp('web', () => null, { ...options, family: 4 })
     expect(output).toBe('EAI_AGAIN')
-    expect(asked.map((query) => Math.round(query.at / (SECOND / 10)))).toEqual([0, 25])
-    expect(took).toBeCloseTo(5 * SECOND, -7)
+    expect(asked.map((query) => query.at)).toEqual([0, 2.5 * SECOND])
+    expect(took).toBe(5 * SECOND)
   })
 })
 

@@ -148,3 +148,29 @@ describe('a bridge', () => {
     expect(bridge.carrier).toBe(false)
   })
 })
+
+describe('carrier', () => {
+  test('a bridge without ports has none, and not even a capture sees what its host sends', () => {
+    const { world, bridge, stubs, fromHost } = lan()
+    let seen = 0
+    bridge.tap = () => {
+      seen++
+    }
+    expect(fromHost(MAC_BROADCAST)).toEqual([1, 2, 3])
+    for (const stub of stubs) bridge.detach(stub)
+    expect(bridge.carrier).toBe(false)
+    expect(fromHost(MAC_BROADCAST)).toEqual([])
+    expect([seen, bridge.txDropped]).toEqual([1, 1])
+    expect(world.frames.inUse).toBe(0)
+  })
+
+  test('a port takes and gives nothing until its carrier has been noticed', () => {
+    const { world, ports, arrive } = lan()
+    ports[1].forwarding = false
+    expect(arrive(1, MAC_BROADCAST, mac(11))).toEqual([0, 3])
+    expect(arrive(2, MAC_BROADCAST, mac(12))).toEqual([])
+    ports[1].forwarding = true
+    expect(arrive(2, MAC_BROADCAST, mac(12))).toEqual([0, 1, 3])
+    expect(world.frames.inUse).toBe(0)
+  })
+})

@@ -3,6 +3,7 @@ import { Netns } from '../../src/net/netns.ts'
 import { route } from '../../src/net/route.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
 import { parseCidr, parseIpv4 } from '../../src/wire/address.ts'
+import * as ipv4 from '../../src/wire/ipv4.ts'
 import { defaultRoute, join, newWorld, ping, watch } from './network.ts'
 
 /** a 10.1.0.1 ── 10.1.0.254 router 10.2.0.254 ── 10.2.0.1 b */
@@ -138,4 +139,33 @@ test('an own address is reached over lo', () => {
   world.scheduler.run(SECOND)
   expect(outside).toEqual([])
   expect(inside).toHaveLength(2)
+})
+
+test('what we send ourselves is cut to the path that ICMP taught, and frag needed is never rate limited', () => {
+  const { world, a, router, b, aDevice } = routed()
+  const target = parseIpv4('10.2.0.1')
+  const far = router.devices.get('eth1') ?? null
+  router.main.add(route({ destination: parseCidr('10.2.0.1/32'), device: far, mtu: 1300, mtuLocked: true }))
+  const seen = watch(aDevice)
+  const send = (fragment: number) => {
+    const frame = world.frames.take(1400)
+    frame.end = frame.start + 1380
+    frame.bytes.fill(0, frame.start, frame.end)
+    return a.send(frame, parseIpv4('10.1.0.1'), target, 253, 64, 0, 0, fragment)
+  }
+  for (let i = 0; i < 10; i++) expect(send(ipv4.DF)).toBe(null)
+  world.scheduler.run(SECOND)
+  expect(seen.filter((line) => line.includes('need to frag (mtu 1300)')).length).toBe(10)
+  expect(send(ipv4.DF)).toBe('EMSGSIZE')
+  const before = seen.length
+  expect(send(0)).toBe(null)
+  expect(seen.length - before).toBe(2)
+  world.scheduler.run(2 * SECOND)
+  expect(b.counters.ipReasmOks).toBe(1)
+  expect(world.frames.inUse).toBe(0)
+})
+
+test('127.0.0.1 is no source for what goes elsewhere, though it leaves by lo', () => {
+  const { a } = routed()
+  expect(a.selectSource(a.loopback, parseIpv4('10.1.0.1'))).toBe(parseIpv4('10.1.0.1'))
 })

@@ -113,7 +113,6 @@ export async function runWith(
       return socket
     },
     disclaim: () => {},
-    sleep: (delay: Nanos) => waitIn(world, () => {}, delay),
     wait: (start: (settle: (value: unknown) => void) => void, timeout: Nanos) => waitIn(world, start, timeout),
   }
   // Only what resolvers use of a process.

@@ -1,6 +1,7 @@
 /** The small commands of coreutils and procps, as far as people type them in a lab. */
 import { SECOND } from '../../sim/scheduler.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
+import { procFile } from '../proc.ts'
 import { type Process, type Program, SIGKILL, SIGTERM } from '../process.ts'
 import { joinPath } from '../shell-builtins.ts'
 
@@ -9,9 +10,9 @@ export async function readFile(self: Process, name: string): Promise<string | nu
   if (name === '-') return self.stdin.readAll()
   const path = joinPath(self.cwd, name)
   if (path === '/dev/null') return ''
-  const text = self.place.files.get(path)
-  if (text === undefined) self.err(`${self.args[0]}: ${name}: No such file or directory\n`)
-  return text ?? null
+  const text = self.place.files.get(path) ?? procFile(self.netns, path)
+  if (text === null) self.err(`${self.args[0]}: ${name}: No such file or directory\n`)
+  return text
 }
 
 /** The option that is missing here, said so; null when all is well. */

@@ -1,5 +1,5 @@
 /** One transfer of curl: one URL, redirects included. What `-v` tells is told here, word for word. */
-import { MILLISECOND, type Nanos } from '../../sim/scheduler.ts'
+import { MICROSECOND, MILLISECOND, type Nanos } from '../../sim/scheduler.ts'
 import { formatIpv4, type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
 import {
   closesAfter,
@@ -19,6 +19,8 @@ import { SocketError, TcpStream, TimedOut } from '../streams.ts'
 import type { CurlOptions } from './curl-options.ts'
 
 const MAX_REDIRECTS = 50
+/** The resolver runs in a thread of its own, which has to be started. */
+const THREAD: Nanos = 50 * MICROSECOND
 
 /** curl's exit code and its sentence. */
 export class CurlFailure extends Error {
@@ -229,7 +231,8 @@ export class CurlTransfer {
     // It waits on the resolver's thread by a condition variable, not in its own loop: no millisecond more.
     const connectEnd = this.#connectDeadline() - MILLISECOND
     // The resolver thread goes on when curl gives up on it; here it is cut off with the process.
-    const found = await this.#within(resolve(this.#self, url.host), connectEnd)
+    const thread = this.#self.sleep(THREAD).then(() => resolve(this.#self, url.host))
+    const found = await this.#within(thread, connectEnd)
     if (found === null) throw this.#failed(28, `Resolving timed out after ${this.#elapsed()} milliseconds`)
     if ('error' in found) throw this.#failed(6, `Could not resolve host: ${url.host}`)
     return found.addresses[0]

@@ -116,8 +116,8 @@ async function ask(
     for (let sent = began; sent < began + timeout; sent += timeout / tries) {
       for (const question of questions) {
         if (question.answered) continue
+        if (question !== questions[0]) await self.wait(() => {}, SYSTEM_CALL)
         const failed = socket.send(question.bytes)
-        await self.sleep(SYSTEM_CALL)
         if (failed !== null) {
           self.err(`nslookup: write to '${named ?? formatIpv4(server)}': ${strerror(failed)}\n`)
           return null

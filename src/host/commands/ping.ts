@@ -110,6 +110,7 @@ async function settingsOf(self: Process, found: Options): Promise<Settings | num
     self.err('ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n')
     return 2
   }
+  if (route.type === 'broadcast') self.err('WARNING: pinging broadcast address\n')
   const via = sourceOf(self, valueOf(found, 'I'))
   if (typeof via === 'string') {
     self.err(via)

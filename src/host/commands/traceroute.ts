@@ -4,6 +4,7 @@
  */
 import { strerror } from '../../net/errno.ts'
 import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
+import type { UdpSocket } from '../../socket/udp.ts'
 import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { u16 } from '../../wire/bytes.ts'
 import * as icmp from '../../wire/icmp.ts'
@@ -91,12 +92,16 @@ class Tracer {
   readonly #style: 'debian' | 'busybox'
   readonly #inbox: IcmpInbox
   readonly #probes: Probe[] = []
-  readonly #basePort = FIRST_PORT
+  readonly #basePort: number
+  /** BusyBox sends all its probes by one socket, Debian's opens one for each. */
+  readonly #socket: UdpSocket | null
 
   constructor(self: Process, settings: Trace, style: 'debian' | 'busybox') {
     this.#self = self
     this.#trace = settings
     this.#style = style
+    this.#basePort = style === 'busybox' ? FIRST_PORT + 1 : FIRST_PORT
+    this.#socket = style === 'busybox' && !settings.byIcmp ? self.udp() : null
     this.#inbox = new IcmpInbox(self, (event) => this.#indexOf(event) !== null)
   }
 
@@ -134,15 +139,21 @@ class Tracer {
     const payload = Uint8Array.from({ length: Math.max(0, size - ipv4.HEADER - 8) }, (_, at) => 0x40 + (at & 0x3f))
     this.#probes.push({ sent: this.#self.now(), answer: null, expired: false })
     if (byIcmp) {
-      const errno = this.#inbox.socket.echo(this.#self.pid & 0xffff, index + 1, payload, target, { ttl })
+      const errno = this.#inbox.socket.echo(this.#self.pid & 0xffff, index + 1, payload, target, {
+        ttl,
+        dontFragment: false,
+      })
       return errno === null ? null : `send: ${strerror(errno)}`
     }
-    const socket = this.#self.udp()
+    const own = this.#socket
+    const socket = own ?? this.#self.udp()
     socket.ttl = ttl
-    socket.dontFragment = false
+    socket.dontFragment = own !== null
     const errno = socket.sendTo(payload, target, this.#basePort + index)
-    this.#self.disclaim(socket)
-    socket.close()
+    if (own === null) {
+      this.#self.disclaim(socket)
+      socket.close()
+    }
     return errno === null ? null : `send: ${strerror(errno)}`
   }
 
@@ -172,7 +183,11 @@ class Tracer {
         return
       }
       await this.#inbox.wait(left)
-      for (let event = this.#inbox.take(); event !== null; event = this.#inbox.take()) this.#answered(event)
+      for (let event = this.#inbox.take(); event !== null; event = this.#inbox.take()) {
+        this.#answered(event)
+        // One socket gives one answer, and the next probe goes out before the next answer is read.
+        if (this.#trace.byIcmp) break
+      }
     }
   }
 

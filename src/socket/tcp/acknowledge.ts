@@ -3,8 +3,9 @@ import { MICROSECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { type Connection, Wake } from './connection.ts'
 import { resend, resendLost } from './output.ts'
+import { delivered, judgeProbe, recover, takeSacks } from './recovery.ts'
 import type { Segment } from './segment.ts'
-import { EVER_RESENT } from './sent.ts'
+import { EVER_RESENT, SACKED } from './sent.ts'
 
 /** What an acknowledgment turned out to be. */
 export const Ack = { UNSENT: -1, OLD: 0, GOOD: 1 } as const
@@ -28,6 +29,8 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   }
   connection.softError = null
   connection.probes = 0
+  if (segment.sackBlocks > 0 && connection.sack) takeSacks(connection, segment)
+  if (connection.tailProbed) judgeProbe(connection, segment, advanced || opened)
   if (outstanding === 0) answerProbe(connection)
   else if (advanced) settle(connection, segment)
   else if (!opened && segment.sequence === segment.end) duplicate(connection)
@@ -58,6 +61,7 @@ function settle(connection: Connection, segment: Segment): void {
   let resent = false
   let oldest = -1
   while (sent.size > 0 && !tcp.after(sent.end(0), send.una)) {
+    if ((sent.marks(0) & SACKED) === 0) delivered(connection, 0)
     if ((sent.marks(0) & EVER_RESENT) !== 0) resent = true
     else if (oldest < 0) oldest = sent.sentAt(0)
     sent.shift()
@@ -70,12 +74,16 @@ function settle(connection: Connection, segment: Segment): void {
     const milliseconds = (connection.clock() - segment.echo) | 0
     if (milliseconds >= 0) measure(connection, Math.max(milliseconds, 1) * 1000)
   }
-  if (acked > 0) connection.rearm()
+  if (acked > 0) {
+    connection.rearm()
+    connection.armTailProbe()
+  }
   if (connection.state === 'SYN-SENT' || connection.state === 'SYN-RECEIVED') return
-  if (congestion.acknowledged(send.una, acked) && sent.size > 0) {
+  if (congestion.acknowledged(send.una, acked, connection.sack) && sent.size > 0) {
     sent.markLost(0)
     resend(connection, 0)
   }
+  if (connection.sack) recover(connection)
   resendLost(connection)
   if (congestion.window > 10) send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
 }
@@ -89,6 +97,7 @@ function measure(connection: Connection, microseconds: number): void {
 /** The same acknowledgment again: something behind a gap arrived (RFC 5681 section 3.2). */
 function duplicate(connection: Connection): void {
   const { send, congestion } = connection
+  if (connection.sack) return recover(connection)
   if (!congestion.duplicate(send.next)) return
   send.sent.markLost(0)
   resend(connection, 0)

@@ -85,10 +85,12 @@ export class Congestion {
   }
 
   /** New data was acknowledged up to `una`, `acked` segments of it. True: a partial acknowledgment in recovery. */
-  acknowledged(una: number, acked: number): boolean {
+  acknowledged(una: number, acked: number, sack: boolean): boolean {
     this.duplicates = 0
     if (this.state === 'Recovery') {
       if (before(una, this.#recover)) {
+        // With SACK it is known what is missing, and what has arrived is not counted as out.
+        if (sack) return false
         // RFC 6582 section 3.2 step 3: deflate by what was acknowledged, and add the one that is resent.
         this.window = Math.max(1, this.window - acked + 1)
         return true
@@ -113,6 +115,21 @@ export class Congestion {
     this.threshold = this.control.threshold(this)
     this.window = this.threshold + DUPLICATES
     return true
+  }
+
+  /** Something is lost, says SACK: recovery begins. */
+  recover(next: number): void {
+    this.state = 'Recovery'
+    this.#recover = next
+    this.threshold = this.control.threshold(this)
+    this.window = this.threshold
+  }
+
+  /** A tail loss probe repaired a loss that nobody else saw. */
+  lostTail(): void {
+    if (this.state !== 'Open') return
+    this.threshold = this.control.threshold(this)
+    this.window = this.threshold
   }
 
   /** The retransmission timer ran out (tcp_enter_loss). */

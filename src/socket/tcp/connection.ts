@@ -7,15 +7,16 @@ import type { World } from '../../link/world.ts'
 import type { Errno } from '../../net/errno.ts'
 import type { Netns } from '../../net/netns.ts'
 import { JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
-import { MILLISECOND, type Task, Timer } from '../../sim/scheduler.ts'
+import { MICROSECOND, MILLISECOND, type Nanos, type Task, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
 import { DEFAULT_TTL, HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
 import { Congestion, reno } from './congestion.ts'
+import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
-import { RoundTrip, RTO_MAX } from './rtt.ts'
+import { RoundTrip, RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
 import { SendQueue } from './send.ts'
 import type { TcpState } from './state.ts'
 import type { Tuple, TupleTable } from './table.ts'
@@ -54,6 +55,10 @@ const DEFAULT_MSS = 536
 const LEAST_MSS = 48
 /** `nop, nop, TS`: what every segment but the SYN carries when timestamps were agreed. */
 export const TIMESTAMPS_LENGTH = 12
+
+/** Jiffies on top of two round trips: TCP_TIMEOUT_MIN, and room for a delayed acknowledgment of a single segment. */
+const TAIL_LEAST = 2
+const TAIL_ALONE = RTO_MIN
 
 /** TCP_TIMEWAIT_LEN, in seconds: no sysctl changes it. */
 const TIME_WAIT = 60
@@ -97,6 +102,7 @@ export class Connection implements Tuple<Connection> {
   readonly acks = new Acknowledging()
   readonly roundTrip = new RoundTrip()
   readonly congestion = new Congestion(reno)
+  readonly rack = new Rack()
 
   noDelay = false
   /** The program will read no more: data that comes is answered with RST. */
@@ -129,6 +135,14 @@ export class Connection implements Tuple<Connection> {
   /** Unanswered zero-window probes; the retransmission timer is the probe timer while `probing`. */
   probes = 0
   probing = false
+  /** The retransmission timer is the one of a tail loss probe; and a probe is out, up to this number. */
+  #tailing = false
+  /** SND.NXT when a tail loss probe left, and whether it was an old segment; no second one before its fate is known. */
+  /** It stands for the wait for what may only be late. */
+  reordering = false
+  tailProbe = 0
+  tailProbed = false
+  tailResent = false
   /** When a segment outside the window was last answered, in jiffies. */
   lastRejection = -1_000_000
   segmentsIn = 0
@@ -210,8 +224,52 @@ export class Connection implements Tuple<Connection> {
   rearm(): void {
     const { scheduler } = this.world
     this.probing = false
+    this.#tailing = false
+    this.reordering = false
     if (this.send.sent.size === 0) scheduler.cancel(this.retransmission)
     else scheduler.at(this.retransmission, wheel(scheduler.now, this.timeout * JIFFY))
+  }
+
+  /** The same, counted from when the oldest segment left: what waited for a tail loss probe is not waited for again. */
+  rearmFromOldest(): void {
+    this.rearm()
+    const { scheduler } = this.world
+    const { sent } = this.send
+    if (sent.size === 0) return
+    const left = Math.ceil((sent.sentAt(0) - scheduler.now) / JIFFY) + this.timeout
+    scheduler.at(this.retransmission, wheel(scheduler.now, Math.max(left, 1) * JIFFY))
+  }
+
+  /** Waits for what may only be late: so many jiffies more than this. */
+  armReordering(delay: Nanos): void {
+    const { scheduler } = this.world
+    this.#tailing = false
+    this.reordering = true
+    scheduler.at(this.retransmission, wheel(scheduler.now, (Math.ceil(delay / JIFFY) + TAIL_LEAST) * JIFFY))
+  }
+
+  /** Is it a tail loss probe that the timer stands for? */
+  get tailing(): boolean {
+    return this.#tailing
+  }
+
+  /**
+   * A lost last segment leaves nothing behind that could report it: after two round trips of silence it goes again,
+   * before the time-out, which would close the window (tcp_schedule_loss_probe, RFC 8985 section 7).
+   */
+  armTailProbe(): void {
+    const { scheduler } = this.world
+    const { sent } = this.send
+    if (!this.sack || this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') return
+    if (sent.size === 0 || this.congestion.state !== 'Open' || this.probing) return
+    // In doubt about something, RACK's timer is the one.
+    if (sent.sacked > 0 || sent.lost > 0) return
+    const { smoothed } = this.roundTrip
+    const alone = sent.size === 1 ? TAIL_ALONE : TAIL_LEAST
+    const delay = smoothed > 0 ? Math.ceil(((smoothed / 4) * MICROSECOND) / JIFFY) + alone : RTO_INITIAL
+    this.#tailing = true
+    this.reordering = false
+    scheduler.at(this.retransmission, wheel(scheduler.now, Math.min(delay, this.timeout) * JIFFY))
   }
 
   /** The peer's window is shut: ask again after a while. */
@@ -258,6 +316,9 @@ export class Connection implements Tuple<Connection> {
   end(error: Errno | null): void {
     if (this.state === 'CLOSED') return
     const { scheduler } = this.world
+    const { counters } = this.netns
+    if (this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') counters.tcpAttemptFails++
+    else if (error !== null && (this.state === 'ESTABLISHED' || this.state === 'CLOSE-WAIT')) counters.tcpEstabResets++
     // TIME-WAIT was the end as far as the program is concerned.
     if (this.state !== 'TIME-WAIT') {
       this.wake |= Wake.CLOSED

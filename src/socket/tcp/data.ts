@@ -19,6 +19,7 @@ export function takeData(connection: Connection, segment: Segment): void {
   if (tcp.after(sequence, before)) {
     acks.owed = true
     if (dataLength > 0) receive.keep(sequence, bytes, dataAt, dataLength)
+    else receive.keepEnd(sequence)
     return
   }
   if (tcp.before(sequence, before)) receive.duplicated(sequence, before)

@@ -76,6 +76,7 @@ function synSent(connection: Connection, segment: Segment): void {
 function establish(connection: Connection): void {
   const { receive, acks, congestion, timestamps, send } = connection
   const advertised = connection.advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0)
+  if (connection.acceptor !== null) connection.netns.counters.tcpPassiveOpens++
   connection.state = 'ESTABLISHED'
   connection.timeouts = 0
   connection.backoff = 0

@@ -7,10 +7,13 @@ import * as tcp from '../../wire/tcp.ts'
 import type { Connection } from './connection.ts'
 import * as options from './options.ts'
 import type { Segment } from './segment.ts'
-import { LOST, RESENT } from './sent.ts'
+import { JOINED, LOST, RESENT } from './sent.ts'
 
 /** The largest header: 20 bytes and 40 of options. */
 const LONGEST_HEADER = 60
+/** tcp_min_tso_segs in segments, and GSO's limit in bytes. */
+const SMALLEST_BURST = 2
+const LARGEST_BURST = 65_536
 
 /** Builds one segment of `length` bytes from the send buffer and sends it. */
 function transmit(connection: Connection, sequence: number, length: number, flags: number): Errno | null {
@@ -39,6 +42,8 @@ function transmit(connection: Connection, sequence: number, length: number, flag
     connection.bytesSent += length
   }
   connection.segmentsOut++
+  netns.counters.tcpOutSegs++
+  if ((flags & tcp.RST) !== 0) netns.counters.tcpOutRsts++
   // Linux answers from a socket of its own for a connection request and in TIME-WAIT: identification 0.
   const unowned = (syn && connection.acceptor !== null) || connection.state === 'TIME-WAIT'
   const id = unowned ? 0 : connection.nextId()
@@ -82,7 +87,7 @@ export function sendAck(connection: Connection): void {
 export function sendProbe(connection: Connection): void {
   const { send } = connection
   const length = Math.min(send.unsent, send.room, connection.mss)
-  if (length > 0) sendNext(connection, length, false)
+  if (length > 0) sendNext(connection, length, false, false, true)
   else transmit(connection, (send.una - 1) | 0, 0, tcp.ACK)
 }
 
@@ -96,6 +101,8 @@ export function push(connection: Connection): void {
   const { send, congestion } = connection
   const { sent } = send
   let count = 0
+  // How many more segments the present burst may have: at most half a window (tcp_cwnd_test).
+  let burst = 0
   while (send.pending && sent.inFlight < congestion.window) {
     const unsent = send.unsent
     const length = Math.min(unsent, connection.mss)
@@ -104,14 +111,34 @@ export function push(connection: Connection): void {
     const small = length < connection.mss && !fin
     if (small && !connection.noDelay && sent.size > 0 && send.smallOut) break
     count++
-    if (sendNext(connection, length, fin) === 'EMSGSIZE' && shrink(connection)) return
+    const joined = burst > 0
+    if (!joined) burst = burstOf(connection)
+    burst--
+    if (sendNext(connection, length, fin, joined, burst === 0) === 'EMSGSIZE' && shrink(connection)) return
   }
   const limited = sent.inFlight >= congestion.window
+  if (count > 0) connection.armTailProbe()
   if (count > 0 || limited) congestion.sent(sent.size, limited, send.una, send.next)
   if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
 }
 
-function sendNext(connection: Connection, length: number, fin: boolean): Errno | null {
+/**
+ * How many segments make one buffer of Linux's: half a window, and no more than a millisecond's worth at the rate at
+ * which the window would be paced, to which a short path adds (tcp_cwnd_test, tcp_tso_autosize).
+ */
+function burstOf(connection: Connection): number {
+  const { congestion, roundTrip, mss, send } = connection
+  const quota = Math.min(Math.max(1, congestion.window >> 1), congestion.window - send.sent.inFlight)
+  const { smoothed, least } = roundTrip
+  if (smoothed === 0) return quota
+  const gain = congestion.window < congestion.threshold >> 1 ? 2 : 1.2
+  const paced = (congestion.window * mss * gain * 8_000_000) / smoothed / 1024
+  const nearby = least >> 9 < 32 ? LARGEST_BURST >> (least >> 9) : 0
+  return Math.min(quota, Math.max(SMALLEST_BURST, Math.floor((paced + nearby) / mss)))
+}
+
+/** `joined`: it continues a burst; `ends`: the burst ends with it, which PSH marks when it had several segments. */
+function sendNext(connection: Connection, length: number, fin: boolean, joined: boolean, ends: boolean): Errno | null {
   const { send, world } = connection
   const begin = send.next
   const last = length === send.unsent
@@ -119,9 +146,9 @@ function sendNext(connection: Connection, length: number, fin: boolean): Errno |
   const idle = send.sent.size === 0
   send.next = (begin + length + (fin ? 1 : 0)) | 0
   if (length < connection.mss) send.smallEnd = send.next
-  send.sent.push(begin, send.next, flags, world.scheduler.now)
+  send.sent.push(begin, send.next, flags, world.scheduler.now, joined ? JOINED : 0)
   if (idle) connection.rearm()
-  return transmit(connection, begin, length, flags)
+  return transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags)
 }
 
 /** Sends segment `i` of the unacknowledged ones again, cut to the present segment size. */
@@ -140,6 +167,7 @@ export function resend(connection: Connection, i: number): void {
   }
   sent.markResent(i, world.scheduler.now)
   connection.resent++
+  connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length
   transmit(connection, begin, length, now)
 }
@@ -163,9 +191,7 @@ export function shrink(connection: Connection): boolean {
   const { sent } = send
   connection.followPath()
   if (connection.mss >= mss) return false
-  for (let i = 0; i < sent.size; i++) {
-    if (((sent.end(i) - sent.begin(i)) | 0) > connection.mss) sent.markLost(i)
-  }
+  sent.rejoin(connection.mss)
   if (sent.lost > 0) {
     // The window does not shrink: nothing was lost to congestion.
     const window = congestion.window
@@ -192,6 +218,8 @@ function bare(netns: Netns, segment: Segment, sequence: number, ack: number, fla
   const to: Ipv4 = segment.source
   const { sourcePort, destinationPort } = segment
   frame.end = frame.start + tcp.HEADER
+  netns.counters.tcpOutSegs++
+  if ((flags & tcp.RST) !== 0) netns.counters.tcpOutRsts++
   const { bytes, start } = frame
   tcp.write(bytes, start, frame.end, tcp.HEADER, from, to, destinationPort, sourcePort, sequence, ack, flags, 0)
   netns.send(frame, from, to, ipv4.IPPROTO_TCP, ipv4.DEFAULT_TTL, 0, 0, ipv4.DF)

@@ -189,6 +189,17 @@ export class ReceiveQueue {
     return !duplicate
   }
 
+  /** Keeps a bare FIN from beyond a gap: a piece without bytes, so that SACK can name it. */
+  keepEnd(sequence: number): void {
+    let first = 0
+    while (first < this.pieces && before(this.#end[first], sequence)) first++
+    if (first < this.pieces && !after(this.#begin[first], sequence)) this.#touched[first] = ++this.#touch
+    else if (this.pieces < PIECES) {
+      this.#insert(first, sequence, sequence)
+      this.#touched[first] = ++this.#touch
+    }
+  }
+
   /** Remembers that this stretch came twice. */
   duplicated(begin: number, end: number): void {
     this.duplicateBegin = begin

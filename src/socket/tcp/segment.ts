@@ -34,6 +34,9 @@ export class Segment {
   timestamps = false
   timestamp = 0
   echo = 0
+  /** SACK blocks, eight bytes each, and where the first begins. */
+  sackBlocks = 0
+  sackAt = 0
 
   /** The frame begins with its TCP header, which was found valid. */
   parse(frame: Frame): void {
@@ -56,6 +59,7 @@ export class Segment {
     this.windowScale = -1
     this.sackPermitted = false
     this.timestamps = false
+    this.sackBlocks = 0
     if (this.header > tcp.HEADER) this.#options(at + tcp.HEADER, this.dataAt)
   }
 
@@ -85,6 +89,9 @@ export class Segment {
       this.timestamps = true
       this.timestamp = i32(bytes, at + 2)
       this.echo = i32(bytes, at + 6)
+    } else if (kind === tcp.OPTION_SACK) {
+      this.sackAt = at + 2
+      this.sackBlocks = (length - 2) >> 3
     } else if (!this.has(tcp.SYN)) return
     else if (kind === tcp.OPTION_MSS && length === 4) this.mss = u16(bytes, at + 2)
     // RFC 7323 section 2.3: more than 14 means 14.

@@ -9,6 +9,10 @@ export const LOST = 1
 export const RESENT = 2
 /** Was ever sent again: no round trip is measured on it (Karn). */
 export const EVER_RESENT = 4
+/** Went out in one burst with the segment before it: Linux keeps the two in one buffer (GSO). */
+export const JOINED = 8
+/** Arrived, says the peer's SACK, though what comes before it has not. */
+export const SACKED = 16
 
 export class SentSegments {
   #begin = new Int32Array(16)
@@ -20,6 +24,8 @@ export class SentSegments {
   #size = 0
   #lost = 0
   #resent = 0
+  #sacked = 0
+  readonly #last = Float64Array.of(-1)
 
   /** Linux's packets_out. */
   get size(): number {
@@ -31,9 +37,13 @@ export class SentSegments {
     return this.#lost
   }
 
+  get sacked(): number {
+    return this.#sacked
+  }
+
   /** Segments that are thought to be in the network (tcp_packets_in_flight). */
   get inFlight(): number {
-    return this.#size - this.#lost + this.#resent
+    return this.#size - this.#lost - this.#sacked + this.#resent
   }
 
   /** Sequence number of the first byte of segment `i`, counted from the oldest. */
@@ -58,14 +68,14 @@ export class SentSegments {
     return this.#marks[this.#slot(i)]
   }
 
-  push(begin: number, end: number, flags: number, now: number): void {
+  push(begin: number, end: number, flags: number, now: number, marks = 0): void {
     if (this.#size === this.#begin.length) this.#grow()
     const slot = this.#slot(this.#size++)
     this.#begin[slot] = begin
     this.#end[slot] = end
     this.#flags[slot] = flags
-    this.#time[slot] = now
-    this.#marks[slot] = 0
+    this.#time[slot] = this.#stamp(now)
+    this.#marks[slot] = marks
   }
 
   /** Forgets the oldest: it was acknowledged. */
@@ -73,6 +83,7 @@ export class SentSegments {
     const marks = this.#marks[this.#head]
     if ((marks & LOST) !== 0) this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
+    if ((marks & SACKED) !== 0) this.#sacked--
     this.#head = (this.#head + 1) & (this.#begin.length - 1)
     this.#size--
   }
@@ -85,9 +96,19 @@ export class SentSegments {
   markLost(i: number): void {
     const slot = this.#slot(i)
     const marks = this.#marks[slot]
+    if ((marks & SACKED) !== 0) return
     if ((marks & LOST) === 0) this.#lost++
     if ((marks & RESENT) !== 0) this.#resent--
     this.#marks[slot] = (marks | LOST) & ~RESENT
+  }
+
+  markSacked(i: number): void {
+    const slot = this.#slot(i)
+    const marks = this.#marks[slot]
+    if ((marks & LOST) !== 0) this.#lost--
+    if ((marks & RESENT) !== 0) this.#resent--
+    this.#sacked++
+    this.#marks[slot] = (marks | SACKED) & ~(LOST | RESENT)
   }
 
   markAllLost(): void {
@@ -98,7 +119,7 @@ export class SentSegments {
     const slot = this.#slot(i)
     if ((this.#marks[slot] & RESENT) === 0) this.#resent++
     this.#marks[slot] |= RESENT | EVER_RESENT
-    this.#time[slot] = now
+    this.#time[slot] = this.#stamp(now)
   }
 
   /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */
@@ -111,8 +132,30 @@ export class SentSegments {
     this.#end[first] = sequence
     this.#flags[first] &= ~lastOnly
     this.#begin[this.#slot(i + 1)] = sequence
+    this.#marks[this.#slot(i + 1)] &= ~JOINED
     if ((marks & LOST) !== 0) this.#lost++
     if ((marks & RESENT) !== 0) this.#resent++
+  }
+
+  /** Makes one segment of each burst whose segments are longer than this, to be cut anew, and gives it up for lost. */
+  rejoin(longest: number): void {
+    let kept = 0
+    let merging = false
+    for (let i = 0; i < this.#size; i++) {
+      const from = this.#slot(i)
+      const joined: boolean = merging && (this.#marks[from] & (JOINED | SACKED)) === JOINED
+      const long = ((this.#end[from] - this.#begin[from]) | 0) > longest
+      merging = (joined || long) && (this.#marks[from] & SACKED) === 0
+      if (merging) this.markLost(i)
+      const to = this.#slot(joined ? kept - 1 : kept++)
+      if (!joined) this.#copy(from, to)
+      else {
+        this.#end[to] = this.#end[from]
+        this.#flags[to] |= this.#flags[from]
+        this.#lost--
+      }
+    }
+    this.#size = kept
   }
 
   clear(): void {
@@ -120,6 +163,14 @@ export class SentSegments {
     this.#size = 0
     this.#lost = 0
     this.#resent = 0
+    this.#sacked = 0
+  }
+
+  /** Times tell in which order segments left, also those of one instant. */
+  #stamp(now: number): number {
+    const last = this.#last
+    last[0] = now > last[0] ? now : last[0] + 1
+    return last[0]
   }
 
   #slot(i: number): number {

@@ -155,6 +155,7 @@ export class TcpSocket implements Owner, TcpPort {
     connection.receive.open(connection.advertisedMss, stack.receiveBuffer)
     connection.sizeSegments()
     connection.enter('SYN-SENT')
+    netns.counters.tcpActiveOpens++
     sendSyn(connection)
     return null
   }

@@ -1,10 +1,13 @@
 /** What happens when a connection's timers run out (net/ipv4/tcp_timer.c). */
 import type { Alarms, Connection } from './connection.ts'
 import { resend, sendAck, sendProbe, sendReset } from './output.ts'
+import { reorderingOver } from './recovery.ts'
 
 export const alarms: Alarms = {
   retransmit(connection) {
     if (connection.probing) probe(connection)
+    else if (connection.tailing) probeTail(connection)
+    else if (connection.reordering) giveUpDoubt(connection)
     else retransmit(connection)
     connection.tell()
   },
@@ -54,6 +57,25 @@ function mostTimeouts(connection: Connection): number {
   const retries = netns.sysctl.number('net.ipv4.tcp_retries2')
   // tcp_orphan_retries: nobody waits for a closed socket's data as long as for an open one's.
   return connection.owner === null ? Math.min(retries, 8) : retries
+}
+
+function giveUpDoubt(connection: Connection): void {
+  connection.reordering = false
+  reorderingOver(connection)
+}
+
+/** tcp_send_loss_probe: something new when there is room for it, otherwise the last segment again. */
+function probeTail(connection: Connection): void {
+  const { send } = connection
+  const { sent } = send
+  if (sent.size === 0) return
+  if (connection.tailProbed) return connection.rearmFromOldest()
+  connection.tailProbed = true
+  connection.tailResent = send.unsent <= 0 || send.room < Math.min(send.unsent, connection.mss)
+  if (connection.tailResent) resend(connection, sent.size - 1)
+  else sendProbe(connection)
+  connection.tailProbe = send.next
+  connection.rearmFromOldest()
 }
 
 /** tcp_probe_timer: is the peer's window still shut? */

@@ -26,9 +26,11 @@ export class TcpTransport implements Transport {
   receive(frame: Frame, netns: Netns): void {
     const { frames } = netns.world
     const { bytes, start: at, end, network } = frame
+    netns.counters.tcpInSegs++
     if (!tcp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
     const from = ipv4.source(bytes, network)
     if (!frame.summed && !tcp.checksumOk(bytes, at, end, from, ipv4.destination(bytes, network))) {
+      netns.counters.tcpInErrs++
       return frames.drop(frame, DropReason.Checksum, netns.name)
     }
     const { segment, connections } = this.#stack

@@ -184,7 +184,6 @@ describe('curl', () => {
   it('tells -v what the real one tells', async () => {
     const { box, a, b } = pair()
     serve(b.place)
-    await box.runner.runFor(100 * MILLISECOND)
     const { code, text } = await typed(box, a.place, 'curl -sv --max-time 5 http://10.0.0.2/')
     expect(text).toBe(
       '*   Trying 10.0.0.2:80...\n' +
@@ -203,7 +202,6 @@ describe('curl', () => {
     const { box, a, b } = pair()
     b.netns.addAddress(b.netns.loopback, parseIpv4('10.96.0.80'), 32)
     serve(b.place)
-    await box.runner.runFor(100 * MILLISECOND)
     const sizes: number[] = []
     const eth0 = a.netns.devices.get('eth0')
     if (eth0 === undefined) throw new Error('no eth0')
@@ -241,7 +239,6 @@ describe('curl', () => {
   ])('%s', async (line, code, words) => {
     const { box, a, b } = pair()
     serve(b.place)
-    await box.runner.runFor(100 * MILLISECOND)
     const said = await typed(box, a.place, line)
     expect(said.code).toBe(code)
     if (words === '') expect(said.text).toBe('')
@@ -275,7 +272,6 @@ describe('curl', () => {
   it('hears nothing from a server that only listens', async () => {
     const { box, a, b } = pair()
     serve(b.place, 'python3 apps.py sinkhold 80')
-    await box.runner.runFor(100 * MILLISECOND)
     const { code, text } = await typed(box, a.place, 'curl -sS -m 1 http://10.0.0.2/')
     expect(text).toBe('curl: (28) Operation timed out after 1001 milliseconds with 0 bytes received\n')
     expect(code).toBe(28)
@@ -287,7 +283,6 @@ describe('nc', () => {
   it('knocks at ports', async () => {
     const { box, a, b } = pair()
     b.place.shell('python3 apps.py http 80 web', { out: () => {}, err: () => {} })
-    await box.runner.runFor(100 * MILLISECOND)
     expect(await typed(box, a.place, 'nc -vz -w 2 10.0.0.2 8080')).toMatchObject({
       code: 1,
       text: 'nc: connect to 10.0.0.2 port 8080 (tcp) failed: Connection refused\n',
@@ -351,6 +346,7 @@ describe('the traffic programs', () => {
     ['slowecho 7 0.1', 'chat 10.0.0.2 7 2 0.5', /^1: 8 bytes after 0\.10\d s\n2: 8 bytes after 0\.10\d s\n$/],
     ['sinkhold 7', 'lines 10.0.0.2 7 2 0.5', /^ {2}0\.00\d sent\n {2}0\.50\d sent\n$/],
     ['slowecho 7 1', 'hold 10.0.0.2 7 3', /^ {2}1\.00\d b'hi\\n'\n {2}3\.00\d TimeoutError: timed out\n$/],
+    ['nosuch 7', 'nosuch 7', /^podwire: apps.py nosuch is not modelled\n$/],
   ])('%s / %s', async (server, client, expected) => {
     expect(await against(server, client)).toMatch(expected)
   })

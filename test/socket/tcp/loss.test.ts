@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { MILLISECOND } from '../../../src/sim/scheduler.ts'
 import { Sockets } from '../../../src/socket/sockets.ts'
 import type { TcpSocket } from '../../../src/socket/tcp/socket.ts'
 import * as ipv4 from '../../../src/wire/ipv4.ts'
@@ -82,7 +83,7 @@ test('a lost SYN-ACK comes again by itself', () => {
   expect(socket.state).toBe('ESTABLISHED')
 })
 
-test('a lost last segment is sent again after a time-out of 200 ms', () => {
+test('a lost last segment is sent again after 200 ms, as a probe that leaves the window open', () => {
   const pair = new Pair()
   let server: TcpSocket | null = null
   pair.listen(80, (socket) => {
@@ -98,7 +99,58 @@ test('a lost last segment is sent again after a time-out of 200 ms', () => {
   expect(pair.times[1] - pair.times[0]).toBeLessThan(212)
   expect(pair.said()).toEqual(['> P. 1:101 ack 1 win 507', '> P. 1:101 ack 1 win 507', '< . 1 ack 101 win 502'])
   expect((server as TcpSocket | null)?.readable).toBe(100)
-  expect(socket.info()).toMatchObject({ resent: 1, bytesResent: 100, bytesAcked: 101, unacked: 0, cwnd: 2 })
+  expect(socket.info()).toMatchObject({ resent: 1, bytesResent: 100, bytesAcked: 101, unacked: 0, cwnd: 10 })
+})
+
+test('when the probe is lost as well, the time-out counts from the probe', () => {
+  const pair = new Pair()
+  pair.listen(80, () => {})
+  const socket = pair.connect(80)
+  pair.run()
+  pair.said()
+  pair.lose('client', 1, 2)
+  socket.write(new Uint8Array(100))
+  pair.run(800)
+  const gaps = [pair.times[1] - pair.times[0], pair.times[2] - pair.times[1]]
+  for (const gap of gaps) {
+    expect(gap).toBeGreaterThanOrEqual(200)
+    expect(gap).toBeLessThan(216)
+  }
+  expect(pair.said().filter((line) => line.startsWith('>')).length).toBe(3)
+  expect(socket.info()).toMatchObject({ resent: 2, cwnd: 2 })
+})
+
+test('one of the last segments is lost: too few duplicates, so the reordering timer sends it again', () => {
+  const pair = new Pair({ delay: 10 * MILLISECOND })
+  let received = 0
+  pair.listen(80, (socket) => {
+    const scratch = new Uint8Array(65_536)
+    socket.onReadable = () => {
+      received += socket.read(scratch)
+    }
+  })
+  const socket = pair.connect(80)
+  pair.run()
+  pair.said()
+  pair.lose('client', 1)
+  socket.write(pattern(3000))
+  pair.run(150)
+  expect(received).toBe(3000)
+  expect(socket.info()).toMatchObject({ resent: 1, bytesResent: 1398 })
+})
+
+test('a bare FIN behind a gap is named by SACK', () => {
+  const pair = new Pair({ delay: 10 * MILLISECOND })
+  pair.listen(80, () => {})
+  const socket = pair.connect(80)
+  pair.run()
+  pair.said()
+  pair.lose('client', 1)
+  socket.write(new Uint8Array(100))
+  pair.run(1)
+  socket.close()
+  pair.run(30)
+  expect(pair.said().slice(2)).toEqual(['< . 1 ack 1 win 503 <nop,nop,TS,nop,nop,sack 101:102>'])
 })
 
 test('a segment lost in the middle is sent again at the third duplicate, which carry SACK blocks', () => {
@@ -112,7 +164,7 @@ test('a segment lost in the middle is sent again at the third duplicate, which c
     '> . 1399:2797 ack 1 win 507',
     '> . 2797:4195 ack 1 win 507',
     '> . 4195:5593 ack 1 win 507',
-    '> . 5593:6991 ack 1 win 507',
+    '> P. 5593:6991 ack 1 win 507',
     '> P. 6991:8001 ack 1 win 507',
     '> F. 8001 ack 1 win 507',
     '< . 1 ack 1399 win 502',

@@ -1,13 +1,10 @@
 /** `python3 apps.py VERB …`: the traffic programs by name. There is no Python here, only these. */
-import { MILLISECOND } from '../../../sim/scheduler.ts'
 import type { Program } from '../../process.ts'
 import { dnsServerApp } from '../dns-tools.ts'
 import { l2announce } from './announce.ts'
 import { chat, hold, lines, probe, send, udpsend } from './clients.ts'
 import { late } from './late.ts'
 import { http, proxy, sink, sinkhold, slowecho, udpecho } from './servers.ts'
-
-const START = 50 * MILLISECOND
 
 const verbs: ReadonlyMap<string, Program> = new Map(
   Object.entries({
@@ -40,7 +37,5 @@ export const python3: Program = async (self) => {
     self.err(`podwire: apps.py ${verb === '-6' ? '-6: IPv6' : verb} is not modelled\n`)
     return 2
   }
-  // An interpreter takes its time to start.
-  await self.sleep(START)
   return self.fork(program, [verb, ...rest]).exit
 }
