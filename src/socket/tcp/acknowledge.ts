@@ -74,10 +74,7 @@ function settle(connection: Connection, segment: Segment): void {
     const milliseconds = (connection.clock() - segment.echo) | 0
     if (milliseconds >= 0) measure(connection, Math.max(milliseconds, 1) * 1000)
   }
-  if (acked > 0) {
-    connection.rearm()
-    connection.armTailProbe()
-  }
+  if (acked > 0 && !connection.armTailProbe()) connection.rearm()
   if (connection.state === 'SYN-SENT' || connection.state === 'SYN-RECEIVED') return
   if (congestion.acknowledged(send.una, acked, connection.sack) && sent.size > 0) {
     sent.markLost(0)

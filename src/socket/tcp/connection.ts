@@ -255,21 +255,22 @@ export class Connection implements Tuple<Connection> {
 
   /**
    * A lost last segment leaves nothing behind that could report it: after two round trips of silence it goes again,
-   * before the time-out, which would close the window (tcp_schedule_loss_probe, RFC 8985 section 7).
+   * before the time-out, which would close the window (tcp_schedule_loss_probe, RFC 8985 section 7). False: not now.
    */
-  armTailProbe(): void {
+  armTailProbe(): boolean {
     const { scheduler } = this.world
     const { sent } = this.send
-    if (!this.sack || this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') return
-    if (sent.size === 0 || this.congestion.state !== 'Open' || this.probing) return
+    if (!this.sack || this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') return false
+    if (sent.size === 0 || this.congestion.state !== 'Open' || this.probing) return false
     // In doubt about something, RACK's timer is the one.
-    if (sent.sacked > 0 || sent.lost > 0) return
+    if (sent.sacked > 0 || sent.lost > 0) return false
     const { smoothed } = this.roundTrip
     const alone = sent.size === 1 ? TAIL_ALONE : TAIL_LEAST
     const delay = smoothed > 0 ? Math.ceil(((smoothed / 4) * MICROSECOND) / JIFFY) + alone : RTO_INITIAL
     this.#tailing = true
     this.reordering = false
     scheduler.at(this.retransmission, wheel(scheduler.now, Math.min(delay, this.timeout) * JIFFY))
+    return true
   }
 
   /** The peer's window is shut: ask again after a while. */
