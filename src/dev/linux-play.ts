@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { Capture } from '../capture/capture.ts'
 import { PcapWriter } from '../capture/pcap-writer.ts'
 import { type Running, SIGKILL } from '../host/process.ts'
+import { DEFAULT_EPOCH } from '../host/run.ts'
 import { MILLISECOND, SECOND } from '../sim/scheduler.ts'
 import { type Lab, type LabCommands, type LabStep, notModelled } from './lab-file.ts'
 import { clamped, snapshotOf } from './lab-snapshot.ts'
 import { LabWorld } from './lab-world.ts'
 
-const EPOCH = 1_767_225_600
 /** Between the end of one command and the next. */
 const PAUSE = 200 * MILLISECOND
 /** Captures go on for a little while after the last step. */
@@ -54,7 +54,7 @@ class Player {
     for (const step of commands.steps.filter(early)) await this.#step(step)
     await this.#lab.runner.runFor(100 * MILLISECOND)
     await this.#state('before')
-    const capture = new Capture(this.#lab.world, EPOCH)
+    const capture = new Capture(this.#lab.world, DEFAULT_EPOCH)
     this.#lab.capture(capture, commands.captured)
     const longest = new Map(commands.captured.map((name) => [name, snapshotOf(this.#lab.device(name)?.mtu ?? 0)]))
     for (const step of commands.steps.filter((each) => !early(each))) await this.#step(step)

@@ -1,24 +1,17 @@
 /** Small networks out of real namespaces, and what their interfaces saw, one tcpdump line a frame. */
 import type { NetDevice } from '../../src/link/device.ts'
 import { Veth } from '../../src/link/veth.ts'
-import { World } from '../../src/link/world.ts'
+import type { World } from '../../src/link/world.ts'
 import type { Netns } from '../../src/net/netns.ts'
 import { route } from '../../src/net/route.ts'
 import { MICROSECOND } from '../../src/sim/scheduler.ts'
-import { type Ipv4, type Mac, parseCidr, parseIpv4 } from '../../src/wire/address.ts'
+import { type Ipv4, parseCidr, parseIpv4 } from '../../src/wire/address.ts'
 import * as icmp from '../../src/wire/icmp.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import { printFrame } from '../../src/wire/print.ts'
+import { mac, testWorld } from '../support/world.ts'
 
-export function mac(last: number): Mac {
-  return Uint8Array.of(2, 0, 0, 0, 0, last)
-}
-
-export function newWorld(): World {
-  const world = new World(1)
-  world.frames.poison = true
-  return world
-}
+export { mac, testWorld as newWorld }
 
 /** Two devices joined by a cable of 10 µs, each set up in its namespace with an address (`10.0.0.1/24`). */
 export function join(world: World, a: Netns, aAddress: string, b: Netns, bAddress: string, names = ['eth0', 'eth0']) {
