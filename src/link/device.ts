@@ -34,7 +34,20 @@ export interface Receiver {
   receive(frame: Frame, from: NetDevice): void
 }
 
-export type DeviceKind = 'loopback' | 'veth' | 'bridge' | 'vxlan' | 'dummy'
+/** Takes frames on behalf of devices above; true when it has taken one. */
+export interface RxHandler {
+  takes(frame: Frame): boolean
+}
+
+/** What stands upon a device (link/stack). */
+export interface Stack extends RxHandler {
+  vlans: RxHandler | null
+  macvlans: RxHandler | null
+  /** In the order in which they came. */
+  readonly uppers: NetDevice[]
+}
+
+export type DeviceKind = 'loopback' | 'veth' | 'bridge' | 'vxlan' | 'dummy' | 'macvlan' | 'vlan'
 
 export abstract class NetDevice {
   abstract readonly kind: DeviceKind
@@ -49,6 +62,10 @@ export abstract class NetDevice {
   /** The bridge this device is a port of. */
   master: NetDevice | null = null
   promiscuous = false
+  /** IFF_NOARP: neighbours are not asked for, frames go to the device's own address. */
+  readonly noArp: boolean = false
+  /** The devices upon this one, which see what it receives first; null: none. */
+  stack: Stack | null = null
   rxPackets = 0
   rxBytes = 0
   rxDropped = 0
@@ -86,6 +103,7 @@ export abstract class NetDevice {
     this.rxPackets++
     this.rxBytes += frame.end - frame.start
     if (this.tap !== null) this.tap(frame, this, 'in')
+    if (this.stack !== null && this.stack.takes(frame)) return
     this.receiver.receive(frame, this)
   }
 

@@ -7,6 +7,8 @@ import { DropReason, type Frame } from './frame.ts'
 
 export class Loopback extends NetDevice implements Task {
   override readonly kind = 'loopback'
+  /** Frames carry its own address, zeros, on both sides. */
+  override readonly noArp = true
   #inbox = new Ring<Frame>()
   #timer: Timer = new Timer(this)
 

@@ -188,7 +188,7 @@ export class Ipv4Layer {
     const netns = this.#netns
     netns.counters.ipOutTransmits++
     frame.start = frame.network
-    if (output === netns.loopback) {
+    if (output.noArp) {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }

@@ -1,6 +1,8 @@
 /** What rtnetlink says about a device: its flags, its state, and where the other end of its cable is. */
 import { Bridge, BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
+import { Macvlan } from '../../link/macvlan.ts'
+import { isUpper } from '../../link/stack.ts'
 import { Veth } from '../../link/veth.ts'
 import { Netns } from '../../net/netns.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
@@ -40,6 +42,7 @@ export function namespaceOf(device: NetDevice): Netns | null {
 /** The namespace that the device leads to: its peer's, or the one its tunnel runs in. */
 function linkNamespace(device: NetDevice): Netns | null {
   if (device instanceof Veth) return device.peer === null ? null : namespaceOf(device.peer)
+  if (isUpper(device)) return namespaceOf(device.lower)
   return device instanceof VxlanDevice ? namespaceOf(device.device) : null
 }
 
@@ -50,6 +53,7 @@ export function linkOf(device: NetDevice, netns: Netns): LowerLink | null {
   if (device instanceof Veth && device.peer !== null) {
     return { device: device.peer, index: device.peer.index, netnsid }
   }
+  if (isUpper(device)) return { device: device.lower, index: device.lower.index, netnsid }
   return netnsid === null ? null : { device: null, index: device.index, netnsid }
 }
 
@@ -87,7 +91,7 @@ export function flagsOf(device: NetDevice, netns: Netns): string[] {
   const flags: string[] = []
   if (device.up && !device.carrier) flags.push('NO-CARRIER')
   if (device.kind === 'loopback') flags.push('LOOPBACK')
-  else flags.push('BROADCAST', 'MULTICAST')
+  else flags.push('BROADCAST', device.noArp ? 'NOARP' : 'MULTICAST')
   // Captures make a device promiscuous without the flag showing, as packet sockets do.
   if (device.promiscuous && device.tap === null) flags.push('PROMISC')
   if (device.up) flags.push('UP')
@@ -117,7 +121,10 @@ export function qdiscOf(device: NetDevice): string {
 
 /** How many ask for all frames: somebody who listens, and the bridge it is a port of. */
 export function promiscuityOf(device: NetDevice): number {
-  return (device.tap !== null || device.promiscuous ? 1 : 0) + (device.master === null ? 0 : 1)
+  // Macvlans that are up need frames for their MACs too: no device here filters by address.
+  const macvlans = (device.stack?.uppers ?? []).filter((upper) => upper instanceof Macvlan && upper.up).length
+  const asked = device.tap !== null || device.promiscuous ? 1 : 0
+  return asked + (device.master === null ? 0 : 1) + (macvlans > 0 ? 1 : 0)
 }
 
 export function portOf(device: NetDevice): BridgePort | null {

@@ -1,33 +1,35 @@
 /** `ip link add` and `ip link del`: devices come and go. */
 import { Bridge } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
+import { Dummy } from '../../link/dummy.ts'
+import { Macvlan } from '../../link/macvlan.ts'
 import { Veth } from '../../link/veth.ts'
 import type { Netns } from '../../net/netns.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
-import { ANY, type Ipv4, type Mac } from '../../wire/address.ts'
+import { ANY, type Ipv4 } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice, namespaceOf, randomMac } from './ip-device.ts'
-import { adoptBridge, adoptsPortAddress, bringUp, checkName, enslave, release, setMtu } from './ip-link-set.ts'
+import { addDummy, addMacvlan, uppersOf } from './ip-link-kinds.ts'
+import { type LinkOptions, nameFor, settle } from './ip-link-options.ts'
+import { adoptBridge, adoptsPortAddress, checkName, release } from './ip-link-set.ts'
 import { notModelled, refused, ToolError, takeAddress, takeMac, takeNumber, type Words } from './ip-words.ts'
 
 /** Types that Linux has besides those that podwire makes. */
 const KNOWN_TYPES = (
-  'amt bareudp bond dummy erspan geneve gre gretap gtp ifb ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan ipvtap ' +
-  'macsec macvlan macvtap netdevsim nlmon sit team vcan vlan vrf vti vxcan wireguard xfrm'
+  'amt bareudp bond erspan geneve gre gretap gtp ifb ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan ipvtap ' +
+  'macsec macvtap netdevsim nlmon sit team vcan vlan vrf vti vxcan wireguard xfrm'
 ).split(' ')
 
-/** What may be said about any new device, before its type. */
-interface LinkOptions {
-  name: string | null
-  mac: Mac | null
-  mtu: number
-  up: boolean
-  master: string | null
-  netns: Netns
-}
-
 export function addLink(context: IpContext, words: Words): number {
-  const options: LinkOptions = { name: null, mac: null, mtu: 0, up: false, master: null, netns: context.netns }
+  const options: LinkOptions = {
+    name: null,
+    mac: null,
+    mtu: 0,
+    up: false,
+    master: null,
+    netns: context.netns,
+    link: null,
+  }
   takeOptions(context, words, options)
   if (words.done) throw new ToolError('Not enough information: "type" argument is required', 1)
   const type = words.take()
@@ -38,6 +40,10 @@ export function addLink(context: IpContext, words: Words): number {
       return addBridge(context, words, options)
     case 'vxlan':
       return addVxlan(context, words, options)
+    case 'macvlan':
+      return addMacvlan(context, words, options)
+    case 'dummy':
+      return addDummy(context, words, options)
     default:
       if (!KNOWN_TYPES.includes(type)) throw new ToolError('Error: Unknown device type.', 2)
       throw notModelled(`ip link type ${type}`)
@@ -67,6 +73,8 @@ function takeOptions(context: IpContext, words: Words, options: LinkOptions): vo
         options.netns = namespaceNamed(context, words.take())
         break
       case 'link':
+        options.link = words.take()
+        break
       case 'index':
       case 'numtxqueues':
       case 'numrxqueues':
@@ -91,32 +99,8 @@ function namespaceNamed(context: IpContext, name: string): Netns {
   return found
 }
 
-/** The given name, or the first free one of the kind: veth0, veth1, … */
-function nameFor(options: LinkOptions, stem: string, taken: string | null = null): string {
-  if (options.name !== null) {
-    if (options.netns.devices.has(options.name)) throw refused('File exists')
-    return options.name
-  }
-  let number = 0
-  while (options.netns.devices.has(`${stem}${number}`) || taken === `${stem}${number}`) number++
-  return `${stem}${number}`
-}
-
-function settle(options: LinkOptions, device: NetDevice): void {
-  const { netns } = options
-  if (options.mtu > 0) setMtu(device, options.mtu)
-  if (options.master !== null) {
-    const master = netns.devices.get(options.master)
-    if (master === undefined) {
-      throw new ToolError(`Error: argument "${options.master}" is wrong: Device does not exist\n`, 255)
-    }
-    enslave(device, master)
-  }
-  if (options.up) bringUp(netns, device)
-}
-
 function addVeth(context: IpContext, words: Words, options: LinkOptions): number {
-  const peer: LinkOptions = { name: null, mac: null, mtu: 0, up: false, master: null, netns: options.netns }
+  const peer: LinkOptions = { name: null, mac: null, mtu: 0, up: false, master: null, netns: options.netns, link: null }
   if (words.accept('peer')) takeOptions(context, words, peer)
   if (!words.done) throw new ToolError(`veth: what is "${words.peek}"?`, 255)
   const name = nameFor(options, 'veth')
@@ -196,6 +180,10 @@ export function deleteLink(context: IpContext, words: Words): number {
 }
 
 function removeDevice(netns: Netns, device: NetDevice): void {
+  for (const upper of uppersOf(device)) {
+    const there = namespaceOf(upper)
+    if (there !== null) removeDevice(there, upper)
+  }
   if (device instanceof Veth) {
     const { peer } = device
     const there = peer === null ? null : namespaceOf(peer)
@@ -208,6 +196,11 @@ function removeDevice(netns: Netns, device: NetDevice): void {
   } else if (device instanceof VxlanDevice) {
     leave(netns, device)
     device.close()
+  } else if (device instanceof Macvlan) {
+    leave(netns, device)
+    device.destroy()
+  } else if (device instanceof Dummy) {
+    leave(netns, device)
   } else {
     throw refused('Operation not supported')
   }

@@ -1,6 +1,7 @@
 /** The details of `ip -d link`: what kind of device it is, and what its bridge has set on it. */
 import { Bridge, type BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
+import { Macvlan } from '../../link/macvlan.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import { formatIpv4, type Mac } from '../../wire/address.ts'
@@ -20,7 +21,9 @@ function bridgeId(mac: Mac): string {
 
 /** Behind the link-layer line: ` promiscuity 1  allmulti 0 minmtu 68 maxmtu 65535 `. */
 export function deviceLimits(device: NetDevice): { minimum: number; maximum: number } {
-  return device.kind === 'loopback' ? { minimum: 0, maximum: 0 } : { minimum: 68, maximum: 65_535 }
+  return device.kind === 'loopback' || device.kind === 'dummy'
+    ? { minimum: 0, maximum: 0 }
+    : { minimum: 68, maximum: 65_535 }
 }
 
 /** Linux has two queues for each veth on the machines that podwire takes after, one for all others. */
@@ -37,7 +40,9 @@ export function detailLines(device: NetDevice, mode: boolean): string[] {
   const lines: string[] = []
   if (device instanceof Bridge) lines.push(`    bridge ${bridgeText(device)}`)
   else if (device instanceof VxlanDevice) lines.push(`    vxlan ${vxlanText(device)}`)
-  else if (linkKind(device) !== '') lines.push(`    ${linkKind(device)} `)
+  else if (device instanceof Macvlan) {
+    lines.push(`    macvlan mode ${device.mode} bcqueuelen 1000 usedbcqueuelen 1000 `)
+  } else if (linkKind(device) !== '') lines.push(`    ${linkKind(device)} `)
   const port = portOf(device)
   if (port !== null) lines.push(`    bridge_slave ${portText(port)}`)
   if (lines.length === 0) lines.push('')
@@ -124,6 +129,7 @@ export function detailJson(device: NetDevice): Json | undefined {
   } else if (device instanceof Bridge) {
     info.info_data = { ageing_time: Math.round((device.fdb.ageing / SECOND) * 100), bridge_id: bridgeId(device.mac) }
   }
+  if (device instanceof Macvlan) info.info_data = { mode: device.mode, bcqueuelen: 1000, usedbcqueuelen: 1000 }
   if (port !== null) {
     info.info_slave_kind = 'bridge'
     info.info_slave_data = {

@@ -1,11 +1,14 @@
 /** `ip link set`: what is turned on a device. */
 import { Bridge } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
+import { Macvlan } from '../../link/macvlan.ts'
+import { isUpper } from '../../link/stack.ts'
 import { installBridgeFilter } from '../../net/br-netfilter.ts'
 import type { Netns } from '../../net/netns.ts'
 import { LOOPBACK } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice, namespaceOf, setMac } from './ip-device.ts'
+import { takeMacvlanMode } from './ip-macvlan.ts'
 import { notModelled, refused, ToolError, takeMac, takeNumber, type Words } from './ip-words.ts'
 
 const MIN_MTU = 68
@@ -84,6 +87,7 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
     case 'allmulticast':
     case 'txqueuelen':
     case 'type':
+      return takeType(words)
     case 'alias':
     case 'group':
     case 'xdp':
@@ -92,6 +96,19 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
     default:
       return null
   }
+}
+
+/** `type KIND` and what is to be changed of that kind; the rest of the line. */
+function takeType(words: Words): (device: NetDevice) => void {
+  const kind = words.take()
+  if (kind === 'macvlan') {
+    const mode = takeMacvlanMode(words)
+    return (device) => {
+      if (!(device instanceof Macvlan)) throw refused('Operation not supported')
+      if (mode !== null && !device.setMode(mode)) throw refused('Invalid argument')
+    }
+  }
+  throw notModelled(`ip link set type ${kind}`)
 }
 
 /** `netns NAME`, or a process of this machine by its number. */
@@ -117,7 +134,10 @@ export function bringUp(netns: Netns, device: NetDevice): void {
 export function setMtu(device: NetDevice, mtu: number): void {
   if (device.kind !== 'loopback' && mtu < MIN_MTU) throw new ToolError('Error: mtu less than device minimum.', 2)
   if (device.kind !== 'loopback' && mtu > MAX_MTU) throw new ToolError('Error: mtu greater than device maximum.', 2)
+  if (isUpper(device) && mtu > device.lower.mtu) throw refused('Invalid argument')
   device.mtu = mtu
+  // What stands upon it takes no more than it does (macvlan_device_event, vlan_device_event).
+  for (const upper of device.stack?.uppers ?? []) if (upper.mtu > mtu) upper.mtu = mtu
 }
 
 export function checkName(name: string): void {
@@ -139,6 +159,8 @@ export function enslave(device: NetDevice, master: NetDevice): void {
     throw new ToolError('Error: Can not enslave a bridge to a bridge.', 2)
   if (device.kind === 'loopback') throw refused('Invalid argument')
   if (device.master === master) return
+  // A device has one rx_handler, and macvlans have it.
+  if (device.stack?.macvlans != null) throw refused('Device or resource busy')
   const netns = namespaceOf(device)
   if (netns !== null) release(netns, device)
   master.attach(device)
