@@ -7,6 +7,7 @@ import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { Counters } from './counters.ts'
 import type { Errno } from './errno.ts'
+import type { InetDevice } from './inet-device.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { Route } from './route.ts'
 import type { Sysctl } from './sysctl.ts'
@@ -57,6 +58,8 @@ export interface Namespace {
   readonly forwarding: boolean
   /** net.ipv4.conf.all.route_localnet. */
   readonly routeLocalnet: boolean
+  /** The device's IPv4 switches (net.ipv4.conf.DEVICE.*), for one of the namespace's devices. */
+  inet(device: NetDevice): InetDevice
   isLocal(address: Ipv4): boolean
   addressType(address: Ipv4): AddressType
   lookup(destination: Ipv4): Route | null

@@ -28,6 +28,7 @@ import { Arp } from './arp.ts'
 import { Counters } from './counters.ts'
 import type { Errno } from './errno.ts'
 import { Icmp } from './icmp.ts'
+import type { InetDevice } from './inet-device.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import type { AddressType, Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
@@ -114,6 +115,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (this.devices.has(device.name)) throw new Error(`${this.name} has a device called ${device.name} already`)
     device.index = this.#nextIndex++
     this.devices.set(device.name, device)
+    this.sysctl.inet.adopt(device, this.world.random.fraction())
     if (device.master === null) device.receiver = this
     this.world.onDevice?.(device, this.name)
   }
@@ -124,13 +126,16 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     for (const { address } of this.addressesOf(device)) this.removeAddress(device, address)
     this.local.remove((r) => r.device === device)
     this.devices.delete(device.name)
+    this.sysctl.inet.release(device)
     if (device.receiver === this) device.receiver = null
     this.#noticeCarriers()
   }
 
   rename(device: NetDevice, name: string): void {
     const all = [...this.devices.values()]
+    const old = device.name
     device.name = name
+    this.sysctl.inet.rename(device, old)
     this.devices.clear()
     for (const each of all) this.devices.set(each.name, each)
   }
@@ -160,10 +165,16 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     }
   }
 
+  /** What IPv4 knows of one of our devices: its switches, settled with `all`. */
+  inet(device: NetDevice): InetDevice {
+    return this.sysctl.inet.byIndex[device.index] as InetDevice
+  }
+
   // ── addresses ────────────────────────────────────────────────────────
 
   /** `ip addr add`. The broadcast address defaults to the network's last (`brd +`); null sets none. */
   addAddress(device: NetDevice, address: Ipv4, prefix: number, broadcast?: Ipv4 | null): void {
+    this.sysctl.inet.detach(device)
     const network = cidrOf(address, prefix)
     const secondary = this.addressesOf(device).some((own) => own.prefix === prefix && contains(network, own.address))
     const brd = broadcast === undefined ? (prefix < 31 ? broadcastOf(network) : null) : broadcast

@@ -1,68 +1,38 @@
 /**
  * A namespace's sysctls: the names below /proc/sys that podwire knows, as text. What the path of a frame reads
- * is kept as plain fields by whoever reads it; `watch` tells them of changes.
+ * is kept as plain fields by whoever reads it; `watch` tells them of changes. The switches of one device live
+ * with it, in `InetDevices`.
  */
+import { InetDevices, READ_ONLY } from './inet-device.ts'
+import { NeighbourParameters } from './neighbour-parameters.ts'
+import { kernelInteger, parsed, switches } from './sysctl-names.ts'
 
-const defaults: Readonly<Record<string, string>> = {
-  'net.ipv4.ip_forward': '0',
-  'net.ipv4.ip_default_ttl': '64',
-  'net.ipv4.ip_local_port_range': '32768\t60999',
-  'net.ipv4.icmp_ratelimit': '1000',
-  'net.ipv4.icmp_ratemask': '6168',
-  'net.ipv4.icmp_echo_ignore_all': '0',
-  'net.ipv4.conf.all.route_localnet': '0',
-  'net.ipv4.conf.all.forwarding': '0',
-  'net.ipv4.conf.all.rp_filter': '0',
-  'net.ipv4.conf.default.rp_filter': '0',
-  'net.ipv4.ipfrag_time': '30',
-  'net.ipv4.route.mtu_expires': '600',
-  'net.ipv4.neigh.default.base_reachable_time_ms': '30000',
-  'net.ipv4.neigh.default.delay_first_probe_time': '5',
-  'net.ipv4.neigh.default.mcast_solicit': '3',
-  'net.ipv4.neigh.default.ucast_solicit': '3',
-  'net.ipv4.neigh.default.retrans_time_ms': '1000',
-  'net.ipv4.tcp_congestion_control': 'cubic',
-  'net.ipv4.tcp_fin_timeout': '60',
-  'net.ipv4.tcp_rmem': '4096\t131072\t6291456',
-  'net.ipv4.tcp_wmem': '4096\t16384\t4194304',
-  'net.ipv4.tcp_sack': '1',
-  'net.ipv4.tcp_timestamps': '1',
-  'net.ipv4.tcp_window_scaling': '1',
-  'net.ipv4.tcp_syn_retries': '6',
-  'net.ipv4.tcp_synack_retries': '5',
-  'net.ipv4.tcp_syn_linear_timeouts': '4',
-  'net.ipv4.tcp_retries2': '15',
-  'net.bridge.bridge-nf-call-iptables': '1',
-  'net.bridge.bridge-nf-call-arptables': '1',
-  'net.netfilter.nf_conntrack_max': '262144',
-  'net.netfilter.nf_conntrack_tcp_be_liberal': '0',
-  'net.netfilter.nf_conntrack_tcp_timeout_syn_sent': '120',
-  'net.netfilter.nf_conntrack_tcp_timeout_syn_recv': '60',
-  'net.netfilter.nf_conntrack_tcp_timeout_established': '432000',
-  'net.netfilter.nf_conntrack_tcp_timeout_fin_wait': '120',
-  'net.netfilter.nf_conntrack_tcp_timeout_close_wait': '60',
-  'net.netfilter.nf_conntrack_tcp_timeout_last_ack': '30',
-  'net.netfilter.nf_conntrack_tcp_timeout_time_wait': '120',
-  'net.netfilter.nf_conntrack_tcp_timeout_close': '10',
-  'net.netfilter.nf_conntrack_udp_timeout': '30',
-  'net.netfilter.nf_conntrack_udp_timeout_stream': '120',
-  'net.netfilter.nf_conntrack_icmp_timeout': '30',
-  'net.netfilter.nf_conntrack_generic_timeout': '600',
-  'net.ipv6.conf.all.disable_ipv6': '1',
-  'net.ipv6.conf.default.disable_ipv6': '1',
-}
-
+const CONF = 'net.ipv4.conf.'
+const NEIGH = 'net.ipv4.neigh.'
 /** Two names for one switch. */
-const aliases: Readonly<Record<string, string>> = { 'net.ipv4.conf.all.forwarding': 'net.ipv4.ip_forward' }
+const FORWARD = 'net.ipv4.ip_forward'
+const FORWARD_ALL = 'net.ipv4.conf.all.forwarding'
 
 export class Sysctl {
+  readonly inet = new InetDevices()
   #values = new Map<string, string>()
   #watchers: ((name: string, value: string) => void)[] = []
 
-  /** Null when podwire does not know the name. Slashes may stand for dots, as sysctl(8) allows. */
+  /** Null when podwire does not know the name. */
   get(name: string): string | null {
     const key = canonical(name)
-    return this.#values.get(key) ?? defaults[key] ?? null
+    if (key === FORWARD) return String(this.inet.all.get('forwarding'))
+    if (key.startsWith(CONF)) {
+      const [device, last] = halves(key, CONF)
+      return asText(this.inet.conf(device)?.values.get(last))
+    }
+    if (key.startsWith(NEIGH)) {
+      const [device, last] = halves(key, NEIGH)
+      return device !== 'default' && last.startsWith('gc_') && last !== 'gc_stale_time'
+        ? null
+        : asText(this.inet.parameters(device)?.get(last))
+    }
+    return this.#values.get(key) ?? switches[key]?.initial ?? null
   }
 
   /** 0 when the value is not a number. */
@@ -70,27 +40,98 @@ export class Sysctl {
     return Number.parseInt(this.get(name) ?? '0', 10) || 0
   }
 
-  /** False when podwire does not know the name. */
+  /** False when podwire does not know the name, or the kernel would refuse the value. */
   set(name: string, value: string): boolean {
     const key = canonical(name)
     if (this.get(key) === null) return false
-    const stored = value.trim().replace(/\s+/g, '\t')
-    this.#values.set(key, stored)
+    const device = key === FORWARD || key.startsWith(CONF) || key.startsWith(NEIGH)
+    const stored = device ? this.#setDevice(key, value) : this.#set(key, value)
+    if (stored === null) return false
     for (const watcher of this.#watchers) watcher(key, stored)
     return true
   }
 
+  /** May nobody write it? */
+  readOnly(name: string): boolean {
+    const key = canonical(name)
+    return key.startsWith(CONF) && key.endsWith(`.${READ_ONLY}`)
+  }
+
   names(): string[] {
-    return Object.keys(defaults).sort()
+    return [...Object.keys(switches), ...this.inet.names()].sort()
   }
 
   watch(watcher: (name: string, value: string) => void): void {
     this.#watchers.push(watcher)
   }
+
+  #set(key: string, given: string): string | null {
+    const stored = parsed(given, switches[key])
+    if (stored === null || !this.#sensible(key, stored)) return null
+    this.#values.set(key, stored)
+    return stored
+  }
+
+  #setDevice(key: string, given: string): string | null {
+    const value = kernelInteger(given.trim().split(/\s+/)[0])
+    if (value === null || this.readOnly(key)) return null
+    if (key.startsWith(NEIGH)) {
+      const [device, last] = halves(key, NEIGH)
+      const parameters = this.inet.parameters(device)
+      if (parameters === null || !NeighbourParameters.takes(last, value)) return null
+      this.inet.setParameter(parameters, last, value)
+      return String(value)
+    }
+    const [device, last] = halves(key === FORWARD ? FORWARD_ALL : key, CONF)
+    const conf = this.inet.conf(device)
+    if (conf === null) return null
+    this.inet.set(conf, last, value)
+    return String(value)
+  }
+
+  /** Limits that lie in another switch. */
+  #sensible(key: string, value: string): boolean {
+    switch (key) {
+      case 'net.ipv4.ip_local_port_range': {
+        const [low, high] = value.split('\t').map(Number)
+        return low <= high
+      }
+      case 'net.ipv4.ipfrag_high_thresh':
+        return Number(value) >= this.number('net.ipv4.ipfrag_low_thresh')
+      case 'net.ipv4.ipfrag_low_thresh':
+        return Number(value) <= this.number('net.ipv4.ipfrag_high_thresh')
+      default:
+        return true
+    }
+  }
+}
+
+/**
+ * The name with dots, a dot inside of it as a slash. What stands first says which is which, as sysctl(8) reads
+ * it: net.ipv4.conf.eth0/100.tag is net/ipv4/conf/eth0.100/tag.
+ */
+export function dotted(name: string): string {
+  const first = /[./]/.exec(name)
+  return first !== null && first[0] === '/' ? swapped(name) : name
 }
 
 function canonical(name: string): string {
-  // A device name may hold a dot, which sysctl(8) writes as a slash: conf/eth0.100 is rare enough to leave out.
-  const dotted = name.includes('/') ? name.replaceAll('/', '.') : name
-  return aliases[dotted] ?? dotted
+  const key = dotted(name)
+  return key === FORWARD_ALL ? FORWARD : key
+}
+
+/** Dots for slashes, and slashes for dots. */
+export function swapped(name: string): string {
+  return name.replace(/[./]/g, (each) => (each === '.' ? '/' : '.'))
+}
+
+/** The device of a name, in its own spelling, and what follows it. A dot in the middle names no device. */
+function halves(key: string, prefix: string): [string, string] {
+  const end = key.lastIndexOf('.')
+  const device = key.slice(prefix.length, Math.max(end, prefix.length))
+  return [device.includes('.') ? '' : device.replaceAll('/', '.'), key.slice(end + 1)]
+}
+
+function asText(value: number | null | undefined): string | null {
+  return value === null || value === undefined ? null : String(value)
 }

@@ -1,5 +1,6 @@
 /** sysctl(8) of procps: the switches of this network namespace. */
 import type { Netns } from '../../net/netns.ts'
+import { dotted, swapped } from '../../net/sysctl.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'
 import { printed, tool } from './ip-words.ts'
@@ -114,19 +115,14 @@ function show(self: Process, name: string, value: string, style: Style): void {
   else self.out(style.values ? `${value}\n` : `${name} = ${value}\n`)
 }
 
-/** Slashes may stand for dots, as in a path below /proc/sys. */
-function dotted(name: string): string {
-  return name.trim().replaceAll('/', '.')
-}
-
 function unknown(self: Process, name: string, style: Style): boolean {
   if (style.ignore) return true
-  return complain(self, `cannot stat /proc/sys/${name.replaceAll('.', '/')}: No such file or directory`)
+  return complain(self, `cannot stat /proc/sys/${swapped(name)}: No such file or directory`)
 }
 
 /** A name, or the beginning of names. */
 function read(self: Process, given: string, style: Style): boolean {
-  const name = dotted(given)
+  const name = dotted(given.trim())
   const value = valueAt(self.netns, name)
   if (value !== null) {
     show(self, name, value, style)
@@ -139,15 +135,17 @@ function read(self: Process, given: string, style: Style): boolean {
 }
 
 function assign(self: Process, given: string, text: string, style: Style): boolean {
-  const name = dotted(given)
+  const name = dotted(given.trim())
   const value = text.trim()
   const { netns } = self
-  const old = valueAt(netns, name)
-  if (old === null) return unknown(self, name, style)
-  if (/^-?[0-9\s]+$/.test(old) && !/^-?[0-9\s]+$/.test(value)) {
+  if (valueAt(netns, name) === null) return unknown(self, name, style)
+  if (name === `${CONNTRACK}nf_conntrack_count` || netns.sysctl.readOnly(name)) {
+    // sysctl(8) says so, and yet exits with 0.
+    return !complain(self, `setting key "${name}": Invalid argument`)
+  }
+  if (name.startsWith(CONNTRACK) && !/^-?[0-9\s]+$/.test(value)) {
     return complain(self, `setting key "${name}": Invalid argument`)
   }
-  if (name === `${CONNTRACK}nf_conntrack_count`) return complain(self, `permission denied on key "${name}"`)
   const tracked = name.startsWith(CONNTRACK) && netns.netfilter.conntrack.settings.set(name, value)
   if (!netns.sysctl.set(name, value) && !tracked) return complain(self, `setting key "${name}": Invalid argument`)
   if (!style.quiet) show(self, name, value, style)

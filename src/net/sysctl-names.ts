@@ -1,0 +1,132 @@
+/**
+ * The switches of a whole namespace below /proc/sys/net: their defaults, and the numbers they take. Those of one
+ * device are in inet-device.ts and neighbour-parameters.ts. Defaults and ranges are those of Linux 6.x.
+ */
+
+/** What a switch takes: numbers from `least` to `most`, as many as its default has; or any text. */
+export interface Switch {
+  readonly initial: string
+  readonly least: number
+  readonly most: number
+  readonly text: boolean
+}
+
+const INT_MAX = 2_147_483_647
+
+function number(initial: number | string, least = -INT_MAX - 1, most = INT_MAX): Switch {
+  return { initial: String(initial), least, most, text: false }
+}
+
+/** A `u8` that is used as a boolean, but takes what fits. */
+function byte(initial: number): Switch {
+  return number(initial, 0, 255)
+}
+
+function flag(initial: number): Switch {
+  return number(initial, 0, 1)
+}
+
+function atLeast(least: number, initial: number | string): Switch {
+  return number(initial, least)
+}
+
+function text(initial: string): Switch {
+  return { initial, least: 0, most: 0, text: true }
+}
+
+export const switches: Readonly<Record<string, Switch>> = {
+  'net.ipv4.fib_multipath_hash_fields': number(7, 1, 4095),
+  'net.ipv4.fib_multipath_hash_policy': number(0, 0, 3),
+  'net.ipv4.fib_multipath_hash_seed': atLeast(0, 0),
+  'net.ipv4.fib_multipath_use_neigh': flag(0),
+  'net.ipv4.fwmark_reflect': byte(0),
+  'net.ipv4.icmp_echo_enable_probe': flag(0),
+  'net.ipv4.icmp_echo_ignore_all': flag(0),
+  'net.ipv4.icmp_echo_ignore_broadcasts': flag(1),
+  'net.ipv4.icmp_errors_use_inbound_ifaddr': flag(0),
+  'net.ipv4.icmp_ignore_bogus_error_responses': flag(1),
+  'net.ipv4.icmp_msgs_burst': atLeast(0, 50),
+  'net.ipv4.icmp_msgs_per_sec': atLeast(0, 1000),
+  'net.ipv4.icmp_ratelimit': atLeast(0, 1000),
+  'net.ipv4.icmp_ratemask': number(6168),
+  'net.ipv4.igmp_link_local_mcast_reports': byte(1),
+  'net.ipv4.igmp_max_memberships': number(20),
+  'net.ipv4.igmp_max_msf': number(10),
+  'net.ipv4.igmp_qrv': atLeast(1, 2),
+  'net.ipv4.ip_autobind_reuse': flag(0),
+  'net.ipv4.ip_default_ttl': number(64, 1, 255),
+  'net.ipv4.ip_dynaddr': byte(0),
+  'net.ipv4.ip_early_demux': byte(1),
+  'net.ipv4.ip_forward': number(0),
+  'net.ipv4.ip_forward_update_priority': flag(1),
+  'net.ipv4.ip_forward_use_pmtu': byte(0),
+  'net.ipv4.ip_local_port_range': number('32768\t60999', 1, 65_535),
+  'net.ipv4.ip_local_reserved_ports': text(''),
+  'net.ipv4.ip_no_pmtu_disc': byte(0),
+  'net.ipv4.ip_nonlocal_bind': byte(0),
+  'net.ipv4.ip_unprivileged_port_start': number(1024, 0, 65_535),
+  'net.ipv4.ipfrag_high_thresh': number(4_194_304, 0),
+  'net.ipv4.ipfrag_low_thresh': number(3_145_728, 0),
+  'net.ipv4.ipfrag_max_dist': atLeast(0, 64),
+  'net.ipv4.ipfrag_time': number(30),
+  'net.ipv4.nexthop_compat_mode': flag(1),
+  'net.ipv4.ping_group_range': number('1\t0', 0),
+  'net.ipv4.raw_l3mdev_accept': flag(1),
+  'net.ipv4.route.min_adv_mss': number(256),
+  'net.ipv4.route.min_pmtu': atLeast(68, 552),
+  'net.ipv4.route.mtu_expires': number(600),
+  'net.ipv4.tcp_congestion_control': text('cubic'),
+  'net.ipv4.tcp_fin_timeout': number(60),
+  'net.ipv4.tcp_rmem': atLeast(1, '4096\t131072\t6291456'),
+  'net.ipv4.tcp_wmem': atLeast(1, '4096\t16384\t4194304'),
+  'net.ipv4.tcp_sack': byte(1),
+  'net.ipv4.tcp_timestamps': byte(1),
+  'net.ipv4.tcp_window_scaling': byte(1),
+  'net.ipv4.tcp_syn_retries': number(6, 1, 127),
+  'net.ipv4.tcp_synack_retries': byte(5),
+  'net.ipv4.tcp_syn_linear_timeouts': number(4, 0, 127),
+  'net.ipv4.tcp_retries2': byte(15),
+  'net.bridge.bridge-nf-call-iptables': number(1),
+  'net.bridge.bridge-nf-call-arptables': number(1),
+  'net.netfilter.nf_conntrack_max': number(262_144),
+  'net.netfilter.nf_conntrack_tcp_be_liberal': flag(0),
+  'net.netfilter.nf_conntrack_tcp_timeout_syn_sent': number(120),
+  'net.netfilter.nf_conntrack_tcp_timeout_syn_recv': number(60),
+  'net.netfilter.nf_conntrack_tcp_timeout_established': number(432_000),
+  'net.netfilter.nf_conntrack_tcp_timeout_fin_wait': number(120),
+  'net.netfilter.nf_conntrack_tcp_timeout_close_wait': number(60),
+  'net.netfilter.nf_conntrack_tcp_timeout_last_ack': number(30),
+  'net.netfilter.nf_conntrack_tcp_timeout_time_wait': number(120),
+  'net.netfilter.nf_conntrack_tcp_timeout_close': number(10),
+  'net.netfilter.nf_conntrack_udp_timeout': number(30),
+  'net.netfilter.nf_conntrack_udp_timeout_stream': number(120),
+  'net.netfilter.nf_conntrack_icmp_timeout': number(30),
+  'net.netfilter.nf_conntrack_generic_timeout': number(600),
+  'net.ipv6.conf.all.disable_ipv6': number(1),
+  'net.ipv6.conf.default.disable_ipv6': number(1),
+}
+
+/**
+ * As the kernel stores what was written (proc_dointvec): the numbers in base 8, 10 or 16, without what stands
+ * behind them. Null: refused, EINVAL.
+ */
+export function parsed(given: string, entry: Switch): string | null {
+  if (entry.text) return given.trim().replace(/\s+/g, '\t')
+  const wanted = entry.initial.split('\t').length
+  const words = given.trim().split(/\s+/)
+  if (words.length < wanted) return null
+  const numbers = words.slice(0, wanted).map(kernelInteger)
+  if (numbers.some((each) => each === null || each < entry.least || each > entry.most)) return null
+  return numbers.join('\t')
+}
+
+/** An int as proc_dointvec reads it (strtoul with base 0); null: not one. */
+export function kernelInteger(word: string): number | null {
+  const found = /^(-?)(0x[0-9a-f]+|[0-9]+)$/i.exec(word)
+  if (found === null) return null
+  const [, sign, digits] = found
+  const octal = /^0[0-7]+$/.test(digits)
+  const size = octal ? Number.parseInt(digits, 8) : Number(digits)
+  const value = sign === '-' ? -size : size
+  return value > INT_MAX || value < -INT_MAX - 1 ? null : value + 0
+}
