@@ -85,12 +85,12 @@ export class NeighbourTable {
   #recent: (Entry | null)[] = new Array<Entry | null>(64).fill(null)
   #reachable: Nanos
 
-  constructor(world: World, solicitor: Solicitor, where: string) {
+  constructor(world: World, solicitor: Solicitor, where: string, chance: number) {
     this.#world = world
     this.#solicitor = solicitor
     this.#where = where
     // neigh_rand_reach_time: 0.5 to 1.5 times the base.
-    this.#reachable = BASE_REACHABLE * (0.5 + world.random.fraction())
+    this.#reachable = BASE_REACHABLE * (0.5 + chance)
   }
 
   list(): Neighbour[] {

@@ -56,6 +56,8 @@ export interface PathMtu {
 }
 
 const LEAST_PATH_MTU = 552
+/** Steps of this spread devices' reachable times evenly, for one draw of the namespace. */
+const GOLDEN = 0.618_033_988_75
 
 export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly world: World
@@ -82,6 +84,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   #cache = new RouteCache()
   #pathMtus = new Map<number, PathMtu>()
   #nextIndex = 1
+  #chance: number
   #ids: Int32Array
   #idTimes: Int32Array
 
@@ -95,7 +98,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.arp = new Arp(this)
     this.icmp = new Icmp(this)
     this.ipv4 = new Ipv4Layer(this)
-    this.neighbours = new NeighbourTable(world, this.arp, name)
+    this.#chance = world.random.fraction()
+    this.neighbours = new NeighbourTable(world, this.arp, name, this.#chance)
     this.netfilter = new Netfilter(world, name, this)
     this.loopback = new Loopback(world)
     this.adopt(this.loopback)
@@ -115,7 +119,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (this.devices.has(device.name)) throw new Error(`${this.name} has a device called ${device.name} already`)
     device.index = this.#nextIndex++
     this.devices.set(device.name, device)
-    this.sysctl.inet.adopt(device, this.world.random.fraction())
+    this.sysctl.inet.adopt(device, this.#chance)
+    this.#chance = (this.#chance + GOLDEN) % 1
     if (device.master === null) device.receiver = this
     this.world.onDevice?.(device, this.name)
   }
