@@ -32,12 +32,16 @@ export interface LabNetwork {
   readonly parent?: string
   readonly gateway?: string
   readonly icc?: boolean
+  /** The VXLAN network of an overlay. */
+  readonly vni?: number
 }
 
 export interface LabContainer {
   readonly name: string
   readonly network: string
   readonly ip?: string
+  /** Its address on docker_gwbridge, when it is on an overlay. */
+  readonly gwip?: string
   readonly publish?: readonly string[]
 }
 
@@ -67,6 +71,20 @@ export interface LabHost {
   }
 }
 
+export interface LabHostPort {
+  readonly hostPort: number
+  readonly containerPort: number
+  readonly protocol?: string
+}
+
+/** Ingress of one pod: what is not allowed is dropped or rejected. */
+export interface LabPolicy {
+  readonly pod: string
+  readonly action?: 'DROP' | 'REJECT'
+  /** `from`: a pod's name or a CIDR. */
+  readonly allow?: readonly { readonly from?: string; readonly protocol?: string; readonly port?: number }[]
+}
+
 export interface LabPod {
   readonly name: string
   readonly node: string
@@ -77,6 +95,7 @@ export interface LabPod {
   readonly hairpin?: boolean
   readonly isolated?: boolean
   readonly later?: boolean
+  readonly hostPorts?: readonly LabHostPort[]
   readonly sysctl?: Readonly<Record<string, string | number>>
 }
 
@@ -87,7 +106,7 @@ export interface Lab {
   readonly cni?: string
   readonly ipv6?: boolean
   readonly kubeProxy?: { readonly mode?: string; readonly dropInvalid?: boolean }
-  readonly policies?: readonly unknown[]
+  readonly policies?: readonly LabPolicy[]
   readonly underlay: {
     readonly cidr: string
     readonly mtu?: number
@@ -139,13 +158,14 @@ export interface LabCommands {
 /** What a lab asks for that podwire has not learnt; a sentence, or null. */
 export function notModelled(lab: Lab): string | null {
   if (lab.ipv6) return 'podwire: IPv6 is not modelled'
-  if (lab.cni !== undefined && lab.cni !== 'flannel') return `podwire: CNI ${lab.cni} is not modelled`
+  if (lab.cni !== undefined && lab.cni !== 'flannel' && lab.cni !== 'calico')
+    return `podwire: CNI ${lab.cni} is not modelled`
   const mode = lab.kubeProxy?.mode
   if (mode !== undefined && mode !== 'iptables') return `podwire: kube-proxy mode ${mode} is not modelled`
-  if (lab.policies !== undefined && lab.policies.length > 0) return 'podwire: NetworkPolicy is not modelled'
   for (const node of lab.nodes) {
     for (const network of node.docker?.networks ?? []) {
-      if (network.driver !== 'bridge') return `podwire: Docker network driver ${network.driver} is not modelled`
+      if (!['bridge', 'overlay', 'macvlan'].includes(network.driver))
+        return `podwire: Docker network driver ${network.driver} is not modelled`
     }
   }
   return null

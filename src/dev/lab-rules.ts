@@ -1,6 +1,10 @@
 /** The iptables rules of a lab's node: kube-proxy's and flannel's where it has pods, Docker's where it has containers. */
-import { nodeRules as clusterRules, type ProxyService } from '../kube/proxy-rules.ts'
+import { type ProxyService, writeFlannel, writeKubeProxy } from '../kube/proxy-rules.ts'
+import { RuleSet } from '../kube/rule-set.ts'
+import { writeCalico } from './lab-calico-rules.ts'
 import type { Lab, LabNode, LabPort, LabService } from './lab-file.ts'
+import { writeHostPorts } from './lab-hostport-rules.ts'
+import { writePolicies } from './lab-policy-rules.ts'
 
 const DEFAULT_POD_RANGE = '10.244.0.0/16'
 
@@ -9,15 +13,17 @@ export function nodeRules(lab: Lab, node: LabNode, services: readonly LabService
   const clusterCIDR = lab.clusterCIDR ?? DEFAULT_POD_RANGE
   const texts: string[] = []
   if (node.podCIDR !== undefined) {
+    const { podCIDR } = node
     const ports = services.flatMap((service) => service.ports.map((port) => proxyService(lab, node, service, port)))
+    const rules = new RuleSet()
     const dropInvalid = lab.kubeProxy?.dropInvalid ?? true
-    const options = { clusterCIDR, podCIDR: node.podCIDR, dropInvalid }
-    texts.push(
-      clusterRules(
-        ports.filter((port) => port !== null),
-        options,
-      ),
-    )
+    const known = ports.filter((port) => port !== null)
+    writeKubeProxy(rules, known, { clusterCIDR, dropInvalid })
+    if (lab.cni === 'calico') writeCalico(rules, lab, node, clusterCIDR)
+    else writeFlannel(rules, { clusterCIDR, podCIDR })
+    writeHostPorts(rules, lab, node, podCIDR)
+    writePolicies(rules, lab, node)
+    texts.push(rules.text())
   }
   if (node.docker !== undefined) texts.push(dockerRules(node.docker))
   return texts
@@ -59,6 +65,7 @@ export function dockerRules(docker: NonNullable<LabNode['docker']>): string {
     '-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER',
   ]
   for (const network of docker.networks) {
+    if (network.driver !== 'bridge') continue
     const bridge = network.bridge ?? network.name
     const within = network.icc === false ? 'DROP' : 'ACCEPT'
     filter.push(
@@ -76,7 +83,7 @@ export function dockerRules(docker: NonNullable<LabNode['docker']>): string {
   }
   for (const container of docker.containers) {
     const network = docker.networks.find((each) => each.name === container.network)
-    if (network === undefined || container.ip === undefined) continue
+    if (network?.driver !== 'bridge' || container.ip === undefined) continue
     const bridge = network.bridge ?? network.name
     const own = `${container.ip}/32`
     for (const published of container.publish ?? []) {

@@ -1,64 +1,56 @@
 /** Builds the network that a lab.json describes, out of the same devices and namespaces as every podwire world. */
-import { createHash } from 'node:crypto'
 import type { Capture } from '../capture/capture.ts'
-import { linuxCommands } from '../host/commands/table.ts'
-import { Machine } from '../host/machine.ts'
+import type { Machine } from '../host/machine.ts'
 import type { Place } from '../host/place.ts'
-import { Runner } from '../host/run.ts'
+import type { Runner } from '../host/run.ts'
 import { Bridge } from '../link/bridge.ts'
 import type { NetDevice } from '../link/device.ts'
-import { type Netem, Veth } from '../link/veth.ts'
-import { World } from '../link/world.ts'
-import { installBridgeFilter } from '../net/br-netfilter.ts'
+import { Veth } from '../link/veth.ts'
+import type { World } from '../link/world.ts'
 import { Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
 import { MICROSECOND, MILLISECOND, SECOND } from '../sim/scheduler.ts'
-import { VxlanDevice } from '../tunnel/vxlan.ts'
-import { type Ipv4, type Mac, macOf, nth, parseCidr, parseIpv4, parseMac } from '../wire/address.ts'
-import type { Lab, LabContainer, LabHost, LabNetwork, LabNode, LabPod, LabService, WireRules } from './lab-file.ts'
+import { type Ipv4, macOf, nth, parseCidr, parseIpv4, parseMac } from '../wire/address.ts'
+import { addCalico, addCalicoPod, startCalicoPod } from './lab-calico.ts'
+import { addDocker } from './lab-docker.ts'
+import type { Lab, LabHost, LabNode, LabPod, LabService, WireRules } from './lab-file.ts'
+import { addFlannel } from './lab-flannel.ts'
 import { nodeRules } from './lab-rules.ts'
+import {
+  ANYWHERE,
+  becomeRouter,
+  LabSite,
+  nodeMac,
+  POD_CABLE,
+  podMac,
+  UNDERLAY_CABLE,
+  vethMac,
+  vethName,
+} from './lab-site.ts'
 import { impairment } from './lab-wire.ts'
 
-const POD_CABLE: Netem = { delay: 10 * MICROSECOND }
-const UNDERLAY_CABLE: Netem = { delay: 20 * MICROSECOND }
-const ANYWHERE = parseCidr('0.0.0.0/0')
-const VXLAN_OVERHEAD = 50
 /** From a cable's carrier to the bridge's use of its port. */
 const LINKWATCH = 200 * MICROSECOND
 
-/** The host-side device of a pod or container. */
-export function vethName(name: string): string {
-  return `veth${createHash('sha1').update(name).digest('hex').slice(0, 8)}`
-}
-
 export class LabWorld {
-  readonly lab: Lab
-  readonly world: World
-  readonly runner: Runner
-  /** Where commands run, by name: pods, containers, nodes, hosts, and `sw`. */
-  readonly places = new Map<string, Place>()
-  readonly machines = new Map<string, Machine>()
+  readonly #site: LabSite
   #switch: Bridge
-  #switchMachine: Machine
   #cables = new Map<string, [Veth, Veth]>()
   #podCables = new Map<string, Veth>()
 
   private constructor(lab: Lab, seed: number) {
-    this.lab = lab
-    this.world = new World(seed)
-    this.runner = new Runner(this.world)
-    this.#switchMachine = new Machine(this.runner, 'sw', linuxCommands())
+    this.#site = new LabSite(lab, seed)
+    const machine = this.#site.addMachine('sw')
     this.#switch = new Bridge(this.world, 'br0', macOf(0x52, 0x55, 0 as Ipv4))
-    this.#switchMachine.netns.adopt(this.#switch)
-    this.#switchMachine.netns.setUp(this.#switch)
-    this.places.set('sw', this.#switchMachine.place)
+    machine.netns.adopt(this.#switch)
+    machine.netns.setUp(this.#switch)
     if (lab.underlay.ageing !== undefined) this.#switch.fdb.ageing = lab.underlay.ageing * SECOND
   }
 
   static async build(lab: Lab, seed: number): Promise<LabWorld> {
     const built = new LabWorld(lab, seed)
     for (const host of lab.hosts ?? []) await built.#addHost(host)
-    for (const node of lab.nodes) built.#addNode(node)
+    for (const node of lab.nodes) await built.#addNode(node)
     for (const pod of lab.pods ?? []) if (pod.shareNetnsOf === undefined) built.#addPod(pod)
     for (const pod of lab.pods ?? []) if (pod.shareNetnsOf !== undefined) built.#share(pod)
     built.loadRules(lab.services ?? [])
@@ -68,10 +60,27 @@ export class LabWorld {
     return built
   }
 
+  get lab(): Lab {
+    return this.#site.lab
+  }
+
+  get world(): World {
+    return this.#site.world
+  }
+
+  get runner(): Runner {
+    return this.#site.runner
+  }
+
+  /** Where commands run, by name. */
+  get places(): ReadonlyMap<string, Place> {
+    return this.#site.places
+  }
+
   /** kube-proxy's, flannel's and Docker's rules, written at once; conntrack stays. */
   loadRules(services: readonly LabService[]): void {
     for (const node of this.lab.nodes) {
-      const { netfilter } = this.#machine(node.name).netns
+      const { netfilter } = this.#site.machine(node.name).netns
       for (const [i, text] of nodeRules(this.lab, node, services).entries()) netfilter.restore(text, { noflush: i > 0 })
     }
   }
@@ -98,7 +107,7 @@ export class LabWorld {
     const cable = this.#podCables.get(name)
     const pod = this.lab.pods?.find((each) => each.name === name)
     if (cable === undefined || pod === undefined) return
-    const { netns } = this.#machine(pod.node)
+    const { netns } = this.#site.machine(pod.node)
     if (cable.master instanceof Bridge) cable.master.detach(cable)
     const far = cable.peer
     netns.release(cable)
@@ -116,107 +125,6 @@ export class LabWorld {
     }
   }
 
-  async #addHost(host: LabHost): Promise<void> {
-    const machine = this.#plug(host.name, host.ip, host.mac, host.isolated ?? false)
-    const { netns } = machine
-    if (host.router) becomeRouter(netns)
-    for (const address of host.loopback ?? []) await this.#shell(machine, `ip addr add ${address} dev lo`)
-    if (host.behind !== undefined) {
-      const { behind } = host
-      const far = this.#machineOf(behind.name)
-      const mac = nodeMac(behind.gw)
-      const [near, end] = Veth.pair(this.world, 'eth1', mac, 'eth0', nodeMac(behind.ip), UNDERLAY_CABLE)
-      near.mtu = behind.mtu ?? 1500
-      end.mtu = near.mtu
-      netns.adopt(near)
-      far.netns.adopt(end)
-      netns.addAddress(near, parseIpv4(behind.gw), 24)
-      far.netns.addAddress(end, parseIpv4(behind.ip), 24)
-      netns.setUp(near)
-      far.netns.setUp(end)
-      far.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(behind.gw), device: end }))
-      if (behind.pathMtu !== undefined) {
-        const destination = parseCidr(behind.ip)
-        netns.main.add(route({ destination, device: near, scope: 'link', mtu: behind.pathMtu, mtuLocked: true }))
-      }
-    }
-    for (const text of host.routes ?? []) await this.#shell(machine, `ip route add ${text}`)
-  }
-
-  #addNode(node: LabNode): void {
-    const { underlay } = this.lab
-    const machine = this.#plug(node.name, node.ip, node.mac, false)
-    const { netns } = machine
-    becomeRouter(netns)
-    const eth0 = netns.devices.get('eth0') as NetDevice
-    netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(underlay.gateway), device: eth0 }))
-    if (node.podCIDR !== undefined) this.#addFlannel(node, node.podCIDR, machine, eth0)
-    for (const network of node.docker?.networks ?? []) this.#addDockerBridge(machine, network)
-    for (const container of node.docker?.containers ?? []) this.#addContainer(machine, node, container)
-    const timeouts = { tcp_timeout_established: 86_400, tcp_timeout_close_wait: 3600 }
-    for (const [name, value] of Object.entries(timeouts)) {
-      netns.sysctl.set(`net.netfilter.nf_conntrack_${name}`, String(value))
-    }
-    for (const [name, value] of Object.entries(node.sysctl ?? {})) netns.sysctl.set(name, String(value))
-  }
-
-  #addFlannel(node: LabNode, podCidr: string, machine: Machine, eth0: NetDevice): void {
-    const { netns } = machine
-    const subnet = parseCidr(podCidr)
-    const local = parseIpv4(node.ip)
-    const tunnel = this.lab.backend !== 'host-gw'
-    if (tunnel) {
-      const mac = vtepMac(subnet.network)
-      const options = { netns, vni: 1, local, device: eth0, port: 8472, learning: false }
-      const flannel = new VxlanDevice(this.world, 'flannel.1', mac, options)
-      netns.adopt(flannel)
-      netns.addAddress(flannel, subnet.network, 32, null)
-      netns.setUp(flannel)
-      for (const peer of this.lab.nodes) {
-        if (peer === node || peer.podCIDR === undefined) continue
-        const remote = parseCidr(peer.podCIDR)
-        netns.neighbours.add(flannel, remote.network, vtepMac(remote.network), 'PERMANENT')
-        flannel.fdb.add(vtepMac(remote.network), parseIpv4(peer.ip))
-        netns.main.add(route({ destination: remote, gateway: remote.network, device: flannel, onlink: true }))
-      }
-    } else {
-      for (const peer of this.lab.nodes) {
-        if (peer === node || peer.podCIDR === undefined) continue
-        netns.main.add(route({ destination: parseCidr(peer.podCIDR), gateway: parseIpv4(peer.ip), device: eth0 }))
-      }
-    }
-    const bridge = new Bridge(this.world, 'cni0', podMac(nth(subnet, 1)))
-    bridge.mtu = this.#podMtu()
-    installBridgeFilter(netns, bridge)
-    netns.adopt(bridge)
-    netns.addAddress(bridge, nth(subnet, 1), 24)
-    netns.setUp(bridge)
-  }
-
-  #addPod(pod: LabPod): void {
-    const machine = this.#machine(pod.node)
-    if (pod.hostNetwork) return void this.places.set(pod.name, this.#podPlace(pod, machine.netns))
-    const netns = new Netns(this.world, pod.name)
-    const address = parseIpv4(pod.ip)
-    const mac = pod.mac === undefined ? podMac(address) : parseMac(pod.mac)
-    const outside = vethName(pod.name)
-    const [eth0, host] = Veth.pair(this.world, 'eth0', mac, outside, macOf(0xfe, 0x58, address), POD_CABLE)
-    eth0.mtu = this.#podMtu()
-    host.mtu = eth0.mtu
-    netns.adopt(eth0)
-    machine.netns.adopt(host)
-    const bridge = machine.netns.devices.get('cni0') as Bridge
-    const port = bridge.attach(host)
-    port.hairpin = pod.hairpin ?? true
-    port.isolated = pod.isolated ?? false
-    port.forwarding = !pod.later
-    machine.netns.setUp(host)
-    for (const [name, value] of Object.entries(pod.sysctl ?? {})) netns.sysctl.set(name, String(value))
-    this.places.set(pod.name, this.#podPlace(pod, netns))
-    this.#podCables.set(pod.name, host)
-    if (!pod.later) this.startPod(pod.name)
-  }
-
   /** What CNI ADD does inside the pod: address, link up, routes. */
   startPod(name: string): void {
     const pod = this.lab.pods?.find((each) => each.name === name)
@@ -226,12 +134,89 @@ export class LabWorld {
     if (pod === undefined || netns === undefined || eth0 === undefined || subnet === undefined) {
       throw new Error(`the lab has no pod ${name} with a network of its own`)
     }
+    if (this.lab.cni === 'calico') return startCalicoPod(this.#site, pod, netns, eth0)
     const gateway = nth(parseCidr(subnet), 1)
     netns.addAddress(eth0, parseIpv4(pod.ip), 24)
     netns.setUp(eth0)
     if (pod.later) this.#plugIn(name, eth0, parseIpv4(pod.ip))
     netns.main.add(route({ destination: ANYWHERE, gateway, device: eth0 }))
     netns.main.add(route({ destination: parseCidr(this.lab.clusterCIDR ?? '10.244.0.0/16'), gateway, device: eth0 }))
+  }
+
+  async #addHost(host: LabHost): Promise<void> {
+    const machine = this.#plug(host.name, host.ip, host.mac, host.isolated ?? false)
+    const { netns } = machine
+    if (host.router) becomeRouter(netns)
+    for (const address of host.loopback ?? []) await this.#site.type(machine, `ip addr add ${address} dev lo`)
+    if (host.behind !== undefined) this.#addBehind(netns, host.behind)
+    for (const text of host.routes ?? []) await this.#site.type(machine, `ip route add ${text}`)
+  }
+
+  /** Another host on the far side of this router. */
+  #addBehind(netns: Netns, behind: NonNullable<LabHost['behind']>): void {
+    const far = this.#site.addMachine(behind.name)
+    const mac = nodeMac(behind.gw)
+    const [near, end] = Veth.pair(this.world, 'eth1', mac, 'eth0', nodeMac(behind.ip), UNDERLAY_CABLE)
+    near.mtu = behind.mtu ?? 1500
+    end.mtu = near.mtu
+    netns.adopt(near)
+    far.netns.adopt(end)
+    netns.addAddress(near, parseIpv4(behind.gw), 24)
+    far.netns.addAddress(end, parseIpv4(behind.ip), 24)
+    netns.setUp(near)
+    far.netns.setUp(end)
+    far.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(behind.gw), device: end }))
+    if (behind.pathMtu === undefined) return
+    const destination = parseCidr(behind.ip)
+    netns.main.add(route({ destination, device: near, scope: 'link', mtu: behind.pathMtu, mtuLocked: true }))
+  }
+
+  async #addNode(node: LabNode): Promise<void> {
+    const machine = this.#plug(node.name, node.ip, node.mac, false)
+    const { netns } = machine
+    becomeRouter(netns)
+    const eth0 = netns.devices.get('eth0') as NetDevice
+    netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(this.lab.underlay.gateway), device: eth0 }))
+    if (node.podCIDR !== undefined) {
+      const add = this.lab.cni === 'calico' ? addCalico : addFlannel
+      add(this.#site, node, node.podCIDR, machine, eth0)
+    }
+    await addDocker(this.#site, node, machine)
+    const timeouts = { tcp_timeout_established: 86_400, tcp_timeout_close_wait: 3600 }
+    for (const [name, value] of Object.entries(timeouts)) {
+      netns.sysctl.set(`net.netfilter.nf_conntrack_${name}`, String(value))
+    }
+    for (const [name, value] of Object.entries(node.sysctl ?? {})) netns.sysctl.set(name, String(value))
+  }
+
+  #addPod(pod: LabPod): void {
+    const machine = this.#site.machine(pod.node)
+    if (pod.hostNetwork) return this.#site.addPodPlace(pod, machine.netns)
+    const { netns, host } = this.lab.cni === 'calico' ? addCalicoPod(this.#site, pod) : this.#addBridgedPod(pod)
+    for (const [name, value] of Object.entries(pod.sysctl ?? {})) netns.sysctl.set(name, String(value))
+    this.#site.addPodPlace(pod, netns)
+    this.#podCables.set(pod.name, host)
+    if (!pod.later) this.startPod(pod.name)
+  }
+
+  /** The pod's namespace and its cable to cni0. */
+  #addBridgedPod(pod: LabPod): { netns: Netns; host: Veth } {
+    const machine = this.#site.machine(pod.node)
+    const netns = new Netns(this.world, pod.name)
+    const address = parseIpv4(pod.ip)
+    const mac = pod.mac === undefined ? podMac(address) : parseMac(pod.mac)
+    const [eth0, host] = Veth.pair(this.world, 'eth0', mac, vethName(pod.name), vethMac(address), POD_CABLE)
+    eth0.mtu = this.#site.podMtu()
+    host.mtu = eth0.mtu
+    netns.adopt(eth0)
+    machine.netns.adopt(host)
+    const bridge = machine.netns.devices.get('cni0') as Bridge
+    const port = bridge.attach(host)
+    port.hairpin = pod.hairpin ?? true
+    port.isolated = pod.isolated ?? false
+    port.forwarding = !pod.later
+    machine.netns.setUp(host)
+    return { netns, host }
   }
 
   /** arp_notify speaks at once, before the bridge has noticed that its port has a carrier. */
@@ -247,69 +232,13 @@ export class LabWorld {
   #share(pod: LabPod): void {
     const shared = this.places.get(pod.shareNetnsOf ?? '')
     if (shared === undefined) throw new Error(`${pod.name} shares the namespace of an unknown pod`)
-    this.places.set(pod.name, this.#podPlace(pod, shared.netns))
-  }
-
-  #podPlace(pod: LabPod, netns: Netns): Place {
-    const machine = this.#machine(pod.node)
-    const place = machine.addPlace(pod.name, netns, { hostname: pod.name, programs: linuxCommands() })
-    place.files.set('/etc/hosts', '127.0.0.1\tlocalhost\n')
-    const { dns } = this.lab
-    if (dns !== undefined && !pod.hostNetwork) {
-      const search = dns.search ?? 'default.svc.cluster.local svc.cluster.local cluster.local'
-      place.files.set('/etc/resolv.conf', `search ${search}\nnameserver ${dns.server}\noptions ndots:5\n`)
-    }
-    return place
-  }
-
-  #addDockerBridge(machine: Machine, network: LabNetwork): void {
-    const { netns } = machine
-    const subnet = parseCidr(network.subnet)
-    const gateway = nth(subnet, 1)
-    const bridge = new Bridge(this.world, network.bridge ?? network.name, macOf(0x02, 0x42, gateway))
-    installBridgeFilter(netns, bridge)
-    netns.adopt(bridge)
-    netns.addAddress(bridge, gateway, subnet.prefix)
-    netns.setUp(bridge)
-  }
-
-  #addContainer(machine: Machine, node: LabNode, container: LabContainer): void {
-    const programs = linuxCommands()
-    const network = node.docker?.networks.find((each) => each.name === container.network)
-    const { netns: host } = machine
-    if (container.network === 'host') {
-      this.places.set(container.name, machine.addPlace(container.name, host, { hostname: node.name, programs }))
-      return
-    }
-    if (container.network.startsWith('container:')) {
-      const other = this.places.get(container.network.slice('container:'.length))
-      if (other === undefined) throw new Error(`${container.name} joins an unknown container`)
-      const options = { hostname: other.hostname, programs }
-      this.places.set(container.name, machine.addPlace(container.name, other.netns, options))
-      return
-    }
-    const netns = new Netns(this.world, container.name)
-    this.places.set(container.name, machine.addPlace(container.name, netns, { hostname: container.name, programs }))
-    if (network === undefined || container.ip === undefined) return
-    const subnet = parseCidr(network.subnet)
-    const address = parseIpv4(container.ip)
-    const outside = vethName(container.name)
-    const mac = macOf(0x02, 0x42, address)
-    const [eth0, port] = Veth.pair(this.world, 'eth0', mac, outside, macOf(0xfe, 0x58, address), POD_CABLE)
-    netns.adopt(eth0)
-    host.adopt(port)
-    ;(host.devices.get(network.bridge ?? network.name) as Bridge).attach(port)
-    host.setUp(port)
-    netns.addAddress(eth0, address, subnet.prefix)
-    netns.setUp(eth0)
-    const gateway = network.gateway === undefined ? nth(subnet, 1) : parseIpv4(network.gateway)
-    netns.main.add(route({ destination: ANYWHERE, gateway, device: eth0 }))
+    this.#site.addPodPlace(pod, shared.netns)
   }
 
   /** A machine with eth0 on the switch. */
   #plug(name: string, ip: string, mac: string | undefined, isolated: boolean): Machine {
-    const machine = this.#machineOf(name)
-    const { netns } = this.#switchMachine
+    const machine = this.#site.addMachine(name)
+    const { netns } = this.#site.machine('sw')
     const own = mac === undefined ? nodeMac(ip) : parseMac(mac)
     const outside = macOf(0xfe, 0x54, parseIpv4(ip))
     const cable = Veth.pair(this.world, 'eth0', own, `p-${name}`, outside, UNDERLAY_CABLE)
@@ -325,48 +254,4 @@ export class LabWorld {
     this.#cables.set(name, cable)
     return machine
   }
-
-  #machineOf(name: string): Machine {
-    const machine = new Machine(this.runner, name, linuxCommands())
-    this.machines.set(name, machine)
-    this.places.set(name, machine.place)
-    return machine
-  }
-
-  #machine(name: string): Machine {
-    const machine = this.machines.get(name)
-    if (machine === undefined) throw new Error(`the lab has no machine ${name}`)
-    return machine
-  }
-
-  #podMtu(): number {
-    const { backend, underlay } = this.lab
-    return (underlay.mtu ?? 1500) - (backend === 'host-gw' ? 0 : VXLAN_OVERHEAD)
-  }
-
-  async #shell(machine: Machine, line: string): Promise<void> {
-    let said = ''
-    const keep = (text: string) => {
-      said += text
-    }
-    const code = await this.runner.until(machine.place.shell(line, { out: keep, err: keep }).exit)
-    if (code !== 0) throw new Error(`${machine.name}: ${line}: ${said}`)
-  }
-}
-
-function becomeRouter(netns: Netns): void {
-  netns.sysctl.set('net.ipv4.ip_forward', '1')
-  netns.sysctl.set('net.ipv4.conf.all.route_localnet', '1')
-}
-
-function podMac(address: Ipv4): Mac {
-  return macOf(0x0a, 0x58, address)
-}
-
-function nodeMac(address: string): Mac {
-  return macOf(0x52, 0x54, parseIpv4(address))
-}
-
-function vtepMac(subnet: Ipv4): Mac {
-  return macOf(0x06, 0xf1, subnet)
 }

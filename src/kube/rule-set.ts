@@ -29,6 +29,11 @@ export class RuleSet {
     this.#rules[table].push(rule)
   }
 
+  /** Puts rules before all that is there (`-I`), in the order given. */
+  insert(table: RuleTable, ...rules: readonly string[]): void {
+    this.#rules[table].unshift(...rules)
+  }
+
   chains(table: RuleTable): readonly string[] {
     return this.#chains[table]
   }

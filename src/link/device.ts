@@ -107,6 +107,9 @@ export abstract class NetDevice {
     this.receiver.receive(frame, this)
   }
 
+  /** It joined a namespace. */
+  adopted(_by: Receiver): void {}
+
   /** The device's own act; it now owns the frame. */
   protected abstract transmit(frame: Frame): void
 

@@ -165,6 +165,13 @@ export class NeighbourTable {
     return entry.state === 'REACHABLE' || entry.state === 'PERMANENT' ? entry.mac : null
   }
 
+  /** The MAC of a neighbour in one of the states NUD_CONNECTED, or null: proxies answer from it. */
+  connectedMac(device: NetDevice, address: Ipv4): Mac | null {
+    const entry = this.#find(device, address)
+    if (entry === null) return null
+    return entry.state === 'REACHABLE' || entry.state === 'PERMANENT' ? entry.mac : null
+  }
+
   /** A higher layer heard from the neighbour: TCP's progress, for one. */
   confirm(device: NetDevice, address: Ipv4): void {
     const entry = this.#find(device, address)

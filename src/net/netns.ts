@@ -122,6 +122,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.sysctl.inet.adopt(device, this.#chance)
     this.#chance = (this.#chance + GOLDEN) % 1
     if (device.master === null) device.receiver = this
+    device.adopted(this)
     this.world.onDevice?.(device, this.name)
   }
 

@@ -5,13 +5,14 @@
  *
  *   ▓ outer eth ▓ outer ip ▓ udp ▓ vxlan ▓ inner eth ▓ inner ip ▓ …
  */
-import { NetDevice } from '../link/device.ts'
+import { NetDevice, type Receiver } from '../link/device.ts'
 import { Fdb } from '../link/fdb.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
-import type { Netns } from '../net/netns.ts'
+import { Netns } from '../net/netns.ts'
 import { Sockets } from '../socket/sockets.ts'
-import { type Ipv4, type Mac, sameMac } from '../wire/address.ts'
+import { ANY, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
+import * as arp from '../wire/arp.ts'
 import { i32, u16 } from '../wire/bytes.ts'
 import { add, finish, pseudoHeader } from '../wire/checksum.ts'
 import * as ethernet from '../wire/ethernet.ts'
@@ -23,15 +24,23 @@ export interface VxlanOptions {
   /** Where the outer packets are sent and received. */
   readonly netns: Netns
   readonly vni: number
-  /** Outer source address. */
+  /** Outer source address; ANY: the route's. */
   readonly local: Ipv4
-  /** The device that it rides on, as `dev eth0` names it. */
-  readonly device: NetDevice
+  /** The device that it rides on, as `dev eth0` names it; null: whichever the route names. */
+  readonly device: NetDevice | null
   /** UDP destination port: 8472 for Flannel, 4789 by IANA. */
   readonly port: number
   /** Learn remote VTEPs from what arrives. Flannel says no. */
   readonly learning: boolean
+  /** Answers ARP itself from the neighbours that it was told of (`proxy`), as Docker's overlay has it. */
+  readonly proxy?: boolean
+  /** Tell user space of look-ups that miss (`l2miss`, `l3miss`); shown, but nobody listens. */
+  readonly l2miss?: boolean
+  readonly l3miss?: boolean
 }
+
+/** Without a device below it, a tunnel has this much room. */
+const DEFAULT_MTU = 1500
 
 /** Linux's ip_local_port_range, of which the outer source port is taken. */
 const FIRST_PORT = 32_768
@@ -41,28 +50,37 @@ export class VxlanDevice extends NetDevice {
   override readonly kind = 'vxlan'
   readonly vni: number
   readonly local: Ipv4
-  readonly device: NetDevice
+  readonly device: NetDevice | null
   readonly port: number
   readonly learning: boolean
+  readonly proxy: boolean
+  readonly l2miss: boolean
+  readonly l3miss: boolean
   /** Inner MAC to the VTEP that has it. */
   readonly fdb = new Fdb<Ipv4>()
-  #netns: Netns
+  /** Where the outer packets are sent and received. */
+  readonly underlay: Netns
+  /** Where the device is now: its neighbours are those of this namespace. */
+  #home: Netns | null = null
 
   constructor(world: World, name: string, mac: Mac, options: VxlanOptions) {
     super(world, name, mac)
-    this.#netns = options.netns
+    this.underlay = options.netns
     this.vni = options.vni
     this.local = options.local
     this.device = options.device
     this.port = options.port
     this.learning = options.learning
-    this.mtu = options.device.mtu - vxlan.OVERHEAD
+    this.proxy = options.proxy ?? false
+    this.l2miss = options.l2miss ?? false
+    this.l3miss = options.l3miss ?? false
+    this.mtu = options.device === null ? DEFAULT_MTU : options.device.mtu - vxlan.OVERHEAD
     listen(options.netns, options.port, this)
   }
 
   /** `ip link del`: nothing comes in any more; the port is closed with the last device on it. */
   close(): void {
-    const ports = listeners.get(this.#netns)
+    const ports = listeners.get(this.underlay)
     const served = ports?.get(this.port)
     if (ports === undefined || served === undefined || !served.devices.includes(this)) return
     served.devices.splice(served.devices.indexOf(this), 1)
@@ -72,8 +90,13 @@ export class VxlanDevice extends NetDevice {
     ports.delete(this.port)
   }
 
+  override adopted(by: Receiver): void {
+    if (by instanceof Netns) this.#home = by
+  }
+
   protected override transmit(frame: Frame): void {
     const { bytes, start } = frame
+    if (this.proxy && ethernet.type(bytes, start) === ethernet.ETH_P_ARP) return this.#answer(frame)
     const entry = this.fdb.lookupNow(bytes, start, this.world.scheduler)
     if (entry === null) {
       this.txDropped++
@@ -82,15 +105,43 @@ export class VxlanDevice extends NetDevice {
     const sourcePort = FIRST_PORT + ((((flowHash(frame) >>> 0) * PORTS) / 4294967296) | 0)
     const inner = start
     vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
+    const local = this.local === ANY ? this.#sourceTo(entry.port) : this.local
     const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
     const at = frame.push(udp.HEADER)
-    udp.writeSummed(bytes, at, frame.end, this.local, entry.port, sourcePort, this.port, payload)
+    udp.writeSummed(bytes, at, frame.end, local, entry.port, sourcePort, this.port, payload)
     // The outer packet is nobody's yet: if the inner flow stayed on it, conntrack would take it for that flow.
     frame.tracked = null
     frame.trackedInfo = 0
     frame.mark = 0
-    const id = this.#netns.nextId(this.local, entry.port, ipv4.IPPROTO_UDP)
-    this.#netns.send(frame, this.local, entry.port, ipv4.IPPROTO_UDP, ipv4.DEFAULT_TTL, 0, id, 0)
+    const id = this.underlay.nextId(local, entry.port, ipv4.IPPROTO_UDP)
+    this.underlay.send(frame, local, entry.port, ipv4.IPPROTO_UDP, ipv4.DEFAULT_TTL, 0, id, 0)
+  }
+
+  /** arp_reduce: requests never cross the tunnel; who is known as a neighbour of the device is answered for. */
+  #answer(frame: Frame): void {
+    const { world } = this
+    const { bytes } = frame
+    const at = frame.start + ethernet.HEADER
+    const asked = arp.valid(bytes, at, frame.end) && arp.operation(bytes, at) === arp.REQUEST
+    const mac = asked ? (this.#home?.neighbours.connectedMac(this, arp.target(bytes, at)) ?? null) : null
+    if (mac === null) {
+      this.txDropped++
+      return world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
+    }
+    const asker = bytes.slice(at + arp.SENDER_MAC, at + arp.SENDER_MAC + 6)
+    const reply = world.frames.take()
+    reply.end = reply.start + ethernet.HEADER + arp.LENGTH
+    const sender = arp.target(bytes, at)
+    ethernet.write(reply.bytes, reply.start, asker, mac, ethernet.ETH_P_ARP)
+    arp.write(reply.bytes, reply.start + ethernet.HEADER, arp.REPLY, mac, sender, asker, arp.sender(bytes, at))
+    world.frames.consume(frame)
+    // netif_rx: in the same instant, but not inside the bridge's call.
+    world.scheduler.call(0, () => this.receive(reply))
+  }
+
+  #sourceTo(remote: Ipv4): Ipv4 {
+    const found = this.underlay.lookup(remote)
+    return found === null ? ANY : this.underlay.sourceFor(found, remote)
   }
 
   /** The inner frame begins at frame.start; `from` is the VTEP that sent it. */

@@ -43,7 +43,7 @@ export function namespaceOf(device: NetDevice): Netns | null {
 function linkNamespace(device: NetDevice): Netns | null {
   if (device instanceof Veth) return device.peer === null ? null : namespaceOf(device.peer)
   if (isUpper(device)) return namespaceOf(device.lower)
-  return device instanceof VxlanDevice ? namespaceOf(device.device) : null
+  return device instanceof VxlanDevice ? device.underlay : null
 }
 
 export function linkOf(device: NetDevice, netns: Netns): LowerLink | null {

@@ -134,6 +134,7 @@ function addVxlan(context: IpContext, words: Words, options: LinkOptions): numbe
   let device: NetDevice | null = null
   let port = -1
   let learning = true
+  const flags = { proxy: false, l2miss: false, l3miss: false }
   while (!words.done) {
     const word = words.take()
     if (word === 'id' || word === 'vni') vni = takeNumber(words, word)
@@ -142,7 +143,10 @@ function addVxlan(context: IpContext, words: Words, options: LinkOptions): numbe
     else if (word === 'dstport') port = takeNumber(words, 'dstport')
     else if (word === 'nolearning') learning = false
     else if (word === 'learning') learning = true
-    else if (word === 'srcport' && words.take() === '0' && words.take() === '0') continue
+    else if (word === 'proxy' || word === 'l2miss' || word === 'l3miss') flags[word] = true
+    else if (word === 'noproxy' || word === 'nol2miss' || word === 'nol3miss') {
+      flags[word.slice(2) as keyof typeof flags] = false
+    } else if (word === 'srcport' && words.take() === '0' && words.take() === '0') continue
     else throw notModelled(`ip link add type vxlan ${word}`)
   }
   if (vni < 0) throw new ToolError('vxlan: missing virtual network identifier', 1)
@@ -152,9 +156,6 @@ function addVxlan(context: IpContext, words: Words, options: LinkOptions): numbe
         "Use 'dstport 4789' to get the IANA assigned value\nUse 'dstport 0' to get default and quiet this message\n",
     )
   }
-  if (device === null) throw notModelled('ip link add type vxlan without dev')
-  if (local === ANY) local = netns.addressOf(device) ?? ANY
-  if (local === ANY) throw notModelled('ip link add type vxlan without a local address')
   const name = nameFor(options, 'vxlan')
   const mac = options.mac ?? randomMac(netns)
   const made = new VxlanDevice(context.self.world, name, mac, {
@@ -164,6 +165,7 @@ function addVxlan(context: IpContext, words: Words, options: LinkOptions): numbe
     device,
     port: port > 0 ? port : 8472,
     learning,
+    ...flags,
   })
   netns.adopt(made)
   settle(options, made)

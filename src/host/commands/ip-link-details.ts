@@ -4,7 +4,7 @@ import type { NetDevice } from '../../link/device.ts'
 import { Macvlan } from '../../link/macvlan.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
-import { formatIpv4, type Mac } from '../../wire/address.ts'
+import { ANY, formatIpv4, type Mac } from '../../wire/address.ts'
 import { linkKind, linkOf, namespaceOf, portOf } from './ip-device.ts'
 import type { Json } from './ip-json.ts'
 
@@ -70,10 +70,17 @@ function vxlanText(device: VxlanDevice): string {
   const here = namespaceOf(device)
   const foreign = here !== null && linkOf(device, here) !== null
   // Tunnels that run in another namespace name neither address nor device.
-  const path = foreign ? '' : `local ${formatIpv4(device.local)} dev ${device.device.name} `
-  const learning = device.learning ? '' : 'nolearning '
+  const local = foreign || device.local === ANY ? '' : `local ${formatIpv4(device.local)} `
+  const path = foreign || device.device === null ? local : `${local}dev ${device.device.name} `
+  const words: [boolean, string][] = [
+    [!device.learning, 'nolearning '],
+    [device.proxy, 'proxy '],
+    [device.l2miss, 'l2miss '],
+    [device.l3miss, 'l3miss '],
+  ]
+  const flags = words.map(([set, word]) => (set ? word : '')).join('')
   return (
-    `id ${device.vni} ${path}srcport 0 0 dstport ${device.port} ${learning}ttl auto ` +
+    `id ${device.vni} ${path}srcport 0 0 dstport ${device.port} ${flags}ttl auto ` +
     `ageing ${Math.round(device.fdb.ageing / SECOND)} udpcsum noudp6zerocsumtx noudp6zerocsumrx `
   )
 }
@@ -122,7 +129,7 @@ export function detailJson(device: NetDevice): Json | undefined {
     info.info_data = {
       id: device.vni,
       local: formatIpv4(device.local),
-      link: device.device.name,
+      link: device.device?.name,
       port: device.port,
       learning: device.learning,
     }
