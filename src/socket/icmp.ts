@@ -60,10 +60,10 @@ export class IcmpSocket {
     netns.counters.icmpOutEchos++
     const frame = netns.world.frames.take(icmp.HEADER + payload.length)
     frame.end = frame.start + icmp.HEADER + payload.length
-    frame.sourceChosen = options.source === undefined
     frame.bytes.set(payload, frame.start + icmp.HEADER)
     icmp.write(frame.bytes, frame.start, frame.end, icmp.ECHO_REQUEST, 0, identifier, sequence)
-    const id = netns.nextId(source, destination, ipv4.IPPROTO_ICMP)
+    // What must never be cut needs no number (ip_select_ident_segs): with IP_PMTUDISC_WANT it still might be.
+    const id = options.forbidFragments === true ? 0 : netns.nextId(source, destination, ipv4.IPPROTO_ICMP)
     const fragment = options.dontFragment !== false && fits ? ipv4.DF : 0
     const ttl = options.ttl ?? ipv4.DEFAULT_TTL
     return netns.send(frame, source, destination, ipv4.IPPROTO_ICMP, ttl, options.tos ?? 0, id, fragment)
