@@ -9,9 +9,14 @@
  *
  * The filter is br_netfilter's slot: on a Kubernetes node, IPv4 frames meet iptables at the *port*, before the
  * bridge has decided where they go.
+ *
+ * Spanning tree is not modelled: a port's state is what its carrier or `bridge link set state` make it.
  */
-import type { Mac } from '../wire/address.ts'
+import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { PortNotes, PortState } from './bridge-state.ts'
+import { Asked, answer, askedBy, type BridgeNeighbours, targetOf } from './bridge-suppress.ts'
+import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
 import { Fdb, type FdbEntry } from './fdb.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
@@ -28,6 +33,8 @@ export interface BridgeFilter {
   resume(frame: Frame): boolean
 }
 
+const { learning: LEARNING, forwarding: FORWARDING, disabled: DISABLED } = PortState
+
 /** One port of a bridge: `bridge link`. */
 export class BridgePort implements Receiver {
   readonly bridge: Bridge
@@ -39,12 +46,18 @@ export class BridgePort implements Receiver {
   /** Isolated ports talk to the others only. */
   isolated = false
   learning = true
-  /** Unknown unicast is sent here too. */
+  /** Unknown unicast is sent here too (BR_FLOOD). */
   flooding = true
-  /** False until the port's carrier has been noticed (linkwatch): it takes and gives nothing. */
-  forwarding = true
+  /** Multicast and broadcast of other ports: what the host sends goes out regardless. */
+  mcastFlood = true
+  bcastFlood = true
+  state: PortState = FORWARDING
+  readonly vlans = new VlanGroup()
+  readonly notes = new PortNotes()
   /** The station that was heard here last. */
   heard: FdbEntry<BridgePort | null> | null = null
+  #locked = false
+  #neighSuppress = false
 
   constructor(bridge: Bridge, device: NetDevice, number: number) {
     this.bridge = bridge
@@ -52,30 +65,114 @@ export class BridgePort implements Receiver {
     this.number = number
   }
 
+  /** False until the port's carrier has been noticed (linkwatch): it takes and gives nothing. */
+  get forwarding(): boolean {
+    return this.state === FORWARDING
+  }
+
+  set forwarding(on: boolean) {
+    this.state = on ? FORWARDING : DISABLED
+  }
+
+  /** Only stations that the FDB has at this port may send (802.1X). */
+  get locked(): boolean {
+    return this.#locked
+  }
+
+  set locked(on: boolean) {
+    this.#locked = on
+    this.bridge.configured()
+  }
+
+  /** ARP requests for known neighbours are answered by the bridge, and not sent here. */
+  get neighSuppress(): boolean {
+    return this.#neighSuppress
+  }
+
+  set neighSuppress(on: boolean) {
+    this.#neighSuppress = on
+    this.bridge.configured()
+  }
+
+  /** br_handle_frame. */
   receive(frame: Frame): void {
-    if (!this.forwarding) return this.bridge.world.frames.drop(frame, DropReason.NoPort, this.device.name)
-    frame.group = ethernet.isGroup(frame.bytes, frame.start)
-    if (this.bridge.filter !== null) this.bridge.filter.preRouting(frame, this)
-    else this.bridge.admit(frame, this)
+    const { bridge } = this
+    const { bytes, start } = frame
+    const { frames } = bridge.world
+    if (ethernet.isNobody(bytes, start + ethernet.SOURCE)) return frames.drop(frame, DropReason.Malformed, bridge.name)
+    frame.group = ethernet.isGroup(bytes, start)
+    if (frame.group && ethernet.isLinkLocal(bytes, start) && bytes[start + 5] !== 0) {
+      return bridge.keepLocal(frame, this)
+    }
+    if (this.state !== FORWARDING && this.state !== LEARNING) {
+      return frames.drop(frame, DropReason.NoPort, this.device.name)
+    }
+    if (bridge.promiscuous) frame.toBridge = sameMac(bytes, start, bridge.mac, 0)
+    if (bridge.filter !== null) bridge.filter.preRouting(frame, this)
+    else bridge.admit(frame, this)
   }
 }
+
+const NO_MAC: Mac = new Uint8Array(6)
 
 export class Bridge extends NetDevice {
   override readonly kind = 'bridge'
   readonly fdb = new Fdb<BridgePort | null>()
   readonly ports: BridgePort[] = []
   filter: BridgeFilter | null = null
+  neighbours: BridgeNeighbours | null = null
+  /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. */
+  nfCallIptables = false
+  /** Nobody gave it a MAC or an MTU: they follow the ports' (br_stp_recalculate_bridge_id, br_mtu_auto_adjust). */
+  macFollowsPorts = false
+  mtuFollowsPorts = false
+  /** The VLANs that the host itself is in: `bridge vlan add … self`. */
+  readonly vlans = new VlanGroup()
+  /** Ports that join are put into this VLAN; 0: into none. */
+  defaultPvid = 1
+  #vlanFiltering = false
+  /** Some port is locked or suppresses neighbours, or VLANs are told apart: the only test of it on the path. */
+  #special = false
+  #locks = false
+  #suppresses = false
+  /** The ARP request at hand was answered, or need not be asked where neighbours are suppressed. */
+  #replied = false
   #nextPort = 1
 
   constructor(world: Surroundings, name: string, mac: Mac) {
     super(world, name, mac)
     this.fdb.add(mac, null, true)
+    this.vlans.add(this.defaultPvid, true, true)
   }
 
   override get carrier(): boolean {
     if (!this.up) return false
-    for (let i = 0; i < this.ports.length; i++) if (this.ports[i].device.carrier) return true
+    for (let i = 0; i < this.ports.length; i++) {
+      const { state, device } = this.ports[i]
+      if (state === FORWARDING && device.carrier) return true
+    }
     return false
+  }
+
+  /** `ip link set BRIDGE type bridge vlan_filtering`: VLANs are told apart, and the FDB has its entries by VLAN. */
+  get vlanFiltering(): boolean {
+    return this.#vlanFiltering
+  }
+
+  set vlanFiltering(on: boolean) {
+    if (on === this.#vlanFiltering) return
+    this.#vlanFiltering = on
+    this.fdb.flush((entry) => !entry.permanent)
+    this.knowAddresses()
+    this.configured()
+  }
+
+  /** Some setting changed: what the path of a frame must ask for is found out once. */
+  configured(): void {
+    this.#locks = this.ports.some((port) => port.locked)
+    this.#suppresses = this.ports.some((port) => port.neighSuppress)
+    this.#special = this.#locks || this.#suppresses || this.#vlanFiltering
+    this.#replied = false
   }
 
   /** Without carrier its queue is the one that eats everything (noop_qdisc): not even a capture sees the frame. */
@@ -91,7 +188,8 @@ export class Bridge extends NetDevice {
     this.ports.push(port)
     device.master = this
     device.receiver = port
-    this.fdb.add(device.mac, port, true)
+    if (this.defaultPvid !== 0) port.vlans.add(this.defaultPvid, true, true)
+    this.#followPorts()
     return port
   }
 
@@ -103,71 +201,206 @@ export class Bridge extends NetDevice {
     this.ports.splice(at, 1)
     device.master = null
     device.receiver = null
+    this.#followPorts()
+    this.configured()
   }
 
   portOf(device: PortDevice): BridgePort | null {
     return this.ports.find((port) => port.device === device) ?? null
   }
 
+  /** Its own MAC, set by hand. */
+  setMac(mac: Mac): void {
+    this.macFollowsPorts = false
+    this.mac = mac
+    this.knowAddresses()
+  }
+
+  /** The FDB has the bridge's MAC and its ports', by VLAN where these are told apart (br_fdb_add_local). */
+  knowAddresses(): void {
+    this.fdb.flush((entry) => entry.local && !entry.byHand)
+    for (const port of [null, ...this.ports]) {
+      const mac = port === null ? this.mac : port.device.mac
+      this.#knowAddress(mac, port, 0)
+      if (!this.#vlanFiltering) continue
+      for (const vlan of (port ?? this).vlans.list()) this.#knowAddress(mac, port, vlan)
+    }
+  }
+
+  /** A port's MAC or MTU changed. */
+  portChanged(): void {
+    this.#followPorts()
+  }
+
   /** br_handle_frame_finish: learns the source, then forwards, floods or passes up. Takes the frame. */
   admit(frame: Frame, port: BridgePort): void {
-    const { bytes, start } = frame
-    const { scheduler } = this.world
-    if (port.learning) port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard)
-    if (frame.group) {
-      this.#flood(this.world.frames.copy(frame), port, false)
-      return this.#passUp(frame)
+    let vlan = 0
+    if (this.#special) {
+      vlan = this.#screen(frame, port)
+      if (vlan < 0) return
     }
-    const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler)
-    if (entry?.local) return this.#passUp(frame)
+    const { bytes, start } = frame
+    const { scheduler, frames } = this.world
+    if (port.learning) port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+    if (port.state === LEARNING) return frames.drop(frame, DropReason.NoPort, this.name)
+    if (frame.group) {
+      this.#flood(frames.copy(frame), port, false, vlan)
+      return this.#passUp(frame, vlan, this.promiscuous)
+    }
+    const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler, vlan)
+    if (entry?.local) return this.#passUp(frame, vlan, false)
     // A promiscuous bridge also hands every bridged frame to its own host.
-    const copy = this.promiscuous ? this.world.frames.copy(frame) : null
-    if (entry === null || entry.port === null) this.#flood(frame, port, false)
-    else this.#forward(frame, port, entry.port, false)
-    if (copy !== null) this.#passUp(copy)
+    const copy = this.promiscuous ? frames.copy(frame) : null
+    if (entry === null || entry.port === null) this.#flood(frame, port, false, vlan)
+    else this.#forward(frame, port, entry.port, false, vlan)
+    if (copy !== null) this.#passUp(copy, vlan, true)
+  }
+
+  /** A frame for the next bridge only, as LLDP's are: learnt from, and for the port's own host (br_handle_local_finish). */
+  keepLocal(frame: Frame, port: BridgePort): void {
+    const { frames, scheduler } = this.world
+    const { bytes, start } = frame
+    const vlan = this.#vlanFiltering ? port.vlans.ingress(frame) : 0
+    if (port.learning && vlan >= 0 && (port.state === FORWARDING || port.state === LEARNING)) {
+      port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+    }
+    frames.drop(frame, DropReason.UnknownProtocol, port.device.name)
   }
 
   /** br_dev_xmit: a frame of the host itself. */
   protected override transmit(frame: Frame): void {
     if (frame.bridgeInput !== null && this.filter !== null && this.filter.resume(frame)) return
     frame.group = ethernet.isGroup(frame.bytes, frame.start)
-    if (frame.group) return this.#flood(frame, null, true)
-    const entry = this.fdb.lookupNow(frame.bytes, frame.start + ethernet.DESTINATION, this.world.scheduler)
-    if (entry === null || entry.port === null) return this.#flood(frame, null, true)
-    this.#forward(frame, null, entry.port, true)
+    let vlan = 0
+    if (this.#special) {
+      vlan = this.#screen(frame, null)
+      if (vlan < 0) return
+    }
+    if (frame.group) return this.#flood(frame, null, true, vlan)
+    const at = frame.start + ethernet.DESTINATION
+    const entry = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
+    if (entry === null || entry.port === null) return this.#flood(frame, null, true, vlan)
+    this.#forward(frame, null, entry.port, true, vlan)
   }
 
-  #passUp(frame: Frame): void {
+  /** br_pass_frame_up. `promiscuously`: others may have been meant. Conntrack's entry is not the copy's (br_nf_local_in). */
+  #passUp(frame: Frame, vlan: number, promiscuously: boolean): void {
+    if (promiscuously) {
+      frame.tracked = null
+      frame.trackedInfo = 0
+    }
+    if (this.#vlanFiltering) {
+      if (this.vlans.has(vlan)) this.vlans.egress(frame, vlan)
+      else if (!this.promiscuous) return this.world.frames.drop(frame, DropReason.NoPort, this.name)
+    }
     this.receive(frame)
   }
 
-  #delivers(from: BridgePort | null, to: BridgePort): boolean {
-    if (!to.forwarding || !to.device.up || (to === from && !to.hairpin)) return false
+  /** VLANs, locked ports and suppressed neighbours. The frame's VLAN, or -1: it has been dropped. */
+  #screen(frame: Frame, from: BridgePort | null): number {
+    let vlan = 0
+    this.#replied = false
+    if (this.#vlanFiltering) {
+      vlan = (from ?? this).vlans.ingress(frame)
+      if (vlan < 0) {
+        this.world.frames.drop(frame, DropReason.NoPort, from === null ? this.name : from.device.name)
+        return -1
+      }
+    }
+    if (from?.locked) {
+      const at = frame.start + ethernet.SOURCE
+      const known = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
+      if (known === null || known.port !== from || known.local) {
+        this.world.frames.drop(frame, DropReason.NoPort, from.device.name)
+        return -1
+      }
+    }
+    if (this.#suppresses) this.#replied = this.#suppress(frame, from, vlan)
+    return vlan
+  }
+
+  /** True when ports with neigh_suppress need not hear this; a request may be answered here. */
+  #suppress(frame: Frame, from: BridgePort | null, vlan: number): boolean {
+    const { neighbours, world } = this
+    if (neighbours === null || from?.neighSuppress) return false
+    const asked = askedBy(frame, neighbours)
+    if (asked !== Asked.neighbour) return asked === Asked.nobody
+    const mac = neighbours.macOf(targetOf(frame), vlan)
+    const entry = mac === null ? null : this.fdb.lookupNow(mac, 0, world.scheduler, vlan)
+    if (mac === null || entry === null) return false
+    if (entry.port?.neighSuppress) {
+      const reply = answer(world.frames, frame, mac)
+      if (vlan !== 0) (from ?? this).vlans.egress(reply, vlan)
+      if (from === null) this.receive(reply)
+      else from.device.send(reply)
+    }
+    return true
+  }
+
+  #delivers(from: BridgePort | null, to: BridgePort, vlan: number): boolean {
+    if (to.state !== FORWARDING || !to.device.up || (to === from && !to.hairpin)) return false
+    if (vlan !== 0 && !to.vlans.has(vlan)) return false
     return from === null || !from.isolated || !to.isolated
   }
 
-  #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean): void {
-    if (!this.#delivers(from, to)) return this.world.frames.drop(frame, DropReason.NoPort, this.name)
+  #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
+    if (!this.#delivers(from, to, vlan)) return this.world.frames.drop(frame, DropReason.NoPort, this.name)
+    if (vlan !== 0) to.vlans.egress(frame, vlan)
     if (!local && this.filter !== null) {
       if (!this.filter.forward(frame, to)) return
       if (!this.filter.postRouting(frame, to)) return
     }
-    if (frame.end - frame.start - ethernet.HEADER > to.device.mtu) {
+    // There is room for a tag behind every MTU, whether the frame has one or not (is_skb_forwardable).
+    if (frame.end - frame.start - ethernet.HEADER > to.device.mtu + ethernet.TAG) {
       return this.world.frames.drop(frame, DropReason.TooBig, to.device.name)
     }
     to.device.send(frame)
   }
 
   /** To every port that delivers: copies, and the frame itself to the last. */
-  #flood(frame: Frame, from: BridgePort | null, local: boolean): void {
+  #flood(frame: Frame, from: BridgePort | null, local: boolean, vlan: number): void {
     let last: BridgePort | null = null
+    const broadcast = frame.group && ethernet.isBroadcast(frame.bytes, frame.start)
     for (let i = 0; i < this.ports.length; i++) {
       const to = this.ports[i]
-      if (!this.#delivers(from, to) || (!frame.group && !to.flooding)) continue
-      if (last !== null) this.#forward(this.world.frames.copy(frame), from, last, local)
+      if (!this.#delivers(from, to, vlan) || !this.#floods(to, frame.group, broadcast, local)) continue
+      if (last !== null) this.#forward(this.world.frames.copy(frame), from, last, local, vlan)
       last = to
     }
     if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.name)
-    else this.#forward(frame, from, last, local)
+    else this.#forward(frame, from, last, local, vlan)
   }
+
+  /** br_flood's conditions. */
+  #floods(to: BridgePort, group: boolean, broadcast: boolean, local: boolean): boolean {
+    if (this.#replied && to.neighSuppress) return false
+    if (!group) return to.flooding
+    return local || (broadcast ? to.bcastFlood : to.mcastFlood)
+  }
+
+  #followPorts(): void {
+    if (this.mtuFollowsPorts) {
+      this.mtu = this.ports.reduce(
+        (least, { device }) => Math.min(least, device.mtu),
+        this.ports[0]?.device.mtu ?? 1500,
+      )
+    }
+    if (this.macFollowsPorts) {
+      let lowest: Mac | null = null
+      for (const { device } of this.ports) if (lowest === null || compare(device.mac, lowest) < 0) lowest = device.mac
+      this.mac = Uint8Array.from(lowest ?? NO_MAC)
+    }
+    this.knowAddresses()
+  }
+
+  #knowAddress(mac: Mac, port: BridgePort | null, vlan: number): void {
+    const known = this.fdb.lookup(mac, 0, this.world.scheduler.now, vlan)
+    // The first to have the address keeps it, but a port has it rather than the bridge.
+    if (known === null || !known.local || known.port === null) this.fdb.add(mac, port, true, vlan)
+  }
+}
+
+function compare(a: Mac, b: Mac): number {
+  for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return a[i] - b[i]
+  return 0
 }

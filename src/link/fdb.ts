@@ -9,15 +9,21 @@ import { formatMac, type Mac } from '../wire/address.ts'
 import { i32, u16 } from '../wire/bytes.ts'
 
 export interface FdbEntry<Port> {
-  /** The upper 16 bits of the MAC. */
+  /** The upper 16 bits of the MAC, and above them the VLAN: 0 where VLANs are not told apart. */
   readonly high: number
   /** The lower 32 bits of the MAC, signed. */
   readonly low: number
   port: Port
   /** The bridge's own address, or a port's: frames to it go up. */
   local: boolean
-  /** Set by hand: never aged, never moved by learning. */
+  /** Set by hand: never aged. */
   permanent: boolean
+  /** Learning does not move it to another port. */
+  fixed: boolean
+  /** Local by somebody's wish: it stays when the bridge's and its ports' addresses change. */
+  byHand: boolean
+  /** Where it stands in the order in which entries were made. */
+  readonly serial: number
   /** It was removed: whoever kept it must look it up again. */
   gone: boolean
   /** When a frame from this address was last seen. */
@@ -37,6 +43,7 @@ export class Fdb<Port> {
   #entries: (FdbEntry<Port> | null | undefined)[] = new Array<FdbEntry<Port> | null | undefined>(32).fill(undefined)
   #used = 0
   #size = 0
+  #serial = 0
 
   /** How many entries, aged ones that nobody has looked at included. */
   get size(): number {
@@ -44,13 +51,13 @@ export class Fdb<Port> {
   }
 
   /** The entry of the MAC at `at`, or null when there is none or it is too old. */
-  lookup(bytes: Uint8Array, at: number, now: Nanos): FdbEntry<Port> | null {
-    return this.lookupNow(bytes, at, { now })
+  lookup(bytes: Uint8Array, at: number, now: Nanos, vlan = 0): FdbEntry<Port> | null {
+    return this.lookupNow(bytes, at, { now }, vlan)
   }
 
   /** As `lookup`, at the clock's present moment: the path of a frame passes no doubles, which would be boxed. */
-  lookupNow(bytes: Uint8Array, at: number, clock: Clock): FdbEntry<Port> | null {
-    const entry = this.#find(u16(bytes, at), i32(bytes, at + 2))
+  lookupNow(bytes: Uint8Array, at: number, clock: Clock, vlan = 0): FdbEntry<Port> | null {
+    const entry = this.#find(u16(bytes, at) | (vlan << 16), i32(bytes, at + 2))
     if (entry === null || entry.permanent) return entry
     if (clock.now - entry.updated[0] < this.ageing) return entry
     this.#remove(entry)
@@ -61,35 +68,46 @@ export class Fdb<Port> {
    * As `learn`, at the clock's present moment. Returns the entry, which the caller may give as `recent` next time: a
    * port hears the same station again and again.
    */
-  learnNow(bytes: Uint8Array, at: number, port: Port, clock: Clock, recent: FdbEntry<Port> | null): FdbEntry<Port> {
-    const high = u16(bytes, at)
+  learnNow(
+    bytes: Uint8Array,
+    at: number,
+    port: Port,
+    clock: Clock,
+    recent: FdbEntry<Port> | null,
+    vlan = 0,
+  ): FdbEntry<Port> {
+    const high = u16(bytes, at) | (vlan << 16)
     const low = i32(bytes, at + 2)
     const known = recent !== null && !recent.gone && recent.low === low && recent.high === high
     const entry = known ? recent : this.#find(high, low)
     if (entry === null) return this.#insert(high, low, port, false, false, clock.now)
-    if (!entry.permanent) {
-      entry.port = port
-      entry.updated[0] = clock.now
-    }
+    if (!entry.fixed) entry.port = port
+    if (!entry.permanent) entry.updated[0] = clock.now
     return entry
   }
 
   /** A frame from the MAC at `at` came in at `port`. */
-  learn(bytes: Uint8Array, at: number, port: Port, now: Nanos): void {
-    this.learnNow(bytes, at, port, { now }, null)
+  learn(bytes: Uint8Array, at: number, port: Port, now: Nanos, vlan = 0): void {
+    this.learnNow(bytes, at, port, { now }, null, vlan)
   }
 
   /** Sets an entry by hand, replacing what was there. */
-  add(mac: Mac, port: Port, local = false): void {
-    const found = this.#find(u16(mac, 0), i32(mac, 2))
+  add(mac: Mac, port: Port, local = false, vlan = 0, now: Nanos = 0): FdbEntry<Port> {
+    const high = u16(mac, 0) | (vlan << 16)
+    const found = this.#find(high, i32(mac, 2))
     if (found !== null) this.#remove(found)
-    this.#insert(u16(mac, 0), i32(mac, 2), port, local, true, 0)
+    return this.#insert(high, i32(mac, 2), port, local, true, now)
   }
 
-  delete(mac: Mac): boolean {
-    const found = this.#find(u16(mac, 0), i32(mac, 2))
+  delete(mac: Mac, vlan = 0): boolean {
+    const found = this.#find(u16(mac, 0) | (vlan << 16), i32(mac, 2))
     if (found !== null) this.#remove(found)
     return found !== null
+  }
+
+  /** Removes entries that are asked for: `bridge fdb flush`. */
+  flush(wanted: (entry: FdbEntry<Port>) => boolean): void {
+    for (const entry of this.entries()) if (wanted(entry)) this.#remove(entry)
   }
 
   /** Removes what leads to a port that is going away. */
@@ -120,7 +138,19 @@ export class Fdb<Port> {
     if ((this.#used + 1) * 2 > this.#low.length) this.#rebuild()
     const updated = new Float64Array(1)
     updated[0] = now
-    const entry: FdbEntry<Port> = { high, low, port, local, permanent, gone: false, updated }
+    const serial = ++this.#serial
+    const entry: FdbEntry<Port> = {
+      high,
+      low,
+      port,
+      local,
+      permanent,
+      fixed: permanent,
+      byHand: false,
+      serial,
+      gone: false,
+      updated,
+    }
     this.#store(entry)
     return entry
   }
@@ -158,4 +188,9 @@ export class Fdb<Port> {
 export function formatFdbMac(entry: { readonly high: number; readonly low: number }): string {
   const { high, low } = entry
   return formatMac(Uint8Array.of(high >>> 8, high, low >>> 24, low >>> 16, low >>> 8, low))
+}
+
+/** The VLAN of an entry; 0: none. */
+export function fdbVlan(entry: { readonly high: number }): number {
+  return entry.high >>> 16
 }

@@ -72,6 +72,11 @@ export class Frame {
   bridgeOutput: PortDevice | null = null
   /** Addressed to this host at the link layer (PACKET_HOST); false for frames seen only by promiscuity. */
   toHost = true
+  /**
+   * Its destination was the bridge when it came in by a port of it (PACKET_HOST); a DNAT there may have given it another
+   * since. Known for promiscuous bridges only.
+   */
+  toBridge = false
   /** Addressed to everybody or to a group at the link layer. */
   group = false
   /**
@@ -142,6 +147,7 @@ export class FramePool {
     frame.bridgeInput = null
     frame.bridgeOutput = null
     frame.toHost = true
+    frame.toBridge = false
     frame.group = false
     frame.fragmentSize = 0
     frame.summed = false
@@ -164,6 +170,7 @@ export class FramePool {
     copy.bridgeInput = frame.bridgeInput
     copy.bridgeOutput = frame.bridgeOutput
     copy.toHost = frame.toHost
+    copy.toBridge = frame.toBridge
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
     copy.summed = frame.summed

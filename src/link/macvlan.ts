@@ -202,6 +202,7 @@ function scrub(frame: Frame): void {
   frame.mark = 0
   frame.bridgeInput = null
   frame.bridgeOutput = null
+  frame.toBridge = false
   frame.fragmentSize = 0
 }
 

@@ -109,6 +109,7 @@ export class Veth extends NetDevice implements Task {
     frame.mark = 0
     frame.bridgeInput = null
     frame.bridgeOutput = null
+    frame.toBridge = false
     frame.fragmentSize = 0
     peer.#enqueue(frame, due)
   }

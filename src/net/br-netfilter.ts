@@ -10,32 +10,43 @@ import type { Bridge, BridgeFilter, BridgePort } from '../link/bridge.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
 import { copyMac, type Ipv4 } from '../wire/address.ts'
+import { put16, u16 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { fragment } from './fragment.ts'
 import type { Netns } from './netns.ts'
 
-/** Where the source MAC of a frame waits, before the header, while ARP looks for its new destination. */
-const SAVED_SOURCE = 8
+/**
+ * While ARP looks for a frame's new destination, its source MAC waits in front of the place where its Ethernet header
+ * will be, and in front of that its VLAN tag, 0 for none.
+ */
+const SAVED_SOURCE = ethernet.HEADER + 8
+const SAVED_TAG = SAVED_SOURCE + 2
+/** The sysctls that are read for each frame. */
+const CALL = 'net.bridge.bridge-nf-call-iptables'
+const TAGGED = 'net.bridge.bridge-nf-filter-vlan-tagged'
 
 class BridgeNetfilter implements BridgeFilter {
   #netns: Netns
   #bridge: Bridge
   #enabled = true
+  #tagged = false
 
   constructor(netns: Netns, bridge: Bridge) {
     this.#netns = netns
     this.#bridge = bridge
-    this.#enabled = netns.sysctl.number('net.bridge.bridge-nf-call-iptables') !== 0
+    this.#enabled = netns.sysctl.number(CALL) !== 0
+    this.#tagged = netns.sysctl.number(TAGGED) !== 0
     netns.sysctl.watch((name, value) => {
-      if (name === 'net.bridge.bridge-nf-call-iptables') this.#enabled = Number(value) !== 0
+      if (name === CALL) this.#enabled = Number(value) !== 0
+      if (name === TAGGED) this.#tagged = Number(value) !== 0
     })
   }
 
   preRouting(frame: Frame, port: BridgePort): void {
-    const { bytes, start } = frame
     if (!this.#handles(frame)) return this.#bridge.admit(frame, port)
-    const at = start + ethernet.HEADER
+    const { bytes } = frame
+    const at = headerEnd(frame)
     if (!ipv4.valid(bytes, at, frame.end)) {
       return this.#netns.world.frames.drop(frame, DropReason.Malformed, this.#bridge.name)
     }
@@ -56,7 +67,11 @@ class BridgeNetfilter implements BridgeFilter {
   postRouting(frame: Frame, output: BridgePort): boolean {
     if (frame.bridgeInput === null || !this.#handles(frame)) return true
     if (!this.#netns.netfilter.run(Hook.POSTROUTING, frame, null, this.#bridge)) return false
-    if (frame.fragmentSize === 0 || frame.end - frame.network <= output.device.mtu) return true
+    if (frame.end - frame.network <= output.device.mtu) return true
+    if (frame.fragmentSize === 0 && ipv4.dontFragment(frame.bytes, frame.network)) {
+      this.#netns.world.frames.drop(frame, DropReason.TooBig, this.#bridge.name)
+      return false
+    }
     this.#split(frame, output)
     return false
   }
@@ -65,20 +80,26 @@ class BridgeNetfilter implements BridgeFilter {
   resume(frame: Frame): boolean {
     const port = frame.bridgeInput === null ? null : this.#bridge.portOf(frame.bridgeInput)
     if (port === null) return false
-    copyMac(frame.bytes, frame.start + ethernet.SOURCE, frame.bytes, frame.start - SAVED_SOURCE)
+    const at = frame.start + ethernet.HEADER
+    const tag = u16(frame.bytes, at - SAVED_TAG)
+    copyMac(frame.bytes, frame.start + ethernet.SOURCE, frame.bytes, at - SAVED_SOURCE)
+    if (tag !== 0) frame.start = ethernet.insertTag(frame.bytes, frame.start, tag)
     this.#bridge.admit(frame, port)
     return true
   }
 
   #split(frame: Frame, output: BridgePort): void {
-    const mtu = Math.min(frame.fragmentSize, output.device.mtu)
+    const { mtu: link } = output.device
+    const mtu = frame.fragmentSize > 0 ? Math.min(frame.fragmentSize, link) : link
     fragment(this.#netns, frame, mtu, (piece) => output.device.send(piece))
   }
 
   #handles(frame: Frame): boolean {
-    return (
-      this.#enabled && this.#netns.netfilter.active && ethernet.type(frame.bytes, frame.start) === ethernet.ETH_P_IP
-    )
+    if (!(this.#enabled || this.#bridge.nfCallIptables) || !this.#netns.netfilter.active) return false
+    const type = ethernet.type(frame.bytes, frame.start)
+    if (type === ethernet.ETH_P_IP) return true
+    if (!this.#tagged || type !== ethernet.ETH_P_8021Q) return false
+    return ethernet.type(frame.bytes, frame.start + ethernet.TAG) === ethernet.ETH_P_IP
   }
 
   #prerouted(frame: Frame, port: BridgePort): void {
@@ -106,10 +127,19 @@ class BridgeNetfilter implements BridgeFilter {
       copyMac(bytes, start + ethernet.DESTINATION, mac, 0)
       return this.#bridge.admit(frame, port)
     }
-    copyMac(bytes, start - SAVED_SOURCE, bytes, start + ethernet.SOURCE)
-    frame.pull(ethernet.HEADER)
+    const { network: at } = frame
+    const tag = ethernet.isTagged(bytes, start) ? ethernet.vlanId(bytes, start) : 0
+    copyMac(bytes, at - SAVED_SOURCE, bytes, start + ethernet.SOURCE)
+    put16(bytes, at - SAVED_TAG, tag)
+    frame.start = at
     this.#netns.neighbours.resolve(this.#bridge, station, frame)
   }
+}
+
+/** Where the IP header begins, behind a VLAN tag or not. */
+function headerEnd(frame: Frame): number {
+  const tagged = ethernet.isTagged(frame.bytes, frame.start)
+  return frame.start + ethernet.HEADER + (tagged ? ethernet.TAG : 0)
 }
 
 /** Loads br_netfilter for one bridge of the namespace; the sysctl bridge-nf-call-iptables switches it. */

@@ -308,7 +308,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const { frames } = this.world
     if (!ethernet.valid(start, frame.end)) return frames.drop(frame, DropReason.Malformed, this.name)
     frame.group = ethernet.isGroup(bytes, start)
-    frame.toHost = frame.group || sameMac(bytes, start, from.mac, 0)
+    frame.toHost = frame.group || sameMac(bytes, start, from.mac, 0) || frame.toBridge
     if (!frame.toHost) return frames.drop(frame, DropReason.OtherHost, this.name)
     const type = ethernet.type(bytes, start)
     frame.start = start + ethernet.HEADER

@@ -5,6 +5,8 @@
  *   ┌────────┬────────┬────┬─────────┐
  *   │ dst    │ src    │type│ payload │
  *   └────────┴────────┴────┴─────────┘
+ *
+ * With an 802.1Q tag, four bytes between source and type: 0x8100, and a TCI of priority (3 bits), DEI (1) and VLAN (12).
  */
 import { copyMac, type Mac } from './address.ts'
 import { put16, u16 } from './bytes.ts'
@@ -41,4 +43,47 @@ export function write(bytes: Uint8Array, at: number, destination: Mac, source: M
   copyMac(bytes, at + DESTINATION, destination, 0)
   copyMac(bytes, at + SOURCE, source, 0)
   put16(bytes, at + TYPE, etherType)
+}
+
+/** The length of an 802.1Q tag. */
+export const TAG = 4
+
+/** Is there an 802.1Q tag? */
+export function isTagged(bytes: Uint8Array, at: number): boolean {
+  return u16(bytes, at + TYPE) === ETH_P_8021Q
+}
+
+/** The VLAN in the tag of a tagged frame; 0 has a priority only. */
+export function vlanId(bytes: Uint8Array, at: number): number {
+  return u16(bytes, at + TYPE + 2) & 0x0fff
+}
+
+/** Another VLAN in the tag, under the same priority. */
+export function setVlan(bytes: Uint8Array, at: number, vlan: number): void {
+  put16(bytes, at + TYPE + 2, (u16(bytes, at + TYPE + 2) & 0xf000) | vlan)
+}
+
+/** Puts a tag in, into the room in front; returns where the frame begins now. */
+export function insertTag(bytes: Uint8Array, at: number, tci: number): number {
+  bytes.copyWithin(at - TAG, at, at + TYPE)
+  put16(bytes, at - TAG + TYPE, ETH_P_8021Q)
+  put16(bytes, at - TAG + TYPE + 2, tci)
+  return at - TAG
+}
+
+/** Takes the tag out; returns where the frame begins now. */
+export function removeTag(bytes: Uint8Array, at: number): number {
+  bytes.copyWithin(at + TAG, at, at + TYPE)
+  return at + TAG
+}
+
+/** No station: zeros, or a group (!is_valid_ether_addr). */
+export function isNobody(bytes: Uint8Array, at: number): boolean {
+  if ((bytes[at] & 1) !== 0) return true
+  return u16(bytes, at) === 0 && u16(bytes, at + 2) === 0 && u16(bytes, at + 4) === 0
+}
+
+/** 01:80:c2:00:00:0X: for the next bridge only (IEEE 802.1Q 8.6.3). */
+export function isLinkLocal(bytes: Uint8Array, at: number): boolean {
+  return u16(bytes, at) === 0x0180 && u16(bytes, at + 2) === 0xc200 && (u16(bytes, at + 4) & 0xfff0) === 0
 }
