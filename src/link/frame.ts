@@ -56,6 +56,8 @@ export class Frame {
   readonly bytes: Uint8Array
   start = 0
   end = 0
+  /** The route chose the source address of what we send: rules about sources were asked before it had one. */
+  sourceChosen = false
   /** Where the IP header begins; set by whoever wrote or checked it. */
   network = 0
   /** Where the transport header begins. */
@@ -141,6 +143,7 @@ export class FramePool {
     frame.network = 0
     frame.transport = 0
     frame.mark = 0
+    frame.sourceChosen = false
     frame.tracked = null
     frame.trackedInfo = 0
     frame.hash = 0

@@ -74,7 +74,9 @@ export class Icmp {
     const source = ipv4.source(bytes, at)
     const destination = ipv4.destination(bytes, at)
     if (frame.group || !this.#answerable(frame, source, destination)) return
-    const back = netns.lookup(source)
+    // A packet that was for us is answered from the address it was for.
+    const own = netns.isLocal(destination) && !isLoopback(source)
+    const back = netns.lookup(source, own ? destination : ANY)
     if (back === null) return
     if (back.type !== 'unicast' && back.type !== 'local') return
     // Path MTU discovery is never limited (icmpv4_xrlim_allow).
@@ -90,8 +92,8 @@ export class Icmp {
     for (let i = 0; i < quote; i++) error.bytes[message + icmp.HEADER + i] = bytes[at + i]
     error.end = message + icmp.HEADER + quote
     icmp.write(error.bytes, message, error.end, type, code, 0, info)
-    // A packet that was for us is answered from the address it was for.
-    const from = netns.isLocal(destination) && !isLoopback(source) ? destination : netns.sourceFor(back, source)
+    const from = own ? destination : netns.sourceFor(back, source)
+    error.sourceChosen = !own
     if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpOutDestUnreachs++
     if (type === icmp.TIME_EXCEEDED) netns.counters.icmpOutTimeExcds++
     netns.counters.icmpOutMsgs++

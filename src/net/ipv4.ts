@@ -69,7 +69,12 @@ export class Ipv4Layer {
   ): Errno | null {
     const netns = this.#netns
     netns.counters.ipOutRequests++
-    const found = netns.lookup(destination)
+    frame.transport = frame.start
+    const at = frame.push(ipv4.HEADER)
+    frame.network = at
+    const total = frame.end - at
+    ipv4.write(frame.bytes, at, total, source, destination, protocol, ttl, tos, id, fragmentField)
+    const found = netns.fib.output(frame, source, destination)
     const refused = found === null ? 'ENETUNREACH' : refusal(found)
     if (found === null || refused !== null) {
       netns.counters.ipOutNoRoutes++
@@ -77,16 +82,12 @@ export class Ipv4Layer {
       return refused
     }
     frame.summed = true
-    frame.transport = frame.start
-    const at = frame.push(ipv4.HEADER)
-    frame.network = at
-    const from = source === ANY ? netns.sourceFor(found, destination) : source
-    const total = frame.end - at
-    const beyond = total > netns.mtuTo(destination)
+    if (source === ANY) ipv4.setSource(frame.bytes, at, netns.sourceFor(found, destination))
+    const mtu = netns.mtuBy(found, destination)
+    const beyond = total > mtu
     const tooBig = fragmentField !== 0 && beyond
     // What we send ourselves is cut to fit the path (ip_append_data), what we forward only to fit the link.
-    if (beyond) frame.fragmentSize = netns.mtuTo(destination)
-    ipv4.write(frame.bytes, at, total, from, destination, protocol, ttl, tos, id, fragmentField)
+    if (beyond) frame.fragmentSize = mtu
     if (tooBig) {
       netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
       return 'EMSGSIZE'
@@ -97,8 +98,9 @@ export class Ipv4Layer {
       if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) return 'EPERM'
       const target = ipv4.destination(frame.bytes, at)
       if (target !== destination || frame.mark !== mark) {
-        // ip_route_me_harder: DNAT at OUTPUT chose another destination.
-        const again = netns.lookup(target)
+        // ip_route_me_harder: DNAT at OUTPUT chose another destination, or a mark another table. The source stays.
+        frame.sourceChosen = false
+        const again = netns.fib.output(frame, ipv4.source(frame.bytes, at), target)
         if (again === null || refusal(again) !== null) {
           netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
           return 'EHOSTUNREACH'
@@ -120,7 +122,7 @@ export class Ipv4Layer {
       return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
     }
     if (destination === BROADCAST) return this.#deliver(frame, input)
-    const found = netns.lookup(destination)
+    const found = netns.fib.input(frame, source, destination, input)
     if (found !== null && found.type === 'unicast') return this.#forward(frame, found, input)
     if (found !== null && (found.type === 'local' || found.type === 'broadcast')) return this.#deliver(frame, input)
     this.#unroutable(frame, found)

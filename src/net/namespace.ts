@@ -7,6 +7,8 @@ import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { Counters } from './counters.ts'
 import type { Errno } from './errno.ts'
+import type { RouteExceptions } from './exception.ts'
+import type { Fib } from './fib.ts'
 import type { InetDevice } from './inet-device.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { Route } from './route.ts'
@@ -60,12 +62,16 @@ export interface Namespace {
   readonly routeLocalnet: boolean
   /** The device's IPv4 switches (net.ipv4.conf.DEVICE.*), for one of the namespace's devices. */
   inet(device: NetDevice): InetDevice
+  readonly fib: Fib
+  readonly exceptions: RouteExceptions
   isLocal(address: Ipv4): boolean
   addressType(address: Ipv4): AddressType
-  lookup(destination: Ipv4): Route | null
+  lookup(destination: Ipv4, source?: Ipv4): Route | null
   sourceFor(route: Route, destination: Ipv4): Ipv4
   /** What a datagram to the address may measure: the route's, a learnt path MTU, or the device's. */
   mtuTo(destination: Ipv4): number
+  /** The same for a route that is known already. */
+  mtuBy(route: Route, destination: Ipv4): number
   learnPathMtu(destination: Ipv4, mtu: number): void
   nextId(source: Ipv4, destination: Ipv4, protocol: number): number
   /** See Netns.send. */

@@ -10,7 +10,6 @@ import { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
 import { jiffies } from '../sim/jiffies.ts'
-import { SECOND } from '../sim/scheduler.ts'
 import {
   ANY,
   BROADCAST,
@@ -27,13 +26,15 @@ import * as ethernet from '../wire/ethernet.ts'
 import { Arp } from './arp.ts'
 import { Counters } from './counters.ts'
 import type { Errno } from './errno.ts'
+import { RouteExceptions } from './exception.ts'
+import { Fib } from './fib.ts'
 import { Icmp } from './icmp.ts'
 import type { InetDevice } from './inet-device.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import type { AddressType, Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
 import { reject } from './reject.ts'
-import { type Route, RouteCache, RouteTable, route } from './route.ts'
+import { type Route, type RouteTable, route } from './route.ts'
 import { Sysctl } from './sysctl.ts'
 
 /** One address of one device: a line of `ip addr`. */
@@ -47,15 +48,6 @@ export interface DeviceAddress {
   readonly secondary: boolean
 }
 
-/** A path that takes less than its devices promise, learnt from ICMP. */
-export interface PathMtu {
-  readonly destination: Ipv4
-  readonly mtu: number
-  /** Virtual time at which it is forgotten. */
-  readonly expires: number
-}
-
-const LEAST_PATH_MTU = 552
 /** Steps of this spread devices' reachable times evenly, for one draw of the namespace. */
 const GOLDEN = 0.618_033_988_75
 
@@ -67,6 +59,9 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly devices = new Map<string, NetDevice>()
   readonly counters = new Counters()
   readonly sysctl = new Sysctl()
+  readonly fib: Fib
+  /** What ICMP taught about single destinations. */
+  readonly exceptions: RouteExceptions
   readonly local: RouteTable
   readonly main: RouteTable
   readonly arp: Arp
@@ -81,8 +76,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   #locals = new Set<number>()
   /** Which hashes of addresses are ours at all: nearly every source on the way is told apart by this. */
   #localHashes = new Uint8Array(256)
-  #cache = new RouteCache()
-  #pathMtus = new Map<number, PathMtu>()
   #nextIndex = 1
   #chance: number
   #ids: Int32Array
@@ -91,8 +84,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   constructor(world: World, name: string) {
     this.world = world
     this.name = name
-    this.local = new RouteTable('local', () => this.#cache.clear())
-    this.main = new RouteTable('main', () => this.#cache.clear())
     this.#ids = Int32Array.from({ length: 64 }, () => world.random.below(65_536))
     this.#idTimes = new Int32Array(64)
     this.arp = new Arp(this)
@@ -102,6 +93,10 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.neighbours = new NeighbourTable(world, this.arp, name, this.#chance)
     this.netfilter = new Netfilter(world, name, this)
     this.loopback = new Loopback(world)
+    this.exceptions = new RouteExceptions(world.scheduler, this.sysctl)
+    this.fib = new Fib(this, this.exceptions)
+    this.local = this.fib.local
+    this.main = this.fib.main
     this.adopt(this.loopback)
     this.addAddress(this.loopback, LOOPBACK, 8, null)
     this.setUp(this.loopback)
@@ -157,7 +152,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   setDown(device: NetDevice): void {
     if (!device.up) return
     device.up = false
-    this.main.remove((r) => r.device === device)
+    this.fib.remove((r) => r.device === device)
     this.local.remove((r) => r.device === device && r.type === 'broadcast')
     this.neighbours.flush(device)
     this.netfilter.conntrack.forget(device)
@@ -204,9 +199,9 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (!this.#addresses.some((own) => own.address === address)) this.#locals.delete(address)
     const own = (r: Route) => r.type === 'local' && r.destination.network === address && r.destination.prefix === 32
     this.local.remove((r) => r.device === device && (own(r) || (r.source === address && r.type !== 'local')))
-    this.main.remove((r) => r.source === address)
+    this.fib.remove((r) => r.source === address)
     // Without an address the device speaks no IPv4: its routes go (fib_disable_ip).
-    if (this.addressOf(device) === null) this.main.remove((r) => r.device === device)
+    if (this.addressOf(device) === null) this.fib.remove((r) => r.device === device)
     return true
   }
 
@@ -249,13 +244,9 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   // ── routes ───────────────────────────────────────────────────────────
 
-  /** The local table first, then main; null: network unreachable. */
-  lookup(destination: Ipv4): Route | null {
-    const known = this.#cache.get(destination)
-    if (known !== null) return known
-    const found = this.local.lookup(destination) ?? this.main.lookup(destination)
-    if (found !== null) this.#cache.set(destination, found)
-    return found
+  /** Which way to a destination of which nothing else is known; null: network unreachable. */
+  lookup(destination: Ipv4, source: Ipv4 = ANY): Route | null {
+    return this.fib.lookup(destination, source)
   }
 
   sourceFor(found: Route, destination: Ipv4): Ipv4 {
@@ -271,20 +262,21 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   mtuTo(destination: Ipv4): number {
     const found = this.lookup(destination)
-    if (found === null) return 1500
+    return found === null ? 1500 : this.mtuBy(found, destination)
+  }
+
+  mtuBy(found: Route, destination: Ipv4): number {
     const device = found.type === 'local' ? this.loopback : (found.device ?? this.loopback)
     const mtu = found.mtu > 0 ? Math.min(found.mtu, device.mtu) : device.mtu
-    const learnt = this.#pathMtus.size === 0 ? null : this.pathMtu(destination)
     // No IPv4 packet is longer than its 16-bit length field can say, whatever lo would take.
     const longest = Math.min(mtu, 65_535)
-    return learnt === null || learnt.mtu > longest ? longest : learnt.mtu
+    if (this.exceptions.empty) return longest
+    const learnt = this.exceptions.get(destination)?.mtu ?? 0
+    return learnt > 0 && learnt < longest ? learnt : longest
   }
 
   learnPathMtu(destination: Ipv4, mtu: number): void {
-    const lifetime = this.sysctl.number('net.ipv4.route.mtu_expires') * SECOND
-    const least = Math.max(mtu, LEAST_PATH_MTU)
-    if (least >= this.mtuTo(destination)) return
-    this.#pathMtus.set(destination, { destination, mtu: least, expires: this.world.scheduler.now + lifetime })
+    this.exceptions.learn(destination, mtu, this.mtuTo(destination))
   }
 
   /** A transport heard from the address: whoever leads there is reachable, and need not be asked by ARP. */
@@ -292,12 +284,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const found = this.lookup(destination)
     if (found === null || found.type !== 'unicast' || found.device === null) return
     this.neighbours.confirm(found.device, found.gateway ?? destination)
-  }
-
-  /** The route exception for an address, while it holds. */
-  pathMtu(destination: Ipv4): PathMtu | null {
-    const learnt = this.#pathMtus.get(destination)
-    return learnt !== undefined && learnt.expires > this.world.scheduler.now ? learnt : null
   }
 
   // ── packets ──────────────────────────────────────────────────────────

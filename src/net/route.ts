@@ -5,7 +5,8 @@
 import type { NetDevice } from '../link/device.ts'
 import { type Cidr, formatCidr, type Ipv4, mask } from '../wire/address.ts'
 
-export type RouteType = 'unicast' | 'local' | 'broadcast' | 'blackhole' | 'unreachable' | 'prohibit'
+/** `throw` ends the search in its table: the next rule is asked. */
+export type RouteType = 'unicast' | 'local' | 'broadcast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
 export type RouteScope = 'global' | 'link' | 'host'
 /** Who made the route: `kernel`, `boot` (a plain `ip route add`), `static`, or a number of rt_protos. */
 export type RouteProtocol = 'kernel' | 'boot' | 'static' | number
@@ -25,6 +26,10 @@ export interface Route {
   /** 0: the device's. */
   readonly mtu: number
   readonly mtuLocked: boolean
+  /** The next hops of a multipath route, each as a route of its own; null: there is just the one above. */
+  readonly legs: readonly Route[] | null
+  /** A leg's share of the flows, from 1 to 256. */
+  readonly weight: number
 }
 
 /** A route with everything that is not said at its default. */
@@ -41,22 +46,40 @@ export function route(fields: Partial<Route> & { readonly destination: Cidr }): 
     onlink: fields.onlink ?? false,
     mtu: fields.mtu ?? 0,
     mtuLocked: fields.mtuLocked ?? false,
+    legs: fields.legs ?? null,
+    weight: fields.weight ?? 1,
   }
 }
 
+const ANYWHERE: Cidr = { network: 0 as Ipv4, prefix: 0 }
+/** What rules say that refuse a packet without asking a table. */
+export const BLACKHOLE = route({ type: 'blackhole', destination: ANYWHERE })
+export const PROHIBITED = route({ type: 'prohibit', destination: ANYWHERE })
+
+const tableNames = new Map<number, string>([
+  [253, 'default'],
+  [254, 'main'],
+  [255, 'local'],
+])
+
 export class RouteTable {
-  readonly name: 'local' | 'main'
+  readonly id: number
   #routes: Route[] = []
   #changed: () => void
 
-  constructor(name: 'local' | 'main', changed: () => void) {
-    this.name = name
+  constructor(id: number, changed: () => void) {
+    this.id = id
     this.#changed = changed
+  }
+
+  /** Its name in rt_tables, or its number. */
+  get name(): string {
+    return tableNames.get(this.id) ?? String(this.id)
   }
 
   /** False when a route to the same destination with the same metric and type is there already (EEXIST). */
   add(added: Route): boolean {
-    const twin = (r: Route) => sameKey(r, added) && (this.name === 'main' || r.device === added.device)
+    const twin = (r: Route) => sameKey(r, added) && (this.id !== 255 || r.device === added.device)
     if (this.#routes.some(twin)) return false
     this.#insert(added)
     return true
@@ -81,11 +104,13 @@ export class RouteTable {
     return before - this.#routes.length
   }
 
-  lookup(destination: Ipv4): Route | null {
+  /** With a device named, only what leaves by it counts. */
+  lookup(destination: Ipv4, output: NetDevice | null = null): Route | null {
     const routes = this.#routes
     for (let i = 0; i < routes.length; i++) {
       const { network, prefix } = routes[i].destination
-      if ((destination & mask(prefix)) === network) return routes[i]
+      if ((destination & mask(prefix)) !== network) continue
+      if (output === null || routes[i].device === null || routes[i].device === output) return routes[i]
     }
     return null
   }

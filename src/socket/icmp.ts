@@ -60,6 +60,7 @@ export class IcmpSocket {
     netns.counters.icmpOutEchos++
     const frame = netns.world.frames.take(icmp.HEADER + payload.length)
     frame.end = frame.start + icmp.HEADER + payload.length
+    frame.sourceChosen = options.source === undefined
     frame.bytes.set(payload, frame.start + icmp.HEADER)
     icmp.write(frame.bytes, frame.start, frame.end, icmp.ECHO_REQUEST, 0, identifier, sequence)
     // What must never be cut needs no number (ip_select_ident_segs): with IP_PMTUDISC_WANT it still might be.

@@ -145,6 +145,7 @@ export class UdpSocket {
     frame.end = frame.start + udp.HEADER + payload.length
     frame.bytes.set(payload, frame.start + udp.HEADER)
     frame.hash = this.#hash
+    frame.sourceChosen = this.localAddress === ANY
     udp.write(frame.bytes, frame.start, frame.end, source, destination, this.localPort, port)
     const total = ipv4.HEADER + udp.HEADER + payload.length
     const fragment = this.dontFragment && total <= netns.mtuTo(destination) ? ipv4.DF : 0

@@ -1,6 +1,5 @@
 /** One route as `ip route` prints it. */
-import type { Netns } from '../../net/netns.ts'
-import type { Route, RouteProtocol, RouteTable } from '../../net/route.ts'
+import type { Route, RouteProtocol } from '../../net/route.ts'
 import { formatIpv4 } from '../../wire/address.ts'
 import type { Json } from './ip-json.ts'
 import { prefixText } from './ip-words.ts'
@@ -79,23 +78,21 @@ export function routeJson(route: Route, details: boolean, omitted: Omitted = {})
   }
 }
 
-/** The tables that a name of `ip route show table` means, in the order of printing; null for an unknown one. */
-export function tablesNamed(netns: Netns, name: string): RouteTable[] | null {
-  switch (name) {
-    case 'main':
-    case '254':
-      return [netns.main]
-    case 'local':
-    case '255':
-      return [netns.local]
-    case 'all':
-    case 'unspec':
-    case '0':
-      return [netns.main, netns.local]
-    case 'default':
-    case '253':
-      return []
-    default:
-      return null
-  }
+const tableNames = new Map<number, string>([
+  [0, 'unspec'],
+  [253, 'default'],
+  [254, 'main'],
+  [255, 'local'],
+])
+
+/** rt_tables: by name where there is one. */
+export function tableText(id: number): string {
+  return tableNames.get(id) ?? String(id)
+}
+
+/** The number of a table's name; 0 for all of them; null for a word that is neither a name nor a number. */
+export function tableIdOf(text: string): number | null {
+  if (text === 'all') return 0
+  for (const [id, name] of tableNames) if (name === text) return id
+  return /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) && Number(text) <= 0xffffffff ? Number(text) : null
 }

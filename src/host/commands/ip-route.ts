@@ -2,12 +2,13 @@
 import type { NetDevice } from '../../link/device.ts'
 import type { Netns } from '../../net/netns.ts'
 import { type Route, type RouteProtocol, type RouteTable, type RouteType, route } from '../../net/route.ts'
+import { TABLE_MAIN } from '../../net/rules.ts'
 import { type Cidr, cidrOf, contains, type Ipv4, mask } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice } from './ip-device.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import { getRoute } from './ip-route-get.ts'
-import { type Omitted, protocolOf, routeJson, routeText, tablesNamed } from './ip-route-text.ts'
+import { type Omitted, protocolOf, routeJson, routeText, tableIdOf } from './ip-route-text.ts'
 import {
   abbreviation,
   notModelled,
@@ -26,6 +27,7 @@ const types: readonly string[] = [
   'blackhole',
   'unreachable',
   'prohibit',
+  'throw',
 ] satisfies RouteType[]
 
 export function ipRoute(context: IpContext, words: Words): number {
@@ -139,16 +141,19 @@ function takeProtocol(words: Words): RouteProtocol {
   return protocol
 }
 
-function takeTables(netns: Netns, name: string): RouteTable[] {
-  const tables = tablesNamed(netns, name)
-  if (tables === null) throw new ToolError('Error: ipv4: FIB table does not exist.\nDump terminated', 2)
-  return tables
+function takeTables(netns: Netns, name: string, what: 'Dump' | 'Flush'): RouteTable[] {
+  const id = tableIdOf(name)
+  if (id === null) throw new ToolError(`Error: argument "${name}" is wrong: table id value is invalid\n`, 255)
+  if (id === 0) return netns.fib.tables()
+  const table = netns.fib.existing(id)
+  if (table === null) throw new ToolError(`Error: ipv4: FIB table does not exist.\n${what} terminated`, 2)
+  return [table]
 }
 
 function showRoutes(context: IpContext, words: Words): number {
   const { self, netns, details } = context
   const selection = takeSelection(netns, words)
-  const tables = takeTables(netns, selection.table)
+  const tables = takeTables(netns, selection.table, 'Dump')
   const json: Json[] = []
   for (const table of tables) {
     // Only a listing of everything says which table a route is in.
@@ -177,7 +182,7 @@ interface GivenRoute {
   onlink: boolean
   mtu: number
   mtuLocked: boolean
-  table: RouteTable
+  table: number
 }
 
 function takeRoute(netns: Netns, words: Words): GivenRoute {
@@ -194,7 +199,7 @@ function takeRoute(netns: Netns, words: Words): GivenRoute {
     onlink: false,
     mtu: 0,
     mtuLocked: false,
-    table: netns.main,
+    table: TABLE_MAIN,
   }
   while (!words.done) takeRouteWord(netns, words, given)
   return given
@@ -214,10 +219,10 @@ function takeRouteWord(netns: Netns, words: Words, given: GivenRoute): void {
     given.mtuLocked = words.accept('lock')
     given.mtu = takeNumber(words, 'mtu')
   } else if (words.accept('table')) {
-    const tables = tablesNamed(netns, words.peek)
-    if (tables === null || tables.length !== 1) throw notModelled(`ip route table ${words.peek}`)
-    given.table = tables[0]
-    words.take()
+    const name = words.take()
+    const id = tableIdOf(name)
+    if (id === null) throw new ToolError(`Error: argument "${name}" is wrong: "table" value is invalid\n`, 255)
+    given.table = id === 0 ? TABLE_MAIN : id
   } else if (given.destination === null && types.includes(words.peek)) {
     given.type = words.take() as RouteType
     given.typed = true
@@ -260,7 +265,7 @@ function isNeighbour(netns: Netns, device: NetDevice, gateway: Ipv4): boolean {
 function build(netns: Netns, given: GivenRoute): Route {
   const { type, source } = given
   if (given.destination === null) throw new ToolError('Error: either "to" is required, or there is a garbage.', 255)
-  const rejecting = type === 'blackhole' || type === 'unreachable' || type === 'prohibit'
+  const rejecting = type === 'blackhole' || type === 'unreachable' || type === 'prohibit' || type === 'throw'
   let { device } = given
   if (rejecting) device = null
   else if (given.gateway !== null) device = resolveGateway(netns, given)
@@ -290,19 +295,19 @@ function build(netns: Netns, given: GivenRoute): Route {
 function addRoute(context: IpContext, words: Words, replace: boolean): number {
   const given = takeRoute(context.netns, words)
   const made = build(context.netns, given)
-  if (replace) given.table.replace(made)
-  else if (!given.table.add(made)) throw refused('File exists')
+  const table = context.netns.fib.table(given.table)
+  if (replace) table.replace(made)
+  else if (!table.add(made)) throw refused('File exists')
   return 0
 }
 
 function changeRoute(context: IpContext, words: Words): number {
   const given = takeRoute(context.netns, words)
   const made = build(context.netns, given)
-  const old = given.table
-    .list()
-    .find((r) => sameDestination(r.destination, made.destination) && r.metric === made.metric)
+  const table = context.netns.fib.table(given.table)
+  const old = table.list().find((r) => sameDestination(r.destination, made.destination) && r.metric === made.metric)
   if (old === undefined) throw refused('No such file or directory')
-  given.table.replace(made)
+  table.replace(made)
   return 0
 }
 
@@ -311,7 +316,9 @@ function deleteRoute(context: IpContext, words: Words): number {
   const given = takeRoute(context.netns, words)
   const { destination } = given
   if (destination === null) throw new ToolError('Error: either "to" is required, or there is a garbage.', 255)
-  const doomed = given.table
+  const table = context.netns.fib.existing(given.table)
+  if (table === null) throw new ToolError('Error: FIB table does not exist.', 2)
+  const doomed = table
     .list()
     .find(
       (r) =>
@@ -325,14 +332,18 @@ function deleteRoute(context: IpContext, words: Words): number {
         (given.source === null || r.source === given.source),
     )
   if (doomed === undefined) throw refused('No such process')
-  given.table.remove((r) => r === doomed)
+  table.remove((r) => r === doomed)
   return 0
 }
 
 function flushRoutes(context: IpContext, words: Words): number {
   if (words.done) throw new ToolError('"ip route flush" requires arguments.', 1)
   const { netns } = context
+  if (words.accept('cache')) {
+    netns.exceptions.clear()
+    return 0
+  }
   const selection = takeSelection(netns, words)
-  for (const table of takeTables(netns, selection.table)) table.remove(selection.matches)
+  for (const table of takeTables(netns, selection.table, 'Flush')) table.remove(selection.matches)
   return 0
 }

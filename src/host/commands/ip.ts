@@ -1,12 +1,11 @@
 /** ip(8) of iproute2 6.1: global options, then an object, then what to do with it. Words may be cut short. */
-import type { Process } from '../process.ts'
 import { ipAddress } from './ip-address.ts'
 import type { IpContext } from './ip-context.ts'
-import { formatJson } from './ip-json.ts'
 import { ipLink } from './ip-link.ts'
 import { ipNeighbour } from './ip-neighbour.ts'
 import { ipNetns, namespaceNamed } from './ip-netns.ts'
 import { ipRoute } from './ip-route.ts'
+import { ipRule } from './ip-rule.ts'
 import { abbreviation, notModelled, printed, ToolError, tool, Words } from './ip-words.ts'
 
 const VERSION = 'ip utility, iproute2-6.1.0, libbpf 1.1.2'
@@ -208,28 +207,4 @@ async function dispatch(context: IpContext, words: Words, inet: boolean): Promis
     default:
       throw notModelled(`ip ${object}`)
   }
-}
-
-/** The three rules that every namespace begins with; podwire has no others. */
-const rules = [
-  { priority: 0, table: 'local' },
-  { priority: 32_766, table: 'main' },
-  { priority: 32_767, table: 'default' },
-]
-
-function ipRule(context: IpContext, words: Words): number {
-  const verb = words.done ? 'show' : words.take()
-  const known = abbreviation(verb, 'list', 'lst', 'show', 'save', 'restore', 'add', 'delete', 'flush', 'help')
-  if (known === null) throw new ToolError(`Command "${verb}" is unknown, try "ip rule help".`, 255)
-  if (known !== 'show' && known !== 'list' && known !== 'lst') throw notModelled(`ip rule ${verb}`)
-  if (context.json) {
-    const list = rules.map(({ priority, table }) => ({ priority, src: 'all', table }))
-    return printed(context.self, formatJson(list, context.pretty))
-  }
-  for (const { priority, table } of rules) writeRule(context.self, priority, table)
-  return 0
-}
-
-function writeRule(self: Process, priority: number, table: string): void {
-  self.out(`${priority}:\tfrom all lookup ${table}\n`)
 }
