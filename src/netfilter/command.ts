@@ -1,10 +1,10 @@
 /** The iptables command line: `iptables -t nat -A PREROUTING … `, everything but printing to a terminal. */
 import { NetfilterError } from './error.ts'
-import { type TableName, tableNames } from './hook.ts'
+import { hookNames, type TableName, tableHooks, tableNames } from './hook.ts'
 import type { ListOptions } from './rule-text.ts'
 import type { Ruleset } from './ruleset.ts'
 import { list, saveCommands } from './save.ts'
-import { parseNumber, Words } from './words.ts'
+import { Words } from './words.ts'
 
 const long: Readonly<Record<string, string>> = {
   '--append': '-A',
@@ -21,6 +21,38 @@ const long: Readonly<Record<string, string>> = {
   '--delete-chain': '-X',
   '--rename-chain': '-E',
   '--policy': '-P',
+}
+
+const commands: readonly string[] = ['-A', '-I', '-R', '-D', '-C', '-L', '-S', '-F', '-Z', '-N', '-X', '-E', '-P']
+
+/** Options whose value may look like an option of the command itself. */
+const valued: readonly string[] = ['--comment', '--log-prefix', '--nflog-prefix', '-N', '-E']
+
+function stray(words: Words): NetfilterError {
+  const word = words.peek()
+  return word.startsWith('-')
+    ? new NetfilterError(`unknown option "${word}"`)
+    : new NetfilterError(`Bad argument \`${word}'`, 'bare')
+}
+
+export function noTable(name: string | undefined): NetfilterError {
+  if (name === undefined) return new NetfilterError('option "-t" requires an argument')
+  if (name === 'security') return new NetfilterError('podwire: table security is not modelled')
+  return new NetfilterError(
+    `table '${name}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.`,
+    'table',
+  )
+}
+
+function builtIn(table: TableName, name: string): boolean {
+  return tableHooks[table].some((hook) => hookNames[hook] === name)
+}
+
+/** Counts from 1. */
+function ruleNumber(text: string, option = ''): number {
+  if (option !== '' && !isNumber(text)) throw new NetfilterError(`${option} requires a rule number`)
+  if (Number(text) < 1) throw new NetfilterError(`Invalid rule number \`${text}'`)
+  return Number(text)
 }
 
 function rest(words: Words): string[] {
@@ -49,31 +81,31 @@ export function editRules(ruleset: Ruleset, table: TableName, words: Words): boo
       break
     case '-I': {
       const chain = words.value(option)
-      const place = isNumber(words.peek()) ? Number(words.next()) : 1
+      const place = isNumber(words.peek()) ? ruleNumber(words.next()) : 1
       ruleset.insert(table, chain, place, rest(words))
       break
     }
     case '-R': {
       const chain = words.value(option)
-      ruleset.replace(table, chain, parseNumber(words.value(option), option, 1), rest(words))
+      ruleset.replace(table, chain, ruleNumber(words.next(), option), rest(words))
       break
     }
     case '-D': {
       const chain = words.value(option)
-      if (isNumber(words.peek())) ruleset.deleteAt(table, chain, Number(words.next()))
+      if (isNumber(words.peek())) ruleset.deleteAt(table, chain, ruleNumber(words.next()))
       else ruleset.delete(table, chain, rest(words))
       break
     }
     case '-C':
       if (!ruleset.has(table, words.value(option), rest(words))) {
-        throw new NetfilterError('Bad rule (does a matching rule exist in that chain?).')
+        throw new NetfilterError('Bad rule (does a matching rule exist in that chain?).', 'kernel')
       }
       break
     case '-F':
       ruleset.flush(table, optional(words))
       break
     case '-Z':
-      ruleset.zero(table, optional(words))
+      ruleset.zero(table, optional(words), isNumber(words.peek()) ? ruleNumber(words.next()) : null)
       break
     case '-N':
       ruleset.newChain(table, words.value(option))
@@ -82,15 +114,23 @@ export function editRules(ruleset: Ruleset, table: TableName, words: Words): boo
       ruleset.deleteChain(table, optional(words))
       break
     case '-E':
-      ruleset.renameChain(table, words.value(option), words.value(option))
+      {
+        const chain = words.value(option)
+        if (!words.left) throw new NetfilterError('-E requires old-chain-name and new-chain-name')
+        ruleset.renameChain(table, chain, words.next())
+      }
       break
     case '-P':
-      ruleset.policy(table, words.value(option), words.value(option))
+      {
+        const chain = words.value(option)
+        if (!words.left) throw new NetfilterError('-P requires a chain and a policy')
+        ruleset.policy(table, chain, words.next())
+      }
       break
     default:
       return false
   }
-  if (words.left) throw new NetfilterError(`Bad argument "${words.peek()}"`)
+  if (words.left) throw stray(words)
   return true
 }
 
@@ -106,13 +146,15 @@ export function iptables(ruleset: Ruleset, args: readonly string[]): string {
     const word = args[i]
     if (word === '-t' || word === '--table') {
       const name = tableNames.find((known) => known === args[i + 1])
-      if (name === undefined) throw new NetfilterError(`podwire: table ${args[i + 1]} is not modelled`)
+      if (name === undefined) throw noTable(args[i + 1])
       table = name
       i++
     } else if (word === '-w' || word === '--wait') {
       // Waiting for the lock: there is nobody to wait for.
       if (isNumber(args[i + 1] ?? '')) i++
-    } else if (word === '--line-numbers') options.lineNumbers = true
+    } else if (/^(-w|--wait=)[0-9]+$/.test(word) || word === '-4' || word === '--ipv4') continue
+    else if (word === '--line-numbers') options.lineNumbers = true
+    else if (valued.includes(args[i - 1] ?? '')) words.push(word)
     else if (word === '--numeric') options.numeric = true
     else if (word === '--verbose') options.verbose = true
     else if (word === '--exact') options.exact = true
@@ -132,9 +174,24 @@ export function iptables(ruleset: Ruleset, args: readonly string[]): string {
     cursor.next()
     const chain = optional(cursor)
     const number = isNumber(cursor.peek()) ? Number(cursor.next()) : null
-    if (cursor.left) throw new NetfilterError(`Bad argument "${cursor.peek()}"`)
-    if (command === '-L') return list(ruleset, table, chain, options)
+    const follower = long[cursor.peek()] ?? cursor.peek()
+    if (follower === '-Z') cursor.next()
+    else if (commands.includes(follower)) throw new NetfilterError(`Cannot use ${follower} with ${command}`)
+    if (cursor.left) throw stray(cursor)
+    if (chain !== null && ruleset.peek(table)?.chains.has(chain) !== true && !builtIn(table, chain)) {
+      throw new NetfilterError(`chain \`${chain}' in table \`${table}' is incompatible, use 'nft' tool.\n`, 'foreign')
+    }
+    if (command === '-L') {
+      const text = list(ruleset, table, chain, options, number)
+      if (follower === '-Z') ruleset.zero(table, chain, number)
+      return text
+    }
     return saveCommands(ruleset, table, chain, number, options.verbose === true)
+  }
+  if (!words[0].startsWith('-')) throw stray(cursor)
+  const illegal = options.numeric === true ? '-n' : options.exact === true ? '-x' : null
+  if (illegal !== null && commands.includes(command)) {
+    throw new NetfilterError(`Illegal option \`${illegal}' with this command`)
   }
   if (!editRules(ruleset, table, cursor)) throw new NetfilterError(`unknown option "${words[0]}"`)
   return ''

@@ -3,18 +3,39 @@ import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { NetfilterError } from './error.ts'
 import type { Match } from './match.ts'
 import { LimitMatch, StatisticMatch } from './match-chance.ts'
+import { ConnlimitMatch } from './match-connlimit.ts'
 import { ConntrackMatch } from './match-conntrack.ts'
+import { HashlimitMatch } from './match-hashlimit.ts'
+import { DscpMatch, IprangeMatch, LengthMatch, TcpmssMatch, TosMatch, TtlMatch } from './match-header.ts'
+import { IcmpMatch } from './match-icmp.ts'
+import { MacMatch, PkttypeMatch } from './match-link.ts'
 import { CommentMatch, MarkMatch } from './match-mark.ts'
 import { AddrtypeMatch, PhysdevMatch } from './match-place.ts'
-import { IcmpMatch, MultiportMatch, PortMatch, TcpMatch } from './match-ports.ts'
+import { MultiportMatch, PortMatch, TcpMatch } from './match-ports.ts'
 import { type RecentLists, RecentMatch } from './match-recent.ts'
 import type { Target } from './target.ts'
 import { LogTarget, NflogTarget, RejectTarget } from './target-answer.ts'
+import { DscpTarget, TcpmssTarget, TosTarget, TtlTarget } from './target-header.ts'
 import { ConnmarkTarget, CtTarget, MarkTarget } from './target-mark.ts'
-import { AddressTarget, MasqueradeTarget, RedirectTarget } from './target-nat.ts'
+import { AddressTarget, MasqueradeTarget, NetmapTarget, RedirectTarget } from './target-nat.ts'
+
+/** What the extensions of one namespace share. */
+export interface Lists {
+  readonly lists: RecentLists
+}
+
+/** Extensions that iptables 1.8.9 has and podwire does not; any other name is unknown to both. */
+const unmodelledMatches =
+  'ah bpf cgroup cluster connbytes connlabel cpu dccp devgroup ecn esp helper ipcomp ipvs l2tp nfacct osf owner policy quota rateest realm rpfilter sctp set socket string time u32 udplite'.split(
+    ' ',
+  )
+export const unmodelledTargets: readonly string[] =
+  'AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNSECMARK ECN HMARK IDLETIMER LED NFQUEUE RATEEST SECMARK SET SYNPROXY TCPOPTSTRIP TEE TPROXY TRACE ULOG'.split(
+    ' ',
+  )
 
 /** @throws NetfilterError when podwire does not model the match. */
-export function makeMatch(name: string, lists: RecentLists): Match {
+export function makeMatch(name: string, { lists }: Lists): Match {
   switch (name) {
     case 'comment':
       return new CommentMatch()
@@ -42,20 +63,41 @@ export function makeMatch(name: string, lists: RecentLists): Match {
       return new AddrtypeMatch()
     case 'physdev':
       return new PhysdevMatch()
+    case 'length':
+      return new LengthMatch()
+    case 'ttl':
+      return new TtlMatch()
+    case 'tos':
+      return new TosMatch()
+    case 'dscp':
+      return new DscpMatch()
+    case 'iprange':
+      return new IprangeMatch()
+    case 'tcpmss':
+      return new TcpmssMatch()
+    case 'mac':
+      return new MacMatch()
+    case 'pkttype':
+      return new PkttypeMatch()
+    case 'connlimit':
+      return new ConnlimitMatch()
+    case 'hashlimit':
+      return new HashlimitMatch()
     default:
-      throw new NetfilterError(`podwire: match ${name} is not modelled`)
+      if (unmodelledMatches.includes(name)) throw new NetfilterError(`podwire: match ${name} is not modelled`)
+      throw new NetfilterError(`Couldn't load match \`${name}':No such file or directory\n`)
   }
 }
 
 /** The match that `-p` brings along when one of its options is used; null when there is none. */
-export function protocolMatch(protocol: number, lists: RecentLists): Match | null {
+export function protocolMatch(protocol: number, lists: Lists): Match | null {
   if (protocol === IPPROTO_TCP) return makeMatch('tcp', lists)
   if (protocol === IPPROTO_UDP) return makeMatch('udp', lists)
   return protocol === IPPROTO_ICMP ? makeMatch('icmp', lists) : null
 }
 
 /** Null when there is no such target. */
-export function makeTarget(name: string): Target | null {
+export function makeTarget(name: string, _lists: Lists): Target | null {
   switch (name) {
     case 'REJECT':
       return new RejectTarget()
@@ -77,6 +119,16 @@ export function makeTarget(name: string): Target | null {
     case 'CT':
     case 'NOTRACK':
       return new CtTarget(name === 'NOTRACK')
+    case 'NETMAP':
+      return new NetmapTarget()
+    case 'TTL':
+      return new TtlTarget()
+    case 'TOS':
+      return new TosTarget()
+    case 'DSCP':
+      return new DscpTarget()
+    case 'TCPMSS':
+      return new TcpmssTarget()
     default:
       return null
   }

@@ -47,6 +47,8 @@ export interface NetfilterHost {
   addressType(address: Ipv4, device: NetDevice | null): AddressType
   /** The address that MASQUERADE takes: by the next hop of the packet's route (inet_select_addr). */
   selectSource(output: NetDevice, destination: Ipv4): Ipv4 | null
+  /** The MTU of the route to an address. */
+  mtuTo(destination: Ipv4): number
   /** The device's first address: REDIRECT at PREROUTING. */
   addressOf(device: NetDevice): Ipv4 | null
   /** Answers the frame with an ICMP unreachable or, for `tcp-reset`, with a RST. The frame is lent. */

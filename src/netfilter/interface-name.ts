@@ -10,7 +10,10 @@ export class InterfaceName {
   #name = ''
 
   set(text: string, not: boolean): void {
-    if (text === '' || text.length > 15) throw new NetfilterError(`interface name "${text}" must be 1 to 15 characters`)
+    if (text === '') throw new NetfilterError('Empty interface is likely to be undesired')
+    if (text.length > 15) {
+      throw new NetfilterError(`interface name \`${text}' must be shorter than IFNAMSIZ (15)`)
+    }
     this.text = text
     this.not = not
     this.#prefix = text.endsWith('+')

@@ -15,7 +15,7 @@ export class StatisticMatch extends Match {
   #not = false
   #threshold = -1
   #every = 0
-  #packet = 0
+  #packet = -1
   #count = 0
 
   override option(name: string, words: Words, not: boolean): boolean {
@@ -23,7 +23,7 @@ export class StatisticMatch extends Match {
       case '--mode': {
         refuseNot(not, name)
         const mode = words.value(name)
-        if (mode !== 'random' && mode !== 'nth') throw new NetfilterError(`statistic: bad mode "${mode}"`)
+        if (mode !== 'random' && mode !== 'nth') throw new NetfilterError(`Bad mode "${mode}"`)
         this.#mode = mode
         return true
       }
@@ -31,7 +31,7 @@ export class StatisticMatch extends Match {
         const text = words.value(name)
         const probability = Number(text)
         if (text === '' || !(probability >= 0 && probability <= 1)) {
-          throw new NetfilterError(`statistic: --probability must be between 0 and 1, not "${text}"`)
+          throw new NetfilterError('statistic: bad value for option "--probability", or out of range (0-1).\n')
         }
         this.#threshold = Math.round(probability * UNIT)
         this.#not = not
@@ -51,11 +51,15 @@ export class StatisticMatch extends Match {
   }
 
   override check(): void {
-    if (this.#mode === 'random' && this.#threshold >= 0) return
-    if (this.#mode !== 'nth' || this.#every === 0) {
-      throw new NetfilterError('statistic: needs --mode random --probability, or --mode nth --every')
+    if (this.#every !== 0 && this.#packet < 0) {
+      throw new NetfilterError('statistic: option "--every" also requires "--packet".\n')
     }
-    if (this.#packet >= this.#every) throw new NetfilterError('statistic: --packet must be less than --every')
+    if (this.#mode !== 'nth') {
+      if (this.#threshold >= 0) return
+      throw new NetfilterError('--probability must be specified when using random mode')
+    }
+    if (this.#every === 0) throw new NetfilterError('--every must be specified when using nth mode')
+    if (this.#packet >= this.#every) throw new NetfilterError('the --packet p must be 0 <= p <= n-1')
     this.#count = this.#every - 1 - this.#packet
   }
 
@@ -70,7 +74,7 @@ export class StatisticMatch extends Match {
   override save(): string {
     const not = bang(this.#not)
     if (this.#mode === 'random') return `--mode random ${not}--probability ${(this.#threshold / UNIT).toFixed(11)}`
-    return `--mode nth ${not}--every ${this.#every}${this.#packet === 0 ? '' : ` --packet ${this.#packet}`}`
+    return `--mode nth ${not}--every ${this.#every} --packet ${this.#packet}`
   }
 
   override list(): string {
@@ -89,6 +93,9 @@ const PERIODS: readonly (readonly [name: string, period: Nanos])[] = [
   ['day', 86_400 * SECOND],
 ]
 
+/** XT_LIMIT_SCALE. */
+const SCALE = 10_000
+
 /** `-m limit --limit 3/min --limit-burst 5`: a bucket of tokens, refilled at that rate. */
 export class LimitMatch extends Match {
   readonly name = 'limit'
@@ -100,17 +107,31 @@ export class LimitMatch extends Match {
 
   override option(name: string, words: Words, not: boolean): boolean {
     if (name !== '--limit' && name !== '--limit-burst') return false
-    refuseNot(not, name)
+    refuseNot(not, name, 'limit')
     const text = words.value(name)
     if (name === '--limit-burst') {
       this.#burst = parseNumber(text, name, 1, 10_000)
       return true
     }
-    const [rate, word] = text.split('/')
-    this.#rate = parseNumber(rate, name, 1)
-    this.#unit = PERIODS.findIndex(([unit]) => (word ?? 'sec') !== '' && longer(unit).startsWith(word ?? 'sec'))
-    if (this.#unit < 0) throw new NetfilterError(`limit: bad rate "${text}"`)
+    const [rate, word = 'second'] = text.split('/')
+    this.#unit = PERIODS.findIndex(([unit]) => word !== '' && longer(unit).startsWith(word))
+    const number = /^[0-9]+$/.test(rate) ? Number(rate) : 0
+    if (number === 0 || this.#unit < 0) throw new NetfilterError(`bad rate "${text}"'`)
+    this.#setRate(text, number)
     return true
+  }
+
+  /** A rate is kept as the time one packet costs, in ten-thousandths of a second, and read back from that. */
+  #setRate(text: string, number: number): void {
+    const cost = Math.floor((PERIODS[this.#unit][1] / SECOND) * (SCALE / number))
+    if (cost === 0) throw new NetfilterError(`Rate too fast "${text}"`)
+    this.#unit = PERIODS.length - 1
+    while (this.#unit > 0) {
+      const next = (PERIODS[this.#unit - 1][1] / SECOND) * SCALE
+      if (cost > next || Math.floor(next / cost) < next % cost) break
+      this.#unit--
+    }
+    this.#rate = Math.floor(((PERIODS[this.#unit][1] / SECOND) * SCALE) / cost)
   }
 
   override check(): void {

@@ -1,12 +1,14 @@
 /** `-m conntrack` and its elder `-m state`: what the packet is to its flow, and how the flow looks. */
+
+import { SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
 import { isReply } from './conntrack.ts'
-import { NetfilterError } from './error.ts'
+import { missingOption, NetfilterError } from './error.ts'
 import type { Flow } from './flow.ts'
 import { bang, Match } from './match.ts'
 import { CtState, type Packet } from './packet.ts'
 import { Status } from './status.ts'
-import { formatPorts, parseNetwork, parsePorts, parseProtocol, prefixOf, type Words } from './words.ts'
+import { formatPorts, parseNetwork, parseNumber, parsePorts, parseProtocol, prefixOf, type Words } from './words.ts'
 
 /** In the order in which iptables prints them. */
 const states: readonly (readonly [string, number])[] = [
@@ -19,6 +21,7 @@ const states: readonly (readonly [string, number])[] = [
   ['DNAT', CtState.DNAT],
 ]
 const statuses: readonly (readonly [string, number])[] = [
+  ['EXPECTED', Status.EXPECTED],
   ['SEEN_REPLY', Status.SEEN_REPLY],
   ['ASSURED', Status.ASSURED],
   ['CONFIRMED', Status.CONFIRMED],
@@ -28,7 +31,7 @@ function parseBits(text: string, names: readonly (readonly [string, number])[], 
   let bits = 0
   for (const word of text.split(',')) {
     const found = names.find(([name]) => name === word.toUpperCase())
-    if (found === undefined) throw new NetfilterError(`bad ${option} "${word}"`)
+    if (found === undefined) throw new NetfilterError(`Bad ${option} "${word}"`)
     bits |= found[1]
   }
   return bits
@@ -40,6 +43,9 @@ function formatBits(bits: number, names: readonly (readonly [string, number])[])
     .map(([name]) => name)
     .join(',')
 }
+
+/** Any of these: something is known of the flow (what `--ctstatus NONE` denies). */
+const SEEN = Status.EXPECTED | Status.SEEN_REPLY | Status.ASSURED | Status.CONFIRMED
 
 /** One more condition than the state: rare, so a list of small objects. */
 interface Condition {
@@ -61,6 +67,7 @@ const order = [
   '--ctreplsrcport',
   '--ctrepldstport',
   '--ctstatus',
+  '--ctexpire',
   '--ctdir',
 ]
 
@@ -99,7 +106,9 @@ export class ConntrackMatch extends Match {
   }
 
   override check(): void {
-    if (this.states === 0 && this.onlyStates) throw new NetfilterError(`${this.name}: At least one option is required`)
+    if (this.states !== 0 || !this.onlyStates) return
+    if (this.name === 'state') throw missingOption('state', '--state')
+    throw new NetfilterError('conntrack: At least one option is required')
   }
 
   override test(packet: Packet): boolean {
@@ -152,15 +161,39 @@ function condition(option: string, text: string, not: boolean): Condition {
     case '--ctrepldstport':
       return port(option, text, not, (flow) => flow.reply.destinationPort)
     case '--ctstatus': {
+      if (text.toUpperCase() === 'NONE') {
+        return { option, not, text: 'NONE', holds: (flow) => (flow.status & SEEN) === 0 }
+      }
       const bits = parseBits(text, statuses, 'ctstatus')
       return { option, not, text: formatBits(bits, statuses), holds: (flow) => flow.has(bits) }
     }
+    case '--ctexpire': {
+      const [low, high] = parseRange(text)
+      const seconds = (flow: Flow, packet: Packet) =>
+        Math.max(0, Math.floor((flow.due - packet.world.scheduler.now) / SECOND))
+      return {
+        option,
+        not,
+        text: formatPorts(low, high),
+        holds: (flow, packet) => seconds(flow, packet) >= low && seconds(flow, packet) <= high,
+      }
+    }
     default: {
-      if (text !== 'ORIGINAL' && text !== 'REPLY') throw new NetfilterError(`bad ctdir "${text}"`)
+      if (text !== 'ORIGINAL' && text !== 'REPLY') {
+        throw new NetfilterError(`conntrack: Bad value for "--ctdir" option: "${text}"`)
+      }
       const reply = text === 'REPLY'
       return { option, not, text, holds: (_flow, packet) => isReply(packet.frame.trackedInfo) === reply }
     }
   }
+}
+
+/** `30` or `30:60`, in seconds. */
+function parseRange(text: string): [low: number, high: number] {
+  const [low, high] = text.split(':')
+  const from = low === '' ? 0 : parseNumber(low, '--ctexpire', 0, 0xffffffff, 'conntrack')
+  if (high === undefined) return [from, from]
+  return [from, high === '' ? 0xffffffff : parseNumber(high, '--ctexpire', 0, 0xffffffff, 'conntrack')]
 }
 
 function address(option: string, text: string, not: boolean, of: (flow: Flow) => Ipv4): Condition {
@@ -171,6 +204,6 @@ function address(option: string, text: string, not: boolean, of: (flow: Flow) =>
 }
 
 function port(option: string, text: string, not: boolean, of: (flow: Flow) => number): Condition {
-  const [low, high] = parsePorts(text, option)
+  const [low, high] = parsePorts(text)
   return { option, not, text: formatPorts(low, high), holds: (flow) => of(flow) >= low && of(flow) <= high }
 }

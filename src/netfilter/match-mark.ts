@@ -1,6 +1,6 @@
 /** Matches on the packet's and the flow's mark, and the one that matches everything: the comment. */
 
-import { NetfilterError } from './error.ts'
+import { missingOption, NetfilterError } from './error.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
 import { formatMasked, parseMasked, quote, refuseNot, type Words } from './words.ts'
@@ -9,13 +9,24 @@ import { formatMasked, parseMasked, quote, refuseNot, type Words } from './words
 export class CommentMatch extends Match {
   readonly name = 'comment'
   text = ''
+  #given = false
 
   override option(name: string, words: Words, not: boolean): boolean {
     if (name !== '--comment') return false
-    refuseNot(not, name)
+    refuseNot(not, name, 'comment')
+    if (this.#given) throw new NetfilterError('comment: option "--comment" can only be used once.\n')
     this.text = words.value(name)
-    if (this.text.length > 255) throw new NetfilterError('a comment must be shorter than 256 characters')
+    this.#given = true
+    if (this.text.length > 255) {
+      throw new NetfilterError(
+        `comment: bad value for option "--comment" near "${this.text}", or out of range (length 0-255).\n`,
+      )
+    }
     return true
+  }
+
+  override check(): void {
+    if (!this.#given) throw missingOption('comment', '--comment')
   }
 
   override test(): boolean {
@@ -61,7 +72,7 @@ export class MarkMatch extends Match {
   }
 
   override check(): void {
-    if (!this.#given) throw new NetfilterError(`${this.name}: option "--mark" must be specified`)
+    if (!this.#given) throw missingOption(this.name, '--mark')
   }
 
   override test(packet: Packet): boolean {
@@ -79,6 +90,7 @@ export class MarkMatch extends Match {
   }
 
   override list(): string {
-    return `${this.name} match ${this.#not ? '! ' : ''}${formatMasked(this.#value, this.#mask)}`
+    const not = this.#not ? '! ' : this.#ofFlow ? ' ' : ''
+    return `${this.name} match ${not}${formatMasked(this.#value, this.#mask)}`
   }
 }

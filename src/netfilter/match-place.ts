@@ -1,6 +1,6 @@
 /** Matches on where a packet is from or going: kinds of address (addrtype), ports of a bridge (physdev). */
-import { NetfilterError } from './error.ts'
-import { Hook } from './hook.ts'
+import { NetfilterError, RuleRefused } from './error.ts'
+import { Hook, type TableName } from './hook.ts'
 import { type AddressType, addressTypes } from './host.ts'
 import { InterfaceName } from './interface-name.ts'
 import { bang, Match } from './match.ts'
@@ -55,6 +55,12 @@ export class AddrtypeMatch extends Match {
     if (this.#limitIn && this.#limitOut) {
       throw new NetfilterError('addrtype: --limit-iface-in and --limit-iface-out exclude each other')
     }
+  }
+
+  override allow(_table: TableName, hook: Hook | null): void {
+    const leaving = hook === Hook.OUTPUT || hook === Hook.POSTROUTING
+    const entering = hook === Hook.PREROUTING || hook === Hook.INPUT
+    if ((this.#limitIn && leaving) || (this.#limitOut && entering)) throw new RuleRefused()
   }
 
   override test(packet: Packet): boolean {
@@ -127,7 +133,7 @@ export class PhysdevMatch extends Match {
   override check(): void {
     const named = this.#input.given || this.#output.given
     if (!named && this.#isIn === null && this.#isOut === null && this.#isBridged === null) {
-      throw new NetfilterError('physdev: no physdev option specified')
+      throw new NetfilterError('PHYSDEV: no physdev option specified')
     }
   }
 
@@ -157,8 +163,8 @@ export class PhysdevMatch extends Match {
     const parts: string[] = []
     if (this.#input.given) parts.push(`${bang(this.#input.not)}${prefix}in ${this.#input.text}`)
     if (this.#isIn !== null) parts.push(`${bang(!this.#isIn)}${prefix}is-in`)
-    if (this.#output.given) parts.push(`${bang(this.#output.not)}${prefix}out ${this.#output.text}`)
     if (this.#isOut !== null) parts.push(`${bang(!this.#isOut)}${prefix}is-out`)
+    if (this.#output.given) parts.push(`${bang(this.#output.not)}${prefix}out ${this.#output.text}`)
     if (this.#isBridged !== null) parts.push(`${bang(!this.#isBridged)}${prefix}is-bridged`)
     return parts
   }

@@ -5,7 +5,9 @@ import * as tcp from '../wire/tcp.ts'
 import { NetfilterError } from './error.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
-import { formatPorts, parseNumber, parsePorts, type Words } from './words.ts'
+import { serviceName } from './services.ts'
+import { findOption } from './tcp-options.ts'
+import { formatPorts, parseNumber, parsePort, parsePorts, type Words } from './words.ts'
 
 const PORT_OPTIONS: Readonly<Record<string, 'source' | 'destination'>> = {
   '--sport': 'source',
@@ -24,8 +26,8 @@ class Range {
     return this.low === 0 && this.high === 65_535 && !this.not
   }
 
-  set(text: string, option: string, not: boolean): void {
-    const [low, high] = parsePorts(text, option)
+  set(text: string, not: boolean): void {
+    const [low, high] = parsePorts(text)
     this.low = low
     this.high = high
     this.not = not
@@ -39,10 +41,12 @@ class Range {
     return this.whole ? '' : ` ${bang(this.not)}${option} ${formatPorts(this.low, this.high)}`
   }
 
-  list(word: string): string {
+  list(word: string, numeric: boolean, protocol: 'tcp' | 'udp'): string {
     if (this.whole) return ''
     const plural = this.low === this.high ? '' : 's'
-    return ` ${word}${plural}:${this.not ? '!' : ''}${formatPorts(this.low, this.high)}`
+    const low = numeric ? String(this.low) : serviceName(this.low, protocol)
+    const high = numeric ? String(this.high) : serviceName(this.high, protocol)
+    return ` ${word}${plural}:${this.not ? '!' : ''}${this.low === this.high ? low : `${low}:${high}`}`
   }
 }
 
@@ -63,7 +67,7 @@ export class PortMatch extends Match {
     const side = PORT_OPTIONS[name]
     if (side === undefined) return false
     const range = side === 'source' ? this.#source : this.#destination
-    range.set(words.value(name), name, not)
+    range.set(words.value(name), not)
     return true
   }
 
@@ -79,8 +83,8 @@ export class PortMatch extends Match {
     return (this.#source.save('--sport') + this.#destination.save('--dport')).trimStart()
   }
 
-  override list(): string {
-    return this.name + this.#source.list('spt') + this.#destination.list('dpt')
+  override list(numeric: boolean, _protocol: number): string {
+    return this.name + this.#source.list('spt', numeric, this.name) + this.#destination.list('dpt', numeric, this.name)
   }
 }
 
@@ -94,7 +98,7 @@ function parseFlags(text: string): number {
   let bits = 0
   for (const word of text.split(',')) {
     const bit = (flagNames as readonly string[]).indexOf(word)
-    if (bit < 0) throw new NetfilterError(`unknown TCP flag "${word}"`)
+    if (bit < 0) throw new NetfilterError(`Unknown TCP flag \`${word}'`)
     bits |= 1 << bit
   }
   return bits
@@ -109,6 +113,9 @@ export class TcpMatch extends PortMatch {
   #mask = 0
   #flags = 0
   #not = false
+  /** The kind of a TCP option that the header must hold; 0: none is asked for. */
+  #option = 0
+  #optionNot = false
 
   constructor() {
     super('tcp', 6)
@@ -122,7 +129,9 @@ export class TcpMatch extends PortMatch {
       this.#mask = SYN_MASK
       this.#flags = tcp.SYN
     } else if (name === '--tcp-option') {
-      throw new NetfilterError('podwire: match tcp --tcp-option is not modelled')
+      this.#option = parseNumber(words.value(name), name, 1, 255, 'tcp')
+      this.#optionNot = not
+      return true
     } else return super.option(name, words, not)
     this.#not = not
     return true
@@ -130,20 +139,29 @@ export class TcpMatch extends PortMatch {
 
   override test(packet: Packet): boolean {
     if (!super.test(packet)) return false
-    if (this.#mask === 0) return true
+    if (this.#mask === 0 && this.#option === 0) return true
     if (!packet.carries(tcp.HEADER)) return false
-    return ((tcp.flags(packet.bytes, packet.transport) & this.#mask) === this.#flags) !== this.#not
+    if (((tcp.flags(packet.bytes, packet.transport) & this.#mask) === this.#flags) === this.#not && this.#mask !== 0) {
+      return false
+    }
+    return (
+      this.#option === 0 || findOption(packet.bytes, packet.transport, packet.end, this.#option) > 0 !== this.#optionNot
+    )
   }
 
   override save(): string {
     const flags =
-      this.#mask === 0 ? '' : `${bang(this.#not)}--tcp-flags ${formatFlags(this.#mask)} ${formatFlags(this.#flags)}`
-    return `${super.save()} ${flags}`.trim()
+      this.#mask === 0 ? '' : ` ${bang(this.#not)}--tcp-flags ${formatFlags(this.#mask)} ${formatFlags(this.#flags)}`
+    const option = this.#option === 0 ? '' : ` ${bang(this.#optionNot)}--tcp-option ${this.#option}`
+    return `${super.save()}${option}${flags}`.trim()
   }
 
-  override list(): string {
-    if (this.#mask === 0) return super.list()
-    return `${super.list()} flags:${this.#not ? '!' : ''}0x${this.#mask.toString(16).padStart(2, '0')}/0x${this.#flags.toString(16).padStart(2, '0')}`
+  override list(numeric: boolean, protocol: number): string {
+    let text = super.list(numeric, protocol)
+    if (this.#option !== 0) text += ` option=${bang(this.#optionNot).trim()}${this.#option}`
+    if (this.#mask === 0) return text
+    const spell = numeric ? (bits: number) => `0x${bits.toString(16).toUpperCase().padStart(2, '0')}` : formatFlags
+    return `${text} flags:${this.#not ? '!' : ''}${spell(this.#mask)}/${spell(this.#flags)}`
   }
 }
 
@@ -153,6 +171,14 @@ const MULTIPORT_OPTIONS: Readonly<Record<string, string>> = {
   '--dports': '--dports',
   '--destination-ports': '--dports',
   '--ports': '--ports',
+}
+
+function parseMultiport(text: string): [low: number, high: number] {
+  const ends = text.split(':')
+  const low = parsePort(ends[0])
+  const high = ends.length > 1 ? parsePort(ends[1]) : low
+  if (low > high || (low === high && ends.length > 1)) throw new NetfilterError('invalid portrange specified')
+  return [low, high]
 }
 
 /** `-m multiport --dports 80,443,8000:8100` */
@@ -167,17 +193,20 @@ export class MultiportMatch extends Match {
     if (option === undefined) return false
     this.#option = option
     this.#not = not
-    this.#ranges = words
-      .value(name)
-      .split(',')
-      .map((text) => parsePorts(text, name))
+    this.#ranges = words.value(name).split(',').map(parseMultiport)
     const slots = this.#ranges.reduce((sum, [low, high]) => sum + (low === high ? 1 : 2), 0)
-    if (slots > 15) throw new NetfilterError('multiport: too many ports specified')
+    if (slots > 15) throw new NetfilterError('too many ports specified')
     return true
   }
 
-  override check(): void {
-    if (this.#option === '') throw new NetfilterError('multiport: no ports specified')
+  override check(protocol: number): void {
+    if (protocol === 0) {
+      throw new NetfilterError("multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'")
+    }
+    if (![6, 17, 33, 132, 136].includes(protocol)) {
+      throw new NetfilterError('multiport only works with TCP, UDP, UDPLITE, SCTP and DCCP')
+    }
+    if (this.#option === '') throw new NetfilterError('multiport expection an option')
   }
 
   override test(packet: Packet): boolean {
@@ -201,69 +230,14 @@ export class MultiportMatch extends Match {
     return `${bang(this.#not)}${this.#option} ${this.#text()}`
   }
 
-  override list(): string {
-    return `multiport ${this.#option.slice(2)} ${this.#not ? '!' : ''}${this.#text()}`
+  override list(numeric: boolean, protocol: number): string {
+    const name = protocol === 17 ? 'udp' : 'tcp'
+    const spell = (port: number) => (numeric ? String(port) : serviceName(port, name))
+    const ports = this.#ranges.map(([low, high]) => (low === high ? spell(low) : `${spell(low)}:${spell(high)}`))
+    return `multiport ${this.#option.slice(2)} ${this.#not ? ' !' : ''}${ports.join(',')}`
   }
 
   #text(): string {
     return this.#ranges.map(([low, high]) => formatPorts(low, high)).join(',')
-  }
-}
-
-/** Names that iptables takes for ICMP types; -1: any code. */
-const icmpNames: Readonly<Record<string, readonly [type: number, code: number]>> = {
-  any: [255, -1],
-  'echo-reply': [0, -1],
-  pong: [0, -1],
-  'destination-unreachable': [3, -1],
-  'network-unreachable': [3, 0],
-  'host-unreachable': [3, 1],
-  'protocol-unreachable': [3, 2],
-  'port-unreachable': [3, 3],
-  'fragmentation-needed': [3, 4],
-  'source-quench': [4, -1],
-  redirect: [5, -1],
-  'echo-request': [8, -1],
-  ping: [8, -1],
-  'time-exceeded': [11, -1],
-  'ttl-exceeded': [11, -1],
-  'ttl-zero-during-transit': [11, 0],
-  'parameter-problem': [12, -1],
-}
-
-/** `-m icmp --icmp-type 3/4` */
-export class IcmpMatch extends Match {
-  readonly name = 'icmp'
-  #type = 255
-  #code = -1
-  #not = false
-
-  override option(name: string, words: Words, not: boolean): boolean {
-    if (name !== '--icmp-type') return false
-    const text = words.value(name)
-    const named = icmpNames[text]
-    const slash = text.indexOf('/')
-    this.#type = named?.[0] ?? parseNumber(slash < 0 ? text : text.slice(0, slash), name, 0, 255)
-    this.#code = named?.[1] ?? (slash < 0 ? -1 : parseNumber(text.slice(slash + 1), name, 0, 255))
-    this.#not = not
-    return true
-  }
-
-  override test(packet: Packet): boolean {
-    if (!packet.carries(4)) return false
-    const { bytes, transport } = packet
-    const found =
-      this.#type === 255 || (bytes[transport] === this.#type && (this.#code < 0 || bytes[transport + 1] === this.#code))
-    return found !== this.#not
-  }
-
-  override save(): string {
-    if (this.#type === 255) return '--icmp-type any'
-    return `${bang(this.#not)}--icmp-type ${this.#type}${this.#code < 0 ? '' : `/${this.#code}`}`
-  }
-
-  override list(): string {
-    if (this.#type === 255) return 'icmptype 255'
-    return `icmptype ${this.#not ? '!' : ''}${this.#type}${this.#code < 0 ? '' : ` code ${this.#code}`}`
   }
 }

@@ -4,6 +4,7 @@
  */
 import { HZ, jiffies } from '../sim/jiffies.ts'
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 import { NetfilterError } from './error.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
@@ -18,8 +19,10 @@ class Sightings {
   readonly stamps = new Float64Array(MAX_STAMPS)
   count = 0
   next = 0
+  ttl = 0
 
-  add(now: number): void {
+  add(now: number, ttl: number): void {
+    this.ttl = ttl
     this.stamps[this.next] = now
     this.next = (this.next + 1) % MAX_STAMPS
     if (this.count < MAX_STAMPS) this.count++
@@ -34,14 +37,14 @@ class Sightings {
 export class RecentList {
   readonly entries = new Map<Ipv4, Sightings>()
 
-  touch(address: Ipv4, now: number): void {
+  touch(address: Ipv4, now: number, ttl: number): void {
     let entry = this.entries.get(address)
     if (entry === undefined) {
       entry = new Sightings()
       if (this.entries.size >= MAX_ADDRESSES) this.#dropEldest()
     } else this.entries.delete(address)
     this.entries.set(address, entry)
-    entry.add(now)
+    entry.add(now, ttl)
   }
 
   /** Drops the entry that was not used for longest, if it is older than `since`. */
@@ -74,6 +77,11 @@ export class RecentLists {
   }
 }
 
+function ttlOf(packet: Packet): number {
+  const ttl = ipv4.ttl(packet.bytes, packet.network)
+  return packet.output === null ? ttl : ttl + 1
+}
+
 type Action = '--set' | '--rcheck' | '--update' | '--remove'
 
 export class RecentMatch extends Match {
@@ -85,6 +93,8 @@ export class RecentMatch extends Match {
   #seconds = 0
   #hits = 0
   #reap = false
+  /** --rttl: only a packet with the TTL that the entry was last seen with. */
+  #rttl = false
   #listName = 'DEFAULT'
   #mask = -1 as Ipv4
   #ofDestination = false
@@ -102,7 +112,7 @@ export class RecentMatch extends Match {
       case '--update':
       case '--remove':
         if (this.#action !== null) {
-          throw new NetfilterError('recent: only one of --set, --rcheck, --update, --remove may be set')
+          throw new NetfilterError(`recent: option "${this.#action}" cannot be used together with "${name}".\n`)
         }
         this.#action = name
         this.#not = not
@@ -129,7 +139,8 @@ export class RecentMatch extends Match {
         this.#ofDestination = true
         break
       case '--rttl':
-        throw new NetfilterError('podwire: match recent --rttl is not modelled')
+        this.#rttl = true
+        break
       default:
         return false
     }
@@ -139,9 +150,11 @@ export class RecentMatch extends Match {
 
   override check(): void {
     if (this.#action === null) {
-      throw new NetfilterError('recent: you must specify one of --set, --rcheck, --update, --remove')
+      throw new NetfilterError("recent: you must specify one of `--set', `--rcheck' `--update' or `--remove'")
     }
-    if (this.#reap && this.#seconds === 0) throw new NetfilterError('recent: --reap needs --seconds')
+    if (this.#reap && this.#seconds === 0) {
+      throw new NetfilterError('recent: option "--reap" also requires "--seconds".\n')
+    }
     this.#list = this.#lists.named(this.#listName)
   }
 
@@ -149,12 +162,14 @@ export class RecentMatch extends Match {
     const now = jiffies(packet.world.scheduler.now)
     const address = ((this.#ofDestination ? packet.destination : packet.source) & this.#mask) as Ipv4
     const list = this.#list
+    // What is on its way out already lost or will lose one (recent_mt).
+    const ttl = ttlOf(packet)
     if (this.#action === '--set') {
-      list.touch(address, now)
+      list.touch(address, now, ttl)
       return !this.#not
     }
     const entry = list.entries.get(address)
-    if (entry === undefined) return this.#not
+    if (entry === undefined || (this.#rttl && entry.ttl !== ttl)) return this.#not
     if (this.#action === '--remove') {
       list.entries.delete(address)
       return !this.#not
@@ -162,7 +177,7 @@ export class RecentMatch extends Match {
     const since = now - this.#seconds * HZ
     const found = this.#seen(entry, since) !== this.#not
     if (this.#reap) list.reap(since)
-    if (this.#action === '--update' && found) list.touch(address, now)
+    if (this.#action === '--update' && found) list.touch(address, now, ttl)
     return found
   }
 
@@ -181,15 +196,17 @@ export class RecentMatch extends Match {
     if (this.#seconds !== 0) text += ` --seconds ${this.#seconds}`
     if (this.#reap) text += ' --reap'
     if (this.#hits !== 0) text += ` --hitcount ${this.#hits}`
+    if (this.#rttl) text += ' --rttl'
     return `${text} --name ${this.#listName} --mask ${formatIpv4(this.#mask)} ${this.#ofDestination ? '--rdest' : '--rsource'}`
   }
 
   override list(): string {
     const words = { '--set': 'SET', '--rcheck': 'CHECK', '--update': 'UPDATE', '--remove': 'REMOVE' }
-    let text = `recent: ${this.#not ? '!' : ''}${words[this.#action ?? '--set']}`
+    let text = `${bang(this.#not)}recent: ${words[this.#action ?? '--set']}`
     if (this.#seconds !== 0) text += ` seconds: ${this.#seconds}`
     if (this.#reap) text += ' reap'
     if (this.#hits !== 0) text += ` hit_count: ${this.#hits}`
+    if (this.#rttl) text += ' TTL-Match'
     return `${text} name: ${this.#listName} side: ${this.#ofDestination ? 'dest' : 'source'} mask: ${formatIpv4(this.#mask)}`
   }
 }

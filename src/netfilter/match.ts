@@ -2,6 +2,7 @@
  * `-m name …`: something a rule asks of a packet beyond its header. Each kind parses its own options, tests a
  * packet, and knows how iptables-save and iptables -L spell it.
  */
+import type { Hook, TableName } from './hook.ts'
 import type { Packet } from './packet.ts'
 import type { Words } from './words.ts'
 
@@ -17,16 +18,19 @@ export abstract class Match {
   /** Takes the option and its values, or says that it is not its own. `not`: a `!` stood in front. */
   abstract option(name: string, words: Words, not: boolean): boolean
 
-  /** When all options were read: throws NetfilterError if some are missing. */
-  check(): void {}
+  /** When all options were read: throws NetfilterError if some are missing or do not fit the rule's protocol. */
+  check(_protocol: number): void {}
+
+  /** The kernel's own check: throws RuleRefused when the match does not belong there. */
+  allow(_table: TableName, _hook: Hook | null): void {}
 
   abstract test(packet: Packet): boolean
 
   /** Its options as iptables-save prints them; empty when there are none. */
   abstract save(): string
 
-  /** Its part of a line of `iptables -L`. */
-  abstract list(): string
+  /** Its part of a line of `iptables -L`; `numeric`: no names (-n). `protocol` is the rule's. */
+  abstract list(numeric: boolean, protocol: number): string
 }
 
 /** `! ` or nothing. */

@@ -27,6 +27,8 @@ export class NatRange {
   highAddress = 0 as Ipv4
   lowPort = 0
   highPort = 0
+  /** NF_NAT_RANGE_PROTO_OFFSET: the port keeps its distance from this one; 0: it does not. */
+  basePort = 0
   hasAddress = false
   hasPort = false
   /** --random or --random-fully: both choose any free port since Linux 5.0. */
@@ -186,6 +188,12 @@ export class Nat {
         low = 1024
         size = 64_512
       }
+    }
+    if (range.basePort !== 0) {
+      const shifted = low + (((present - range.basePort + 65_536) % 65_536) % size)
+      if (useSource) this.#sourcePort = shifted
+      else this.#destinationPort = shifted
+      return
     }
     let offset = range.random || manip === Manip.SOURCE ? this.#random.below(65_536) : 0
     let attempts = size > ATTEMPTS ? ATTEMPTS : size

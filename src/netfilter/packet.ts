@@ -104,6 +104,16 @@ export class Packet {
     return this.frame.tracked as Flow | null
   }
 
+  /** The least MTU of the ways there and back: what TCPMSS clamps to. */
+  pathMtu(): number {
+    const back = this.hook === Hook.FORWARD || this.hook === Hook.POSTROUTING ? this.host.mtuTo(this.source) : 65_535
+    const there =
+      this.output === null
+        ? this.host.mtuTo(this.destination)
+        : Math.min(this.output.mtu, this.host.mtuTo(this.destination))
+    return Math.min(there, back)
+  }
+
   /** Is so much of the transport header there? */
   carries(length: number): boolean {
     return !this.fragment && this.end - this.transport >= length

@@ -1,6 +1,6 @@
 /** iptables-restore: tables from text, each as a whole or not at all. */
 import { type Chain, type Rule, Table } from './chain.ts'
-import { editRules } from './command.ts'
+import { editRules, noTable } from './command.ts'
 import { NetfilterError } from './error.ts'
 import { type TableName, tableNames, type Verdict } from './hook.ts'
 import type { Ruleset } from './ruleset.ts'
@@ -9,6 +9,8 @@ import { splitWords, Words } from './words.ts'
 export interface RestoreOptions {
   /** Keep the chains and rules that the text does not name. */
   noflush?: boolean
+  /** False: the counters in the text are not taken over, as without -c. */
+  counters?: boolean
 }
 
 /** How a table was before the text began to change it. */
@@ -21,6 +23,7 @@ interface Before {
 /** @throws NetfilterError with the line; the table on that line and those behind it are then as they were. */
 export function restore(ruleset: Ruleset, text: string, options: RestoreOptions = {}): void {
   const lines = text.split('\n')
+  const counted = options.counters !== false
   let before: Before | null = null
   let at = 0
   try {
@@ -29,23 +32,26 @@ export function restore(ruleset: Ruleset, text: string, options: RestoreOptions 
       const line = raw.trim()
       if (line === '' || line.startsWith('#')) continue
       if (line.startsWith('*')) {
-        if (before !== null) throw new NetfilterError('a table begins before the last one has its COMMIT')
-        before = begin(ruleset, line.slice(1).trim(), options.noflush === true)
-      } else if (before === null) throw new NetfilterError('a rule or chain stands outside of any table')
+        if (before !== null) throw new NetfilterError(`Bad argument \`${line}'`, 'bare')
+        before = begin(ruleset, line.slice(1).trim(), at, options.noflush === true)
+      } else if (before === null) throw new NetfilterError('', 'kernel')
       else if (line === 'COMMIT') before = null
-      else if (line.startsWith(':')) declare(ruleset, before.name, line.slice(1))
-      else rule(ruleset, before.name, line)
+      else if (line.startsWith(':')) declare(ruleset, before.name, line.slice(1), counted)
+      else rule(ruleset, before.name, line, at, counted)
     }
-    if (before !== null) throw new NetfilterError('COMMIT expected')
+    if (before !== null) throw new NetfilterError(`COMMIT expected at line ${at}`, 'kernel')
   } catch (error) {
     if (before !== null) rollBack(ruleset, before)
     throw error instanceof NetfilterError ? error.at(at) : error
   }
 }
 
-function begin(ruleset: Ruleset, word: string, noflush: boolean): Before {
+function begin(ruleset: Ruleset, word: string, line: number, noflush: boolean): Before {
   const name = tableNames.find((known) => known === word)
-  if (name === undefined) throw new NetfilterError(`podwire: table ${word} is not modelled`)
+  if (name === undefined) {
+    if (word === 'security') throw noTable(word)
+    throw new NetfilterError(`iptables-restore: line ${line} table name '${word}' invalid`)
+  }
   const table = ruleset.peek(name)
   const chains = table === null ? [] : [...table.chains.values()]
   const before = {
@@ -70,29 +76,37 @@ function rollBack(ruleset: Ruleset, { name, table, chains }: Before): void {
 }
 
 /** `:CHAIN POLICY [packets:bytes]`. A user-defined chain that exists is emptied. */
-function declare(ruleset: Ruleset, table: TableName, text: string): void {
+function declare(ruleset: Ruleset, table: TableName, text: string, counted: boolean): void {
   const [name, policy, counters] = text.split(/\s+/)
-  if (name === '' || policy === undefined) throw new NetfilterError('bad line: chain without policy')
-  const numbers = counters === undefined ? ['', '0', '0'] : /^\[([0-9]+):([0-9]+)\]$/.exec(counters)
-  if (numbers === null) throw new NetfilterError(`invalid policy counters for chain "${name}"`)
+  const numbers = /^\[([0-9]+):([0-9]+)\]$/.exec(counted ? (counters ?? '') : '') ?? ['', '0', '0']
   const known = ruleset.table(table).chains.get(name)
   if (known === undefined || known.hook === null) {
-    if (policy !== '-') throw new NetfilterError(`Can't set policy "${policy}" on "${name}": it is no built-in chain`)
     if (known === undefined) ruleset.newChain(table, name)
     else ruleset.flush(table, name)
     return
   }
-  if (policy === '-') throw new NetfilterError(`built-in chain ${name} needs a policy`)
-  ruleset.policy(table, name, policy)
+  if (policy === undefined) throw new NetfilterError('', 'kernel')
+  if (policy !== '-') {
+    if (policy !== 'ACCEPT' && policy !== 'DROP') throw new NetfilterError('Bad policy name.', 'kernel')
+    ruleset.policy(table, name, policy)
+  }
   known.packets = Number(numbers[1])
   known.bytes = Number(numbers[2])
   known.counted = true
 }
 
 /** `[packets:bytes] -A CHAIN …` and the other commands of iptables. */
-function rule(ruleset: Ruleset, table: TableName, line: string): void {
+function rule(ruleset: Ruleset, table: TableName, line: string, at: number, counted: boolean): void {
   const counters = /^\[([0-9]+):([0-9]+)\]\s*/.exec(line)
+  if (counters === null && line.startsWith('[')) throw new NetfilterError(`Bad line ${at}: need ]`)
   const words = splitWords(counters === null ? line : line.slice(counters[0].length))
-  if (counters !== null && (words[0] === '-A' || words[0] === '-I')) words.push('-c', counters[1], counters[2])
-  if (!editRules(ruleset, table, new Words(words))) throw new NetfilterError(`bad command "${words[0]}"`)
+  if (counted && counters !== null && (words[0] === '-A' || words[0] === '-I'))
+    words.push('-c', counters[1], counters[2])
+  if (words[0] === '-t' || words[0] === '--table') {
+    throw new NetfilterError('The -t option cannot be used in iptables-restore.\n')
+  }
+  if (!editRules(ruleset, table, new Words(words))) {
+    if (!words[0]?.startsWith('-')) throw new NetfilterError(`Bad argument \`${words[0] ?? ''}'`, 'bare')
+    throw new NetfilterError(`unknown option "${words[0]}"`)
+  }
 }

@@ -1,12 +1,11 @@
 /** Reads a rule as iptables writes it: `-s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j ACCEPT`. */
 import { type Chain, Inverted, Rule } from './chain.ts'
-import { NetfilterError } from './error.ts'
-import { makeMatch, makeTarget, protocolMatch } from './extension.ts'
+import { NetfilterError, RuleRefused } from './error.ts'
+import { makeMatch, makeTarget, protocolMatch, unmodelledTargets } from './extension.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
-import type { Match } from './match.ts'
 import { PortMatch } from './match-ports.ts'
 import type { RecentLists } from './match-recent.ts'
-import { parseNetwork, parseNumber, parseProtocol, Words } from './words.ts'
+import { parseNetwork, parseProtocol, Words } from './words.ts'
 
 /** Where the rule is to stand. */
 export interface Place {
@@ -43,11 +42,16 @@ class RuleParser {
   #words: Words
   #place: Place
   #implied = false
+  #severalNot = false
+  #protocolGiven = false
 
   constructor(words: readonly string[], place: Place, source: number, destination: number) {
     this.#words = new Words(words)
     this.#place = place
     while (this.#words.left) this.#option(source, destination)
+    if (this.#severalNot && (this.sources > 1 || this.destinations > 1)) {
+      throw new NetfilterError('! not allowed with multiple source or destination IP addresses')
+    }
     this.#check()
     this.rule.settle()
   }
@@ -67,6 +71,7 @@ class RuleParser {
         this.sources = texts.length
         rule.source = network
         rule.sourceMask = mask
+        if (not) this.#severalNot = true
         return this.#invert(not, Inverted.SOURCE)
       }
       case '-d':
@@ -77,11 +82,14 @@ class RuleParser {
         this.destinations = texts.length
         rule.destination = network
         rule.destinationMask = mask
+        if (not) this.#severalNot = true
         return this.#invert(not, Inverted.DESTINATION)
       }
       case '-p':
       case '--protocol':
       case '--proto':
+        if (this.#protocolGiven) throw new NetfilterError('multiple -p flags not allowed')
+        this.#protocolGiven = true
         rule.protocol = parseProtocol(words.value(name))
         if (rule.protocol === 0 && not) throw new NetfilterError('rule would never match protocol')
         return this.#invert(not, Inverted.PROTOCOL)
@@ -100,12 +108,12 @@ class RuleParser {
         return
       case '-c':
       case '--set-counters':
-        rule.packets = parseNumber(words.value(name), name, 0, Number.MAX_SAFE_INTEGER)
-        rule.bytes = parseNumber(words.value(name), name, 0, Number.MAX_SAFE_INTEGER)
+        rule.packets = this.#counter('packet')
+        rule.bytes = this.#counter('byte')
         return
       case '-m':
       case '--match':
-        rule.matches.push(makeMatch(words.value(name), this.#place.lists))
+        rule.matches.push(makeMatch(words.value(name), this.#place))
         return
       case '-j':
       case '--jump':
@@ -134,11 +142,13 @@ class RuleParser {
       rule.verdict = goto ? Verdict.GOTO : Verdict.JUMP
       return
     }
-    rule.target = goto ? null : makeTarget(name)
+    rule.target = goto ? null : makeTarget(name, this.#place)
     if (rule.target === null) {
-      const unknown = `podwire: target ${name} is not modelled`
-      // Targets of iptables are short words in capitals; anything else is meant to be a chain.
-      throw new NetfilterError(/^[A-Z0-9]+$/.test(name) && !goto ? unknown : `there is no chain ${name}; ${unknown}`)
+      throw new NetfilterError(
+        !goto && unmodelledTargets.includes(name)
+          ? `podwire: target ${name} is not modelled`
+          : `Chain '${name}' does not exist`,
+      )
     }
     rule.verdict = Verdict.TARGET
   }
@@ -149,46 +159,47 @@ class RuleParser {
     for (let i = matches.length - 1; i >= 0; i--) if (matches[i].option(name, this.#words, not)) return
     if (target?.option(name, this.#words, not) === true) return
     if (!this.#implied && protocol !== 0 && (inverted & Inverted.PROTOCOL) === 0) {
-      const match = protocolMatch(protocol, this.#place.lists)
+      const match = protocolMatch(protocol, this.#place)
       this.#implied = true
       if (match?.option(name, this.#words, not) === true) {
         matches.push(match)
         return
       }
     }
-    throw new NetfilterError(name.startsWith('-') ? `unknown option "${name}"` : `Bad argument "${name}"`)
+    if (!name.startsWith('-')) throw new NetfilterError(`Bad argument \`${name}'`, 'bare')
+    throw new NetfilterError(`unknown option "${name}"`)
+  }
+
+  #counter(what: string): number {
+    const text = this.#words.next()
+    if (text === '' || text.startsWith('-')) throw new NetfilterError('-c requires packet and byte counter')
+    if (!/^[0-9]+$/.test(text)) throw new NetfilterError(`-c ${what} counter not numeric`)
+    return Number(text)
   }
 
   #check(): void {
     const { rule } = this
     const { table, chain } = this.#place
-    for (const match of rule.matches) {
-      match.check()
-      this.#checkProtocol(match)
-    }
-    if (rule.target !== null) {
-      rule.target.check((rule.inverted & Inverted.PROTOCOL) === 0 ? rule.protocol : 0)
-      rule.target.allow(table, chain.hook)
-    }
     const hook = chain.hook
     if (rule.input.given && (hook === Hook.OUTPUT || hook === Hook.POSTROUTING)) {
-      throw new NetfilterError(`Can't use -i with ${chain.name}`)
+      throw new NetfilterError(`Can't use -i with ${chain.name}\n`)
     }
     if (rule.output.given && (hook === Hook.PREROUTING || hook === Hook.INPUT)) {
-      throw new NetfilterError(`Can't use -o with ${chain.name}`)
+      throw new NetfilterError(`Can't use -o with ${chain.name}\n`)
     }
-  }
-
-  #checkProtocol(match: Match): void {
-    if (!(match instanceof PortMatch) && match.name !== 'icmp' && match.name !== 'multiport') return
-    const { protocol, inverted } = this.rule
-    let right = protocol !== 0
-    if (match instanceof PortMatch) right = protocol === match.protocol
-    else if (match.name === 'icmp') right = protocol === 1
-    if (!right || (inverted & Inverted.PROTOCOL) !== 0) {
-      throw new NetfilterError(
-        `match ${match.name} needs -p ${match.name === 'multiport' ? 'tcp or -p udp' : match.name}`,
-      )
+    const protocol = (rule.inverted & Inverted.PROTOCOL) === 0 ? rule.protocol : 0
+    for (const match of rule.matches) {
+      match.check(protocol)
+      if (match instanceof PortMatch && protocol !== match.protocol) {
+        throw new NetfilterError(`${match.name.toUpperCase()} match requires '-p ${match.name}'`)
+      }
     }
+    rule.target?.check(protocol)
+    // From here on the kernel judges.
+    for (const match of rule.matches) match.allow(table, hook)
+    rule.target?.allow(table, hook)
+    const everywhere = (rule.inverted & Inverted.SOURCE) !== 0 && rule.sourceMask === 0
+    const nowhere = (rule.inverted & Inverted.DESTINATION) !== 0 && rule.destinationMask === 0
+    if (everywhere || nowhere) throw new RuleRefused()
   }
 }

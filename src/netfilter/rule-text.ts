@@ -40,7 +40,7 @@ export function saveRule(rule: Rule): string {
     const options = match.save()
     if (options !== '') parts.push(options)
   }
-  const goal = targetName(rule)
+  const goal = rule.target?.spelled ?? targetName(rule)
   if (goal !== '') parts.push(`${rule.verdict === Verdict.GOTO ? '-g' : '-j'} ${goal}`)
   const options = rule.target === null ? '' : rule.target.save()
   if (options !== '') parts.push(options)
@@ -84,7 +84,8 @@ export function listRule(rule: Rule, number: number, options: ListOptions): stri
   line += `${targetName(rule).padEnd(9)} `
   line += (inverted & Inverted.PROTOCOL) !== 0 ? '!' : ' '
   // iptables 1.8.9 prints the protocol's number with -n.
-  line += (options.numeric === true ? String(rule.protocol) : protocolName(rule.protocol)).padEnd(5)
+  line += (options.numeric === true ? String(rule.protocol) : protocolName(rule.protocol)).padEnd(4)
+  line += ' '
   line += `${rule.fragments ? ((inverted & Inverted.FRAGMENT) !== 0 ? '!f' : '-f') : '--'} `
   if (options.verbose === true) {
     const any = options.numeric === true ? '*' : 'any'
@@ -95,8 +96,8 @@ export function listRule(rule: Rule, number: number, options: ListOptions): stri
   line += address(rule.source, rule.sourceMask, (inverted & Inverted.SOURCE) !== 0, options)
   line += address(rule.destination, rule.destinationMask, (inverted & Inverted.DESTINATION) !== 0, options)
   if (rule.verdict === Verdict.GOTO) line += '[goto] '
-  for (const match of rule.matches) line += ` ${match.list()}`
-  const tail = rule.target === null ? '' : rule.target.list()
+  for (const match of rule.matches) line += ` ${match.list(options.numeric === true, rule.protocol)}`
+  const tail = rule.target === null ? '' : rule.target.list(options.numeric === true)
   return `${line}${tail === '' ? '' : ` ${tail}`}\n`
 }
 

@@ -3,11 +3,25 @@
  * NetfilterErrors in iptables' own words where it has some; nothing is changed then.
  */
 import { Chain, type Rule, Table } from './chain.ts'
-import { NetfilterError } from './error.ts'
+import { NetfilterError, RuleRefused } from './error.ts'
 import { type TableName, tableNames, Verdict } from './hook.ts'
 import { RecentLists } from './match-recent.ts'
 import { type Place, parseRules } from './rule-parser.ts'
 import { saveRule } from './rule-text.ts'
+
+/** Words that -j always takes for a target. */
+const targetNames: readonly string[] = [
+  'ACCEPT',
+  'DROP',
+  'RETURN',
+  'QUEUE',
+  'REJECT',
+  'LOG',
+  'MARK',
+  'SNAT',
+  'DNAT',
+  'MASQUERADE',
+]
 
 const NO_CHAIN = 'No chain/target/match by that name.'
 const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
@@ -49,40 +63,41 @@ export class Ruleset {
   /** @throws NetfilterError when there is no such chain. */
   chain(table: TableName, name: string): Chain {
     const chain = this.table(table).chains.get(name)
-    if (chain === undefined) throw new NetfilterError(NO_CHAIN)
+    if (chain === undefined) throw new NetfilterError(NO_CHAIN, 'kernel')
     return chain
   }
 
   append(table: TableName, chain: string, words: readonly string[]): void {
     const at = this.chain(table, chain)
-    at.rules.push(...this.#parse(table, at, words))
+    at.rules.push(...this.#parse(table, at, words, 'RULE_APPEND'))
     this.#changed()
   }
 
   /** `place` counts from 1. */
   insert(table: TableName, chain: string, place: number, words: readonly string[]): void {
     const at = this.chain(table, chain)
-    if (place < 1 || place > at.rules.length + 1) throw new NetfilterError('Index of insertion too big.')
-    at.rules.splice(place - 1, 0, ...this.#parse(table, at, words))
+    if (place < 1 || place > at.rules.length + 1) throw new NetfilterError('Index of insertion too big.', 'kernel')
+    at.rules.splice(place - 1, 0, ...this.#parse(table, at, words, 'RULE_INSERT'))
     this.#changed()
   }
 
   /** `place` counts from 1. */
   replace(table: TableName, chain: string, place: number, words: readonly string[]): void {
     const at = this.chain(table, chain)
-    this.#place(at, place)
-    const rules = this.#parse(table, at, words)
+    const rules = this.#parse(table, at, words, 'RULE_REPLACE')
     if (rules.length !== 1) throw new NetfilterError('Replacement rule does not specify a unique address')
+    this.#place(at, place, 'replacement')
     at.rules[place - 1] = rules[0]
     this.#changed()
   }
 
   /** Removes the first rule that is spelled like this. */
   delete(table: TableName, chain: string, words: readonly string[]): void {
-    const at = this.chain(table, chain)
-    for (const rule of this.#parse(table, at, words)) {
+    const at = this.table(table).chains.get(chain)
+    if (at === undefined) throw new NetfilterError(NO_RULE, 'kernel')
+    for (const rule of this.#parse(table, at, words, 'RULE_DELETE')) {
       const index = find(at, rule)
-      if (index < 0) throw new NetfilterError(NO_RULE)
+      if (index < 0) throw new NetfilterError(NO_RULE, 'kernel')
       at.rules.splice(index, 1)
     }
     this.#changed()
@@ -91,15 +106,15 @@ export class Ruleset {
   /** `place` counts from 1. */
   deleteAt(table: TableName, chain: string, place: number): void {
     const at = this.chain(table, chain)
-    this.#place(at, place)
+    this.#place(at, place, 'deletion')
     at.rules.splice(place - 1, 1)
     this.#changed()
   }
 
   /** `iptables -C`: is there such a rule? */
   has(table: TableName, chain: string, words: readonly string[]): boolean {
-    const at = this.chain(table, chain)
-    return this.#parse(table, at, words).every((rule) => find(at, rule) >= 0)
+    const at = this.table(table).chains.get(chain)
+    return at !== undefined && this.#parse(table, at, words, 'RULE_CHECK').every((rule) => find(at, rule) >= 0)
   }
 
   /** All chains when `chain` is null. */
@@ -109,7 +124,14 @@ export class Ruleset {
   }
 
   /** Sets the counters of the chain (all chains when null) and of its rules to zero. */
-  zero(table: TableName, chain: string | null): void {
+  zero(table: TableName, chain: string | null, place: number | null = null): void {
+    if (chain !== null && place !== null) {
+      const rule = this.chain(table, chain).rules.at(place - 1)
+      if (rule === undefined) throw new NetfilterError('Index of rule too big.', 'kernel')
+      rule.packets = 0
+      rule.bytes = 0
+      return
+    }
     for (const at of this.#chosen(table, chain)) {
       at.packets = 0
       at.bytes = 0
@@ -123,7 +145,7 @@ export class Ruleset {
   newChain(table: TableName, name: string): void {
     checkName(name)
     const { chains } = this.table(table)
-    if (chains.has(name)) throw new NetfilterError('Chain already exists.')
+    if (chains.has(name)) throw new NetfilterError('Chain already exists.', 'kernel')
     chains.set(name, new Chain(name, null))
     this.#changed()
   }
@@ -137,9 +159,10 @@ export class Ruleset {
       }
     } else {
       const chain = this.chain(table, name)
-      if (chain.hook !== null) throw new NetfilterError(`${name} is a built-in chain`)
-      if (chain.rules.length > 0) throw new NetfilterError(`Directory not empty: chain ${name} has rules`)
-      if (at.references(chain) > 0) throw new NetfilterError(`Device or resource busy: a rule jumps to chain ${name}`)
+      if (chain.hook !== null) throw new NetfilterError(NO_CHAIN, 'kernel')
+      if (chain.rules.length > 0 || at.references(chain) > 0) {
+        throw new NetfilterError(` CHAIN_DEL failed (Device or resource busy): chain ${name}`, 'batch')
+      }
       at.chains.delete(name)
     }
     this.#changed()
@@ -149,8 +172,8 @@ export class Ruleset {
     checkName(to)
     const { chains } = this.table(table)
     const chain = this.chain(table, from)
-    if (chain.hook !== null) throw new NetfilterError(NO_CHAIN)
-    if (chains.has(to)) throw new NetfilterError('File exists.')
+    if (chain.hook !== null) throw new NetfilterError(NO_CHAIN, 'kernel')
+    if (chains.has(to)) throw new NetfilterError('File exists.', 'kernel')
     chains.delete(from)
     chain.name = to
     chains.set(to, chain)
@@ -158,10 +181,15 @@ export class Ruleset {
 
   /** ACCEPT or DROP for a built-in chain. */
   policy(table: TableName, name: string, policy: string): void {
-    const chain = this.chain(table, name)
-    if (chain.hook === null) throw new NetfilterError('Bad built-in chain name.')
+    const chain = this.table(table).chains.get(name)
+    if (chain === undefined || chain.hook === null) throw new NetfilterError('Bad built-in chain name.', 'kernel')
     if (policy !== 'ACCEPT' && policy !== 'DROP')
-      throw new NetfilterError("Bad policy name. Run `dmesg' for more information.")
+      throw new NetfilterError("Bad policy name. Run `dmesg' for more information.", 'kernel')
+    if (table === 'nat' && policy === 'DROP') {
+      throw new NetfilterError(
+        '\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n',
+      )
+    }
     chain.policy = policy === 'ACCEPT' ? Verdict.ACCEPT : Verdict.DROP
     this.#changed()
   }
@@ -170,11 +198,21 @@ export class Ruleset {
     return chain === null ? this.table(table).ordered() : [this.chain(table, chain)]
   }
 
-  #place(chain: Chain, place: number): void {
-    if (place < 1 || place > chain.rules.length) throw new NetfilterError('Index of deletion too big.')
+  #place(chain: Chain, place: number, what: string): void {
+    if (place > chain.rules.length) throw new NetfilterError(`Index of ${what} too big.`, 'kernel')
   }
 
-  #parse(name: TableName, chain: Chain, words: readonly string[]): Rule[] {
+  /** @throws NetfilterError; what the kernel refuses is told in nf_tables' words, with the operation's name. */
+  #parse(name: TableName, chain: Chain, words: readonly string[], operation: string): Rule[] {
+    try {
+      return this.#parseRules(name, chain, words)
+    } catch (error) {
+      if (!(error instanceof RuleRefused)) throw error
+      throw new NetfilterError(` ${operation} failed (${error.reason}): rule in chain ${chain.name}`, 'batch')
+    }
+  }
+
+  #parseRules(name: TableName, chain: Chain, words: readonly string[]): Rule[] {
     const table = this.table(name)
     const place: Place = {
       table: name,
@@ -187,9 +225,7 @@ export class Ruleset {
     }
     const rules = parseRules(words, place)
     for (const { chain: goal } of rules) {
-      if (goal !== null && reaches(goal, chain)) {
-        throw new NetfilterError(`Too many levels of symbolic links: chain ${goal.name} leads back to ${chain.name}`)
-      }
+      if (goal !== null && reaches(goal, chain)) throw new RuleRefused('Too many links')
     }
     return rules
   }
@@ -216,7 +252,10 @@ function reaches(from: Chain, to: Chain): boolean {
 }
 
 function checkName(name: string): void {
-  if (name === '' || name.length > 28 || /^[-!]|\s/.test(name)) {
-    throw new NetfilterError(`chain name "${name}" must be 1 to 28 characters without spaces`)
+  if (name.startsWith('-') || name.startsWith('!')) {
+    throw new NetfilterError(`chain name not allowed to start with \`${name[0]}'`)
   }
+  if (name.length > 28) throw new NetfilterError(`chain name \`${name}' too long (must be under 29 chars)`)
+  if (targetNames.includes(name)) throw new NetfilterError('chain name may not clash with target name')
+  if (name === '' || /\s/.test(name)) throw new NetfilterError(`Invalid chain name \`${name}'`)
 }

@@ -68,16 +68,28 @@ export function saveCommands(
       // The counters stand in front of the target.
       const cut = text.search(/-[jg] \S+( --.*)?$/)
       const spec = cut < 0 ? `${text}${counted}` : `${text.slice(0, cut).trimEnd()}${counted} ${text.slice(cut)}`
-      lines.push(`-A ${chain.name} ${spec.trimStart()}`)
+      lines.push(`-A ${chain.name} ${spec.trimStart()}`.trimEnd())
     })
   }
   return lines.map((line) => `${line}\n`).join('')
 }
 
 /** `iptables -L [chain]`; a table that nobody has used yet is shown empty. */
-export function list(ruleset: Ruleset, name: TableName, chainName: string | null, options: ListOptions = {}): string {
+export function list(
+  ruleset: Ruleset,
+  name: TableName,
+  chainName: string | null,
+  options: ListOptions = {},
+  number: number | null = null,
+): string {
   const table = ruleset.peek(name) ?? new Table(name)
   const chains = chainName === null ? table.ordered() : [ruleset.chain(name, chainName)]
+  if (number !== null) {
+    // One rule alone stands without headings.
+    return chains
+      .map(({ rules }) => (number <= rules.length ? listRule(rules[number - 1], number, options) : ''))
+      .join('')
+  }
   return chains
     .map((chain) => {
       const rules = chain.rules.map((rule, index) => listRule(rule, index + 1, options)).join('')

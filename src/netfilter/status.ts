@@ -13,6 +13,8 @@ export type CtInfo = (typeof CtInfo)[keyof typeof CtInfo]
 
 /** Bits of `Flow.status` (enum ip_conntrack_status). */
 export const Status = {
+  /** Foretold by a helper; podwire has no helpers, so no flow has it. */
+  EXPECTED: 1 << 0,
   SEEN_REPLY: 1 << 1,
   ASSURED: 1 << 2,
   CONFIRMED: 1 << 3,

@@ -1,17 +1,12 @@
 /** REJECT: a refusal that says so. LOG and NFLOG: a line for whoever reads it, and on with the packet. */
-import { formatIpv4, formatMac } from '../wire/address.ts'
-import * as ethernet from '../wire/ethernet.ts'
-import * as icmp from '../wire/icmp.ts'
-import * as ipv4 from '../wire/ipv4.ts'
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
-import * as tcp from '../wire/tcp.ts'
-import * as udp from '../wire/udp.ts'
-import { NetfilterError } from './error.ts'
-import { type TableName, Verdict } from './hook.ts'
+import { IPPROTO_TCP } from '../wire/ipv4.ts'
+import { NetfilterError, RuleRefused } from './error.ts'
+import { Hook, type TableName, Verdict } from './hook.ts'
 import type { RejectWith } from './host.ts'
+import { LogFlag, logLine } from './log-line.ts'
 import type { Packet } from './packet.ts'
 import { Target } from './target.ts'
-import { parseNumber, protocolName, quote, refuseNot, type Words } from './words.ts'
+import { parseNumber, quote, refuseNot, type Words } from './words.ts'
 
 /** What may stand behind --reject-with; some have short names. */
 const kinds: Readonly<Record<string, RejectWith>> = {
@@ -37,6 +32,7 @@ const kinds: Readonly<Record<string, RejectWith>> = {
 export class RejectTarget extends Target {
   readonly name = 'REJECT'
   override readonly tables: readonly TableName[] = ['filter']
+  override readonly hooks: readonly Hook[] = [Hook.INPUT, Hook.FORWARD, Hook.OUTPUT]
   #how: RejectWith = 'icmp-port-unreachable'
 
   override option(name: string, words: Words, not: boolean): boolean {
@@ -50,9 +46,7 @@ export class RejectTarget extends Target {
   }
 
   override check(protocol: number): void {
-    if (this.#how === 'tcp-reset' && protocol !== IPPROTO_TCP) {
-      throw new NetfilterError('REJECT --reject-with tcp-reset needs -p tcp')
-    }
+    if (this.#how === 'tcp-reset' && protocol !== IPPROTO_TCP) throw new RuleRefused()
   }
 
   override apply(packet: Packet): Verdict {
@@ -69,44 +63,63 @@ export class RejectTarget extends Target {
   }
 }
 
-const levels = ['emerg', 'alert', 'crit', 'error', 'warning', 'notice', 'info', 'debug']
-/** Switches of LOG that add fields; the fields that need sockets are not modelled. */
-const switches = ['--log-tcp-sequence', '--log-tcp-options', '--log-ip-options', '--log-uid', '--log-macdecode']
+const levels = ['emerg', 'alert', 'crit', 'error', 'warn', 'notice', 'info', 'debug']
+const otherLevels: Readonly<Record<string, number>> = { panic: 0, err: 3, warning: 4 }
+/** Switches of LOG that add fields, by bit, in the order in which they are printed. */
+const switches: readonly (readonly [option: string, bit: number])[] = [
+  ['--log-tcp-sequence', LogFlag.TCP_SEQUENCE],
+  ['--log-tcp-options', LogFlag.TCP_OPTIONS],
+  ['--log-ip-options', LogFlag.IP_OPTIONS],
+  ['--log-uid', LogFlag.UID],
+  ['--log-macdecode', LogFlag.MAC_DECODE],
+]
 
-/** `-j LOG --log-prefix "text" --log-level 4` */
+function parseLevel(text: string): number {
+  const level = levels.indexOf(text.toLowerCase())
+  if (level >= 0) return level
+  if (text in otherLevels) return otherLevels[text]
+  if (/^[0-7]$/.test(text)) return Number(text)
+  throw new NetfilterError(`log level "${text}" unknown\n`)
+}
+
+/** `-j LOG --log-prefix "text" --log-level 4`. --log-uid is taken and printed; who owns a socket is not modelled. */
 export class LogTarget extends Target {
   readonly name = 'LOG'
   #prefix = ''
   #level = 4
-  #sequence = false
+  #flags = 0
 
   override option(name: string, words: Words, not: boolean): boolean {
+    const found = switches.find(([option]) => option === name)
     if (name === '--log-prefix') this.#prefix = words.value(name).slice(0, 29)
-    else if (name === '--log-level') {
-      const text = words.value(name)
-      const level = levels.indexOf(text)
-      this.#level = level >= 0 ? level : parseNumber(text, name, 0, 7)
-    } else if (name === '--log-tcp-sequence') this.#sequence = true
-    else if (switches.includes(name)) throw new NetfilterError(`podwire: target LOG ${name} is not modelled`)
+    else if (name === '--log-level') this.#level = parseLevel(words.value(name))
+    else if (found !== undefined) this.#flags |= found[1]
     else return false
-    refuseNot(not, name)
+    refuseNot(not, name, 'LOG')
     return true
   }
 
   override apply(packet: Packet): Verdict {
-    if (packet.onLog !== null) packet.onLog(this.#prefix + describe(packet, this.#sequence), -1)
+    if (packet.onLog !== null) packet.onLog(this.#prefix + logLine(packet, this.#flags), -1)
     return Verdict.CONTINUE
   }
 
   override save(): string {
-    const prefix = this.#prefix === '' ? '' : ` --log-prefix ${quote(this.#prefix)}`
-    const level = this.#level === 4 ? '' : ` --log-level ${this.#level}`
-    return `${prefix}${level}${this.#sequence ? ' --log-tcp-sequence' : ''}`.trimStart()
+    const parts: string[] = []
+    if (this.#prefix !== '') parts.push(`--log-prefix ${quote(this.#prefix)}`)
+    if (this.#level !== 4) parts.push(`--log-level ${this.#level}`)
+    return [...parts, ...this.#switches()].join(' ')
   }
 
-  override list(): string {
+  override list(numeric: boolean): string {
     const prefix = this.#prefix === '' ? '' : ` prefix "${this.#prefix}"`
-    return `LOG flags ${this.#sequence ? 1 : 0} level ${this.#level}${prefix}`
+    if (numeric) return `LOG flags ${this.#flags} level ${this.#level}${prefix}`
+    const names = this.#switches().map((option) => ` ${option.slice('--log-'.length)}`)
+    return `LOG level ${levels[this.#level]}${names.join('')}${prefix}`
+  }
+
+  #switches(): string[] {
+    return switches.filter(([, bit]) => (this.#flags & bit) !== 0).map(([option]) => option)
   }
 }
 
@@ -129,7 +142,7 @@ export class NflogTarget extends Target {
   }
 
   override apply(packet: Packet): Verdict {
-    if (packet.onLog !== null) packet.onLog(this.#prefix + describe(packet, false), this.#group)
+    if (packet.onLog !== null) packet.onLog(this.#prefix + logLine(packet, 0), this.#group)
     return Verdict.CONTINUE
   }
 
@@ -144,51 +157,4 @@ export class NflogTarget extends Target {
   override list(): string {
     return this.save().replaceAll('--nflog', 'nflog')
   }
-}
-
-/** The packet as nf_log_ipv4 writes it behind the prefix. */
-function describe(packet: Packet, sequence: boolean): string {
-  const { bytes, network, transport, frame } = packet
-  let text = `IN=${packet.input?.name ?? ''} OUT=${packet.output?.name ?? ''} `
-  if (frame.bridgeInput !== null) text += `PHYSIN=${frame.bridgeInput.name} `
-  if (frame.bridgeOutput !== null) text += `PHYSOUT=${frame.bridgeOutput.name} `
-  if (packet.input !== null && network - ethernet.HEADER >= 0 && packet.output === null) {
-    const at = network - ethernet.HEADER
-    text += `MAC=${formatMac(bytes, at)}:${formatMac(bytes, at + 6)}:08:00 `
-  }
-  const tos = ipv4.tos(bytes, network)
-  text += `SRC=${formatIpv4(packet.source)} DST=${formatIpv4(packet.destination)} LEN=${packet.length} `
-  text += `TOS=0x${(tos & 0x1e).toString(16).padStart(2, '0').toUpperCase()} PREC=0x${(tos & 0xe0).toString(16).padStart(2, '0').toUpperCase()} `
-  text += `TTL=${ipv4.ttl(bytes, network)} ID=${ipv4.identification(bytes, network)} `
-  if (ipv4.dontFragment(bytes, network)) text += 'DF '
-  text += `PROTO=${protocolName(packet.protocol).toUpperCase()} `
-  if (packet.protocol === IPPROTO_TCP && packet.carries(tcp.HEADER)) {
-    text += `SPT=${tcp.sourcePort(bytes, transport)} DPT=${tcp.destinationPort(bytes, transport)} `
-    if (sequence) {
-      text += `SEQ=${tcp.sequence(bytes, transport) >>> 0} ACK=${tcp.acknowledgment(bytes, transport) >>> 0} `
-    }
-    text += `WINDOW=${tcp.window(bytes, transport)} RES=0x00 ${flagWords(tcp.flags(bytes, transport))}URGP=${tcp.urgent(bytes, transport)} `
-  } else if (packet.protocol === IPPROTO_UDP && packet.carries(udp.HEADER)) {
-    text += `SPT=${udp.sourcePort(bytes, transport)} DPT=${udp.destinationPort(bytes, transport)} LEN=${udp.length(bytes, transport)} `
-  } else if (packet.protocol === IPPROTO_ICMP && packet.carries(icmp.HEADER)) {
-    const type = icmp.type(bytes, transport)
-    text += `TYPE=${type} CODE=${icmp.code(bytes, transport)} `
-    if (!icmp.isError(type)) text += `ID=${icmp.identifier(bytes, transport)} SEQ=${icmp.sequence(bytes, transport)} `
-  }
-  if (frame.mark !== 0) text += `MARK=0x${(frame.mark >>> 0).toString(16)} `
-  return text
-}
-
-function flagWords(flags: number): string {
-  const names: readonly (readonly [number, string])[] = [
-    [tcp.CWR, 'CWR '],
-    [tcp.ECE, 'ECE '],
-    [tcp.URG, 'URG '],
-    [tcp.ACK, 'ACK '],
-    [tcp.PSH, 'PSH '],
-    [tcp.RST, 'RST '],
-    [tcp.SYN, 'SYN '],
-    [tcp.FIN, 'FIN '],
-  ]
-  return names.map(([bit, name]) => ((flags & bit) !== 0 ? name : '')).join('')
 }

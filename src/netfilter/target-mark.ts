@@ -70,7 +70,8 @@ export class MarkTarget extends Target {
   }
 
   override check(): void {
-    if (!this.#change.given) throw new NetfilterError('MARK: one of --set-xmark, --set-mark, --or-mark … is required')
+    if (!this.#change.given)
+      throw new NetfilterError('MARK: One of the --set-xmark, --{and,or,xor,set}-mark options is required')
   }
 
   override apply(packet: Packet): Verdict {
@@ -112,7 +113,7 @@ export class ConnmarkTarget extends Target {
   }
 
   override check(): void {
-    if (this.#mode === 'set' && !this.#change.given) throw new NetfilterError('CONNMARK: no operation specified')
+    if (this.#mode === 'set' && !this.#change.given) throw new NetfilterError('CONNMARK target: No operation specified')
   }
 
   override apply(packet: Packet): Verdict {
@@ -133,19 +134,27 @@ export class ConnmarkTarget extends Target {
     if (this.#mode === 'set') return this.#change.list('CONNMARK')
     if (this.#packetMask === -1 && this.#flowMask === -1) return `CONNMARK ${this.#mode}`
     if (this.#packetMask === this.#flowMask) return `CONNMARK ${this.#mode} mask ${formatMasked(this.#flowMask, -1)}`
-    return `CONNMARK ${this.#mode} nfmask ${hex(this.#packetMask)} ctmask ~${hex(this.#flowMask)}`
+    if (this.#mode === 'save') return `CONNMARK save nfmask ${hex(this.#packetMask)} ctmask ~${hex(this.#flowMask)}`
+    return `CONNMARK restore ctmask ${hex(this.#flowMask)} nfmask ~${hex(this.#packetMask)}`
   }
 }
 
 /** `-j CT --notrack`, also written `-j NOTRACK`. */
 export class CtTarget extends Target {
   readonly name = 'CT'
+
+  override get spelled(): string {
+    return this.#old ? 'NOTRACK' : 'CT'
+  }
   override readonly tables: readonly TableName[] = ['raw']
+  /** Written as NOTRACK, and printed so. */
+  readonly #old: boolean
   #notrack: boolean
 
-  constructor(notrack: boolean) {
+  constructor(old: boolean) {
     super()
-    this.#notrack = notrack
+    this.#old = old
+    this.#notrack = old
   }
 
   override get tracks(): boolean {
@@ -160,20 +169,17 @@ export class CtTarget extends Target {
     return true
   }
 
-  override check(): void {
-    if (!this.#notrack) throw new NetfilterError('podwire: target CT without --notrack is not modelled')
-  }
-
   override apply(packet: Packet): Verdict {
-    if (packet.frame.tracked === null) packet.frame.trackedInfo = CtInfo.UNTRACKED
+    if (this.#notrack && packet.frame.tracked === null) packet.frame.trackedInfo = CtInfo.UNTRACKED
     return Verdict.CONTINUE
   }
 
   override save(): string {
-    return '--notrack'
+    return this.#notrack && !this.#old ? '--notrack' : ''
   }
 
   override list(): string {
-    return 'CT notrack'
+    if (this.#old) return 'NOTRACK'
+    return this.#notrack ? 'CT notrack' : 'CT'
   }
 }

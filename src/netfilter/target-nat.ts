@@ -1,15 +1,19 @@
 /** SNAT, DNAT, MASQUERADE, REDIRECT: they choose a flow's new address once; nat.ts does the rest. */
 import { formatIpv4, type Ipv4, LOOPBACK, tryParseIpv4 } from '../wire/address.ts'
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
-import { NetfilterError } from './error.ts'
+import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
+import { missingOption, NetfilterError } from './error.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
 import { NatRange } from './nat.ts'
 import { Manip } from './nat-rewrite.ts'
 import type { Packet } from './packet.ts'
+import { servicePort } from './services.ts'
 import { Target } from './target.ts'
-import { formatPorts, parsePorts, refuseNot, type Words } from './words.ts'
+import { formatPorts, parseNetwork, prefixOf, refuseNot, type Words } from './words.ts'
 
-abstract class NatTarget extends Target {
+const DCCP = 33
+const SCTP = 132
+
+export abstract class NatTarget extends Target {
   override readonly tables: readonly TableName[] = ['nat']
   protected readonly range = new NatRange()
   #random = ''
@@ -45,8 +49,14 @@ abstract class NatTarget extends Target {
   protected abstract destination(name: string, words: Words): boolean
 
   override check(protocol: number): void {
-    if (this.range.hasPort && protocol !== IPPROTO_TCP && protocol !== IPPROTO_UDP && protocol !== IPPROTO_ICMP) {
-      throw new NetfilterError(`${this.name}: need TCP or UDP (-p) with a port specification`)
+    if (
+      this.range.hasPort &&
+      protocol !== IPPROTO_TCP &&
+      protocol !== IPPROTO_UDP &&
+      protocol !== SCTP &&
+      protocol !== DCCP
+    ) {
+      throw new NetfilterError('Need TCP, UDP, SCTP or DCCP with port specification')
     }
   }
 
@@ -55,17 +65,32 @@ abstract class NatTarget extends Target {
     return `${this.#random}${this.#fully ? ' --random-fully' : ''}${this.range.persistent ? ' --persistent' : ''}`
   }
 
-  protected parsePortRange(text: string, option: string): void {
-    const [low, high] = parsePorts(text, option, '-')
-    if (low === 0) throw new NetfilterError(`${option}: port "${text}" is out of range`)
+  /** `80`, `80-90` and, where a shifted range makes sense, `80-90/5080`. */
+  protected parsePortRange(text: string): void {
+    const [ports, base] = text.split('/')
+    const ends = ports.split('-')
+    const low = natPort(ends[0])
+    const high = ends.length > 1 ? natPort(ends[1]) : low
+    if (low > high) throw new NetfilterError(`Port range \`${text}' funky`)
     this.range.lowPort = low
     this.range.highPort = high
     this.range.hasPort = true
+    if (base !== undefined) this.range.basePort = natPort(base)
+  }
+
+  get #base(): string {
+    return this.range.basePort === 0 ? '' : `/${this.range.basePort}`
   }
 
   protected get ports(): string {
-    return this.range.hasPort ? formatPorts(this.range.lowPort, this.range.highPort, '-') : ''
+    return this.range.hasPort ? formatPorts(this.range.lowPort, this.range.highPort, '-') + this.#base : ''
   }
+}
+
+function natPort(text: string): number {
+  const port = /^[0-9]+$/.test(text) ? Number(text) : (servicePort(text) ?? 0)
+  if (port < 1 || port > 65_535) throw new NetfilterError(`Port \`${text}' not valid`)
+  return port
 }
 
 /** `-j DNAT --to-destination a[-b][:p[-q]]` and `-j SNAT --to-source …`. */
@@ -98,10 +123,10 @@ export class AddressTarget extends NatTarget {
     const text = words.value(name)
     const colon = text.indexOf(':')
     const addresses = colon < 0 ? text : text.slice(0, colon)
-    if (colon >= 0) this.parsePortRange(text.slice(colon + 1), name)
+    if (colon >= 0) this.parsePortRange(text.slice(colon + 1))
     if (addresses === '') return true
     const ends = addresses.split('-').map(tryParseIpv4)
-    if (ends.length > 2 || ends.includes(null)) throw new NetfilterError(`${this.name}: bad IP address "${addresses}"`)
+    if (ends.length > 2 || ends.includes(null)) throw new NetfilterError(`Bad IP address "${addresses}"`)
     this.range.hasAddress = true
     this.range.lowAddress = ends[0] as Ipv4
     this.range.highAddress = (ends[1] ?? ends[0]) as Ipv4
@@ -110,7 +135,7 @@ export class AddressTarget extends NatTarget {
 
   override check(protocol: number): void {
     if (!this.range.hasAddress && !this.range.hasPort) {
-      throw new NetfilterError(`${this.name}: option "${this.#option}" must be specified`)
+      throw missingOption(this.name, this.#option)
     }
     super.check(protocol)
   }
@@ -145,7 +170,7 @@ export class MasqueradeTarget extends NatTarget {
 
   protected override destination(name: string, words: Words): boolean {
     if (name !== '--to-ports') return false
-    this.parsePortRange(words.value(name), name)
+    this.parsePortRange(words.value(name))
     return true
   }
 
@@ -184,7 +209,7 @@ export class RedirectTarget extends NatTarget {
 
   protected override destination(name: string, words: Words): boolean {
     if (name !== '--to-ports' && name !== '--to-port') return false
-    this.parsePortRange(words.value(name), name)
+    this.parsePortRange(words.value(name))
     return true
   }
 
@@ -207,5 +232,56 @@ export class RedirectTarget extends NatTarget {
 
   override list(): string {
     return `${this.range.hasPort ? `redir ports ${this.ports}` : ''}${this.flags.replaceAll(' --', ' ')}`.trimStart()
+  }
+}
+
+/** `-j NETMAP --to 10.1.0.0/16`: the network is exchanged, the host bits stay. */
+export class NetmapTarget extends NatTarget {
+  readonly name = 'NETMAP'
+  override readonly hooks: readonly Hook[] = [Hook.PREROUTING, Hook.INPUT, Hook.OUTPUT, Hook.POSTROUTING]
+  #network: Ipv4 | null = null
+  #mask = -1 as Ipv4
+
+  protected override get randomizes(): boolean {
+    return false
+  }
+
+  protected override get fully(): boolean {
+    return false
+  }
+
+  protected override destination(name: string, words: Words): boolean {
+    if (name !== '--to') return false
+    ;[this.#network, this.#mask] = parseNetwork(words.value(name))
+    return true
+  }
+
+  override check(): void {
+    if (this.#network === null) throw missingOption('NETMAP', '--to')
+  }
+
+  override apply(packet: Packet): Verdict {
+    const flow = packet.flow
+    if (flow === null || this.#network === null) return Verdict.CONTINUE
+    const toHere = packet.hook === Hook.PREROUTING || packet.hook === Hook.OUTPUT
+    const present = toHere ? packet.destination : packet.source
+    const address = (this.#network | (present & ~this.#mask)) as Ipv4
+    this.range.hasAddress = true
+    this.range.lowAddress = address
+    this.range.highAddress = address
+    packet.nat.bind(flow, toHere ? Manip.DESTINATION : Manip.SOURCE, this.range)
+    return Verdict.ACCEPT
+  }
+
+  get #to(): string {
+    return `${formatIpv4(this.#network ?? (0 as Ipv4))}/${prefixOf(this.#mask) ?? formatIpv4(this.#mask)}`
+  }
+
+  override save(): string {
+    return `--to ${this.#to}`
+  }
+
+  override list(): string {
+    return `to:${this.#to}`
   }
 }

@@ -2,15 +2,19 @@
  * `-j NAME …`: what a rule does to the packets it matches. ACCEPT, DROP, RETURN and jumps need no object; all
  * others are a Target, which parses its options, acts, and knows how iptables spells it.
  */
-import { NetfilterError } from './error.ts'
+import { RuleRefused } from './error.ts'
 import type { Hook, TableName, Verdict } from './hook.ts'
-import { hookNames } from './hook.ts'
 import type { Packet } from './packet.ts'
 import type { Words } from './words.ts'
 
 export abstract class Target {
   /** Behind `-j`. */
   abstract readonly name: string
+  /** The name as `iptables-save` prints it. */
+  get spelled(): string {
+    return this.name
+  }
+
   /** The only tables it may stand in; empty: all. */
   readonly tables: readonly TableName[] = []
   /** The only built-in chains it may stand in; empty: all. */
@@ -32,17 +36,12 @@ export abstract class Target {
   /** Its options as iptables-save prints them; empty when there are none. */
   abstract save(): string
 
-  /** Its part of a line of `iptables -L`. */
-  abstract list(): string
+  /** Its part of a line of `iptables -L`; `numeric`: no names (-n). */
+  abstract list(numeric: boolean): string
 
-  /** Throws when it does not belong there. `hook` is null in a user-defined chain. */
+  /** The kernel's own check: throws RuleRefused when the target does not belong there. `hook` is null in a user-defined chain. */
   allow(table: TableName, hook: Hook | null): void {
-    if (this.tables.length > 0 && !this.tables.includes(table)) {
-      throw new NetfilterError(`target ${this.name} belongs in the ${this.tables.join(' or ')} table, not in ${table}`)
-    }
-    if (hook !== null && this.hooks.length > 0 && !this.hooks.includes(hook)) {
-      const where = this.hooks.map((allowed) => hookNames[allowed]).join(' or ')
-      throw new NetfilterError(`target ${this.name} belongs in ${where}, not in ${hookNames[hook]}`)
-    }
+    if (this.tables.length > 0 && !this.tables.includes(table)) throw new RuleRefused()
+    if (hook !== null && this.hooks.length > 0 && !this.hooks.includes(hook)) throw new RuleRefused()
   }
 }

@@ -1,6 +1,7 @@
 /** The words of a rule: splitting a line as iptables-restore does, taking options one by one, quoting them again. */
 import { type Ipv4, ipv4, mask, tryParseIpv4 } from '../wire/address.ts'
-import { NetfilterError } from './error.ts'
+import { badValue, NetfilterError } from './error.ts'
+import { servicePort } from './services.ts'
 
 /** Splits at white space; double quotes hold words together, a backslash inside them takes the next sign as it is. */
 export function splitWords(line: string): string[] {
@@ -18,7 +19,6 @@ export function splitWords(line: string): string[] {
       word = null
     } else word = (word ?? '') + sign
   }
-  if (quoted) throw new NetfilterError('a quoted text does not end')
   if (word !== null) words.push(word)
   return words
 }
@@ -57,14 +57,15 @@ export class Words {
 }
 
 /** For options that cannot be inverted. */
-export function refuseNot(not: boolean, option: string): void {
-  if (not) throw new NetfilterError(`option "${option}" cannot be inverted`)
+export function refuseNot(not: boolean, option: string, extension = ''): void {
+  const before = extension === '' ? '' : `${extension}: `
+  if (not) throw new NetfilterError(`${before}option "${option}" cannot be inverted.${before === '' ? '' : '\n'}`)
 }
 
 /** Decimal or 0x hexadecimal, from `low` to `high`. */
-export function parseNumber(text: string, option: string, low = 0, high = 0xffffffff): number {
+export function parseNumber(text: string, option: string, low = 0, high = 0xffffffff, extension = ''): number {
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN
-  if (!(value >= low && value <= high)) throw new NetfilterError(`${option}: bad value "${text}"`)
+  if (!(value >= low && value <= high)) throw badValue(extension, option, low, high)
   return value
 }
 
@@ -73,6 +74,11 @@ export function parseMasked(text: string, option: string): [value: number, mask:
   const slash = text.indexOf('/')
   if (slash < 0) return [parseNumber(text, option) | 0, -1]
   return [parseNumber(text.slice(0, slash), option) | 0, parseNumber(text.slice(slash + 1), option) | 0]
+}
+
+/** 0x and as many digits as needed, at least two. */
+export function hexByte(value: number): string {
+  return `0x${value.toString(16).padStart(2, '0')}`
 }
 
 export function hex(value: number): string {
@@ -84,34 +90,23 @@ export function formatMasked(value: number, bits: number): string {
   return bits === -1 ? hex(value) : `${hex(value)}/${hex(bits)}`
 }
 
-const services: Readonly<Record<string, number>> = {
-  ftp: 21,
-  ssh: 22,
-  telnet: 23,
-  smtp: 25,
-  domain: 53,
-  bootps: 67,
-  bootpc: 68,
-  http: 80,
-  ntp: 123,
-  https: 443,
-}
-
 /** A port by number or by a well-known name. */
-export function parsePort(text: string, option: string): number {
-  return services[text] ?? parseNumber(text, option, 0, 65_535)
+export function parsePort(text: string): number {
+  const port = servicePort(text) ?? (/^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : -1)
+  if (port < 0 || port > 65_535) throw new NetfilterError(`invalid port/service \`${text}' specified`)
+  return port
 }
 
-/** `80`, `1000:2000`, `:1023` or `1024:`; `separator` is `-` for NAT targets. */
-export function parsePorts(text: string, option: string, separator = ':'): [low: number, high: number] {
-  const cut = text.indexOf(separator)
+/** `80`, `1000:2000`, `:1023` or `1024:`. */
+export function parsePorts(text: string): [low: number, high: number] {
+  const cut = text.indexOf(':')
   if (cut < 0) {
-    const port = parsePort(text, option)
+    const port = parsePort(text)
     return [port, port]
   }
-  const low = cut === 0 ? 0 : parsePort(text.slice(0, cut), option)
-  const high = cut === text.length - 1 ? 65_535 : parsePort(text.slice(cut + 1), option)
-  if (low > high) throw new NetfilterError(`invalid portrange "${text}" (min > max)`)
+  const low = cut === 0 ? 0 : parsePort(text.slice(0, cut))
+  const high = cut === text.length - 1 ? 65_535 : parsePort(text.slice(cut + 1))
+  if (low > high) throw new NetfilterError('invalid portrange (min > max)')
   return [low, high]
 }
 
@@ -122,11 +117,16 @@ export function formatPorts(low: number, high: number, separator = ':'): string 
 /** `10.1.0.0/16` or `10.1.0.0/255.255.0.0`: the network (host bits cleared) and its mask. */
 export function parseNetwork(text: string): [network: Ipv4, mask: Ipv4] {
   const slash = text.indexOf('/')
-  const address = tryParseIpv4(slash < 0 ? text : text.slice(0, slash))
-  if (address === null) throw new NetfilterError(`host/network "${text}" not found`)
+  const head = slash < 0 ? text : text.slice(0, slash)
+  // `10/8` and `0/0`: octets that are missing at the end are zero.
+  const octets = head.split('.')
+  const full =
+    slash >= 0 && octets.length < 4 && /^[0-9.]+$/.test(head) ? [...octets, '0', '0', '0'].slice(0, 4) : octets
+  const address = tryParseIpv4(full.join('.'))
+  if (address === null) throw new NetfilterError(`host/network \`${head}' not found`)
   const behind = slash < 0 ? '32' : text.slice(slash + 1)
   const bits = /^([0-9]|[12][0-9]|3[0-2])$/.test(behind) ? mask(Number(behind)) : tryParseIpv4(behind)
-  if (bits === null) throw new NetfilterError(`invalid mask "${behind}" specified`)
+  if (bits === null) throw new NetfilterError(`invalid mask \`${behind}' specified`)
   return [ipv4(address & bits), bits]
 }
 

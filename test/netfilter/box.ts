@@ -47,6 +47,10 @@ export class Box implements NetfilterHost {
     return parseIpv4(this.masquerade)
   }
 
+  mtuTo(): number {
+    return 1450
+  }
+
   addressOf(): Ipv4 {
     return parseIpv4('10.244.1.1')
   }

@@ -14,22 +14,60 @@ export const iptables: Program = async (self) => {
     return printed(self, self.netns.netfilter.iptables(args))
   } catch (error) {
     if (!(error instanceof NetfilterError)) throw error
-    return fail(self, error.sentence)
+    return fail(self, error)
   }
 }
 
-/** The kernel's refusals end in a full stop; the rest is about how the command was written. */
-function fail(self: Process, sentence: string): number {
+function fail(self: Process, { sentence, kind }: NetfilterError): number {
+  const help = "Try `iptables -h' or 'iptables --help' for more information.\n"
   if (sentence.startsWith('podwire:')) {
     self.err(`${sentence}\n`)
     return 2
   }
-  if (sentence.endsWith('.')) {
-    self.err(`iptables: ${sentence}\n`)
-    return 1
+  switch (kind) {
+    case 'kernel':
+      self.err(`iptables: ${sentence}\n`)
+      return 1
+    case 'foreign':
+      self.err(`iptables ${VERSION}: ${sentence}`)
+      return 1
+    case 'batch':
+      self.err(`iptables ${VERSION}: ${sentence}\n`)
+      return 4
+    case 'table':
+      self.err(`iptables ${VERSION}: ${sentence}\n`)
+      return 3
+    case 'bare':
+      self.err(`${sentence}\n${help}`)
+      return 2
+    default:
+      self.err(`iptables ${VERSION}: ${sentence}\n${help}`)
+      return 2
   }
-  self.err(`iptables ${VERSION}: ${sentence}\nTry \`iptables -h' or 'iptables --help' for more information.\n`)
-  return 2
+}
+
+/** How iptables-restore says the same, with the line. */
+function failRestore(self: Process, { sentence, kind, line }: NetfilterError): number {
+  const help = `Error occurred at line: ${line}\nTry \`iptables-restore -h' or 'iptables-restore --help' for more information.\n`
+  if (sentence.startsWith('podwire:')) {
+    self.err(`${sentence}\nError occurred at line: ${line}\n`)
+    return 2
+  }
+  switch (kind) {
+    case 'kernel':
+      if (sentence.startsWith('COMMIT')) self.err(`iptables-restore: ${sentence}\n`)
+      else self.err(`iptables-restore: line ${line} failed${sentence === '' ? '' : `: ${sentence}`}\n`)
+      return 1
+    case 'batch':
+      self.err(`iptables-restore ${VERSION}: \nline ${line}:${sentence}\n`)
+      return 4
+    case 'bare':
+      self.err(`${sentence}\n${help}`)
+      return 2
+    default:
+      self.err(`iptables-restore ${VERSION}: ${sentence}\n${help}`)
+      return 2
+  }
 }
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
@@ -59,9 +97,13 @@ export const iptablesSave: Program = async (self) => {
   }
   if (has(found, 'V')) return printed(self, `iptables-save ${VERSION}\n`)
   const table = valueOf(found, 't')
-  if (table !== null && !tables.includes(table)) {
-    self.err(`podwire: table ${table} is not modelled\n`)
+  if (table === 'security') {
+    self.err('podwire: table security is not modelled\n')
     return 2
+  }
+  if (table !== null && !tables.includes(table)) {
+    self.err(`Table \`${table}' does not exist\n`)
+    return 1
   }
   const text = self.netns.netfilter.save({
     counters: has(found, 'c'),
@@ -96,11 +138,10 @@ export const iptablesRestore: Program = async (self) => {
     return 1
   }
   try {
-    self.netns.netfilter.restore(text, { noflush: has(found, 'n') })
+    self.netns.netfilter.restore(text, { noflush: has(found, 'n'), counters: has(found, 'c') })
     return 0
   } catch (error) {
     if (!(error instanceof NetfilterError)) throw error
-    self.err(`iptables-restore ${VERSION}: ${error.sentence}\nError occurred at line: ${error.line}\n`)
-    return 2
+    return failRestore(self, error)
   }
 }
