@@ -1,51 +1,150 @@
 /** ARP (net/ipv4/arp.c): answers who asks for our addresses, asks for others', and tells the neighbour table. */
 import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
-import { ANY, copyMac, type Ipv4, isMulticast, MAC_BROADCAST, MAC_ZERO, type Mac } from '../wire/address.ts'
+import {
+  ANY,
+  copyMac,
+  type Ipv4,
+  isLoopback,
+  isMulticast,
+  MAC_BROADCAST,
+  MAC_ZERO,
+  type Mac,
+  sameMac,
+} from '../wire/address.ts'
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import type { InetDevice } from './inet-device.ts'
 import type { Namespace } from './namespace.ts'
 import type { Solicitor } from './neighbour.ts'
+import { ProxyQueue } from './proxy-queue.ts'
+
+const SCOPE_HOST = 254
+const SCOPE_LINK = 253
 
 export class Arp implements Solicitor {
   #netns: Namespace
+  #scratch: Mac = new Uint8Array(6)
+  #proxied: ProxyQueue
 
   constructor(netns: Namespace) {
     this.#netns = netns
+    this.#proxied = new ProxyQueue(netns, this)
   }
 
   /** frame.start is the ARP packet. Takes the frame. */
   receive(frame: Frame, device: NetDevice): void {
     const netns = this.#netns
     const { bytes, start: at } = frame
-    if (!arp.valid(bytes, at, frame.end) || device.kind === 'loopback') {
+    if (!arp.valid(bytes, at, frame.end) || device.noArp) {
       return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
     }
+    if (this.process(frame, device, false)) netns.world.frames.consume(frame)
+  }
+
+  /** arp_process. False: the frame was kept, to be answered for another host a little later. */
+  process(frame: Frame, device: NetDevice, redone: boolean): boolean {
+    const netns = this.#netns
+    const { bytes, start: at } = frame
+    const op = arp.operation(bytes, at)
+    if (op !== arp.REQUEST && op !== arp.REPLY) return true
     const sender = arp.sender(bytes, at)
     const target = arp.target(bytes, at)
-    const op = arp.operation(bytes, at)
-    // A sender that claims one of our own addresses is a martian: our own broadcast, come back by a hairpin port.
-    const martian = sender !== ANY && netns.isLocal(sender)
-    if (op === arp.REQUEST && netns.isLocal(target) && !martian && !isMulticast(target)) {
-      if (sender !== ANY) netns.neighbours.heardRequest(device, sender, bytes, at + arp.SENDER_MAC)
-      this.#reply(device, target, bytes, at, sender)
-    } else if (!martian) {
-      const toUs = op === arp.REPLY && !frame.group
-      netns.neighbours.heardReply(device, sender, bytes, at + arp.SENDER_MAC, toUs, sender === target)
+    const inet = netns.inet(device)
+    if (isMulticast(target) || (isLoopback(target) && !inet.routeLocalnet)) return true
+    if (sender === target && inet.dropGratuitousArp) return true
+    if (sender === ANY) {
+      // Duplicate address detection (RFC 2131, 5227).
+      const ours = op === arp.REQUEST && netns.isLocal(target) && !this.#ignores(inet, sender, target)
+      if (ours) this.#reply(device, target, bytes, at, sender)
+      return true
     }
-    netns.world.frames.consume(frame)
+    // A sender that claims one of our own addresses is a martian: our own broadcast, come back by a hairpin port.
+    if (op === arp.REQUEST && (inet.acceptLocal || !netns.isLocal(sender))) {
+      const route = netns.lookup(target)
+      if (route?.type === 'local') {
+        if (this.#ignores(inet, sender, target)) return true
+        if (inet.arpFilter && netns.lookup(sender)?.device !== device) return true
+        if (netns.neighbours.heardRequest(device, sender, bytes, at + arp.SENDER_MAC)) {
+          this.#reply(device, target, bytes, at, sender)
+        }
+        return true
+      }
+      if (inet.forwarding && route?.type === 'unicast' && this.#proxies(inet, route.device, sender, target)) {
+        netns.neighbours.heardRequest(device, sender, bytes, at + arp.SENDER_MAC)
+        if (!redone && frame.group && inet.neighbours.proxyDelay > 0) {
+          this.#proxied.add(frame, device, inet.neighbours)
+          return false
+        }
+        this.#reply(device, target, bytes, at, sender)
+        return true
+      }
+    }
+    if (!netns.isLocal(sender)) this.#learn(inet, frame, op, sender, target)
+    return true
+  }
+
+  /** What an ARP packet says of its sender, when nobody asked us. */
+  #learn(inet: InetDevice, frame: Frame, op: number, sender: Ipv4, target: Ipv4): void {
+    const { bytes, start: at } = frame
+    const { neighbours } = this.#netns
+    const { device } = inet
+    const toUs = op === arp.REPLY && !frame.group
+    const gratuitous =
+      sender === target &&
+      (op === arp.REQUEST || sameMac(bytes, at + arp.SENDER_MAC, bytes, at + arp.TARGET_MAC)) &&
+      this.#netns.addressType(sender, device) === 'UNICAST'
+    const accepts = this.#accepts(inet, sender)
+    if (accepts && (gratuitous || (op === arp.REPLY && this.#netns.addressType(sender, device) === 'UNICAST'))) {
+      neighbours.expect(device, sender)
+    }
+    neighbours.heardReply(device, sender, bytes, at + arp.SENDER_MAC, toUs, gratuitous)
+  }
+
+  /** arp_accept: may a packet that nobody asked for make a new entry? */
+  #accepts(inet: InetDevice, sender: Ipv4): boolean {
+    if (inet.arpAccept === 1) return true
+    return inet.arpAccept === 2 && this.#netns.confirmAddress(inet.device, sender, ANY, SCOPE_LINK)
+  }
+
+  /** arp_ignore: is the question for this address, on this device, not to be answered? */
+  #ignores(inet: InetDevice, sender: Ipv4, target: Ipv4): boolean {
+    switch (inet.arpIgnore) {
+      case 1:
+        return !this.#netns.confirmAddress(inet.device, ANY, target, SCOPE_HOST)
+      case 2:
+        return !this.#netns.confirmAddress(inet.device, sender, target, SCOPE_HOST)
+      case 3:
+        return !this.#netns.confirmAddress(null, ANY, target, SCOPE_LINK)
+      case 8:
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** arp_fwd_proxy, arp_fwd_pvlan and `ip neigh add proxy`. */
+  #proxies(inet: InetDevice, out: NetDevice | null, sender: Ipv4, target: Ipv4): boolean {
+    if (out === null) return false
+    if (out === inet.device) return inet.proxyArpPvlan && sender !== target
+    if (inet.proxyArp && inet.mediumId !== -1) {
+      if (inet.mediumId === 0) return true
+      const other = this.#netns.inet(out).mediumId
+      if (other !== inet.mediumId && other !== -1) return true
+    }
+    return this.#netns.neighbours.proxies.has(inet.device, target)
   }
 
   solicit(device: NetDevice, target: Ipv4, known: Mac | null, waiting: Frame | null): void {
     const sender = this.#senderFor(device, target, waiting)
-    if (sender !== null) this.#send(device, arp.REQUEST, known ?? MAC_BROADCAST, sender, MAC_ZERO, target)
+    if (sender !== null) this.send(device, arp.REQUEST, known ?? MAC_BROADCAST, sender, MAC_ZERO, target)
   }
 
   /** `arp_notify`: a request for our own address, to everybody. */
   announce(device: NetDevice, address: Ipv4): void {
-    this.#send(device, arp.REQUEST, MAC_BROADCAST, address, MAC_ZERO, address)
+    this.send(device, arp.REQUEST, MAC_BROADCAST, address, MAC_ZERO, address)
   }
 
   unresolved(frame: Frame, device: NetDevice): void {
@@ -53,13 +152,19 @@ export class Arp implements Solicitor {
     this.#netns.world.frames.drop(frame, DropReason.NeighbourFailed, device.name)
   }
 
-  #reply(device: NetDevice, ours: Ipv4, bytes: Uint8Array, at: number, asker: Ipv4): void {
-    const mac = new Uint8Array(6)
-    copyMac(mac, 0, bytes, at + arp.SENDER_MAC)
-    this.#send(device, arp.REPLY, mac, ours, mac, asker)
+  /** The device goes: what waits to be answered by it goes too. */
+  forget(device: NetDevice): void {
+    this.#proxied.forget(device)
   }
 
-  #send(device: NetDevice, op: number, to: Mac, sender: Ipv4, targetMac: Mac, target: Ipv4): void {
+  #reply(device: NetDevice, ours: Ipv4, bytes: Uint8Array, at: number, asker: Ipv4): void {
+    copyMac(this.#scratch, 0, bytes, at + arp.SENDER_MAC)
+    this.send(device, arp.REPLY, this.#scratch, ours, this.#scratch, asker)
+  }
+
+  /** arp_send: one ARP packet with the device's own MAC. */
+  send(device: NetDevice, op: number, to: Mac, sender: Ipv4, targetMac: Mac, target: Ipv4): void {
+    if (device.noArp) return
     const frame = this.#netns.world.frames.take()
     frame.end = frame.start + ethernet.HEADER + arp.LENGTH
     ethernet.write(frame.bytes, frame.start, to, device.mac, ethernet.ETH_P_ARP)
@@ -67,12 +172,16 @@ export class Arp implements Solicitor {
     device.send(frame)
   }
 
-  /** arp_announce 0: the source of the packet that waits, when it is ours; else an address of the device. */
+  /**
+   * arp_announce 0: the source of the packet that waits, when it is ours; 1: only when the target is in its
+   * network; 2: never. Else the address of the device that suits the target best.
+   */
   #senderFor(device: NetDevice, target: Ipv4, waiting: Frame | null): Ipv4 | null {
     const netns = this.#netns
-    if (waiting !== null) {
+    const { arpAnnounce } = netns.inet(device)
+    if (waiting !== null && arpAnnounce < 2) {
       const source = ipv4.source(waiting.bytes, waiting.network)
-      if (netns.isLocal(source)) return source
+      if (netns.isLocal(source) && (arpAnnounce === 0 || netns.onLink(device, target, source))) return source
     }
     return netns.selectAddress(device, target)
   }

@@ -65,7 +65,7 @@ export interface Namespace {
   readonly fib: Fib
   readonly exceptions: RouteExceptions
   isLocal(address: Ipv4): boolean
-  addressType(address: Ipv4): AddressType
+  addressType(address: Ipv4, device?: NetDevice | null): AddressType
   lookup(destination: Ipv4, source?: Ipv4): Route | null
   sourceFor(route: Route, destination: Ipv4): Ipv4
   /** What a datagram to the address may measure: the route's, a learnt path MTU, or the device's. */
@@ -91,4 +91,8 @@ export interface Namespace {
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null
   /** A device's first address, or null. */
   addressOf(device: NetDevice): Ipv4 | null
+  /** inet_confirm_addr: has the device (null: any) this address, of at most this scope, with the peer in its network? */
+  confirmAddress(device: NetDevice | null, peer: Ipv4, address: Ipv4, scope: number): boolean
+  /** inet_addr_onlink: do both lie in one network of the device? */
+  onLink(device: NetDevice, target: Ipv4, source: Ipv4): boolean
 }

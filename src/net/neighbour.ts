@@ -14,30 +14,24 @@ import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { wheel } from '../sim/jiffies.ts'
-import { Ring } from '../sim/ring.ts'
-import { type Nanos, SECOND, type Task, Timer } from '../sim/scheduler.ts'
+import { type Nanos, SECOND, Timer } from '../sim/scheduler.ts'
 import { copyMac, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import type { InetDevices } from './inet-device.ts'
+import {
+  CONFIRMED,
+  Entry,
+  maxProbes,
+  type Neighbour,
+  type NeighbourState,
+  truesize,
+  UPDATED,
+  USED,
+} from './neighbour-entry.ts'
+import { ProxyAddresses } from './proxy-addresses.ts'
 
-export type NeighbourState = 'INCOMPLETE' | 'REACHABLE' | 'STALE' | 'DELAY' | 'PROBE' | 'FAILED' | 'PERMANENT'
-
-export interface Neighbour {
-  readonly device: NetDevice
-  readonly address: Ipv4
-  /** Meaningless while INCOMPLETE or FAILED. */
-  readonly mac: Mac
-  readonly state: NeighbourState
-}
-
-const RETRANSMIT: Nanos = SECOND
-const DELAY_FIRST_PROBE: Nanos = 5 * SECOND
-const BASE_REACHABLE: Nanos = 30 * SECOND
-/** A changed address is believed only when the old one has stood for this long (NEIGH_VAR LOCKTIME). */
-const LOCK_TIME: Nanos = SECOND
-const PROBES = 3
-/** unres_qlen: how many frames may wait for one answer; the oldest makes room. */
-const QUEUE = 101
-
+/** Timers of the table are never closer than this (HZ / 100). */
+const LEAST: Nanos = SECOND / 100
 /** What the table needs of its namespace. */
 export interface Solicitor {
   /** Sends an ARP request for the address: to everybody, or to `known` when the entry is only to be confirmed. */
@@ -46,36 +40,6 @@ export interface Solicitor {
   unresolved(frame: Frame, device: NetDevice): void
 }
 
-class Entry implements Neighbour, Task {
-  readonly device: NetDevice
-  readonly address: Ipv4
-  readonly mac: Mac = new Uint8Array(6)
-  state: NeighbourState = 'INCOMPLETE'
-  readonly waiting = new Ring<Frame>(4)
-  readonly timer: Timer
-  /** When it was last used, confirmed and changed. */
-  readonly times = Float64Array.of(-1e18, -1e18, -1e18)
-  probes = 0
-  /** A frame was sent with it before: Linux has its hardware header cached. */
-  cached = false
-  #table: NeighbourTable
-
-  constructor(table: NeighbourTable, device: NetDevice, address: Ipv4) {
-    this.#table = table
-    this.device = device
-    this.address = address
-    this.timer = new Timer(this)
-  }
-
-  run(): void {
-    this.#table.expire(this)
-  }
-}
-
-const USED = 0
-const CONFIRMED = 1
-const UPDATED = 2
-
 export class NeighbourTable {
   #world: World
   #solicitor: Solicitor
@@ -83,31 +47,53 @@ export class NeighbourTable {
   #byDevice = new Map<NetDevice, Map<number, Entry>>()
   /** The entries that were used last, by a hash of device and address. */
   #recent: (Entry | null)[] = new Array<Entry | null>(64).fill(null)
-  #reachable: Nanos
+  #inet: InetDevices
+  readonly proxies = new ProxyAddresses()
+  #size = 0
+  #collector: Timer
+  /** When neigh_forced_gc ran last. */
+  #collected: Nanos = -1e18
 
-  constructor(world: World, solicitor: Solicitor, where: string, chance: number) {
+  constructor(world: World, solicitor: Solicitor, where: string, inet: InetDevices) {
     this.#world = world
     this.#solicitor = solicitor
     this.#where = where
-    // neigh_rand_reach_time: 0.5 to 1.5 times the base.
-    this.#reachable = BASE_REACHABLE * (0.5 + chance)
+    this.#inet = inet
+    this.#collector = new Timer({ run: () => this.#collect() })
   }
 
   list(): Neighbour[] {
-    return [...this.#byDevice.values()].flatMap((entries) => [...entries.values()])
+    return this.#entries()
   }
 
-  /** `ip neigh replace`. */
-  add(device: NetDevice, address: Ipv4, mac: Mac, state: 'PERMANENT' | 'REACHABLE' | 'STALE'): void {
+  /** `ip neigh replace`. False: the table is full. */
+  add(device: NetDevice, address: Ipv4, mac: Mac, state: NeighbourState): boolean {
     const entry = this.#find(device, address) ?? this.#create(device, address)
+    if (entry === null) return false
+    if (state === 'INCOMPLETE' || state === 'FAILED') {
+      this.#world.scheduler.cancel(entry.timer)
+      entry.state = state
+      return true
+    }
     entry.state = 'STALE'
     this.#update(entry, mac, 0, 'STALE', true)
     entry.state = state
     this.#world.scheduler.cancel(entry.timer)
     if (state === 'REACHABLE') {
       entry.times[CONFIRMED] = this.#world.scheduler.now
-      this.#arm(entry, this.#reachable)
+      this.#arm(entry, this.#reachable(entry))
+    } else if (state === 'DELAY') this.#arm(entry, entry.parameters.delayFirstProbe)
+    else if (state === 'PROBE') {
+      entry.probes = 0
+      this.#arm(entry, 0)
     }
+    return true
+  }
+
+  /** The device goes down or away: nothing of it is kept (neigh_ifdown). */
+  forget(device: NetDevice): void {
+    this.flush(device)
+    this.proxies.forget(device)
   }
 
   /** `ip neigh del`. */
@@ -118,7 +104,7 @@ export class NeighbourTable {
     return true
   }
 
-  /** The device went down or away. */
+  /** Every entry of the device goes, permanent ones too (neigh_flush_dev). */
   flush(device: NetDevice): void {
     const entries = this.#byDevice.get(device)
     if (entries === undefined) return
@@ -147,12 +133,14 @@ export class NeighbourTable {
     const entry = this.#find(device, nextHop)
     if (entry !== null) {
       const { state } = entry
-      if (state === 'REACHABLE' || state === 'PERMANENT' || state === 'DELAY' || state === 'PROBE') {
+      if (state !== 'STALE' && state !== 'INCOMPLETE' && state !== 'FAILED') {
         entry.times[USED] = this.#world.scheduler.now
         return this.#send(entry, frame)
       }
     }
-    this.#event(entry ?? this.#create(device, nextHop), frame)
+    const asked = entry ?? this.#create(device, nextHop)
+    if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
+    this.#event(asked, frame)
   }
 
   /**
@@ -178,15 +166,20 @@ export class NeighbourTable {
     if (entry !== null) entry.times[CONFIRMED] = this.#world.scheduler.now
   }
 
-  /** An ARP request from this sender was for us (neigh_event_ns): it is known now, if only by hearsay. */
-  heardRequest(device: NetDevice, sender: Ipv4, bytes: Uint8Array, macAt: number): void {
-    const entry = this.#find(device, sender)
-    if (entry === null) {
-      const made = this.#create(device, sender)
-      this.#update(made, bytes, macAt, 'STALE', true)
-    } else {
-      this.#update(entry, bytes, macAt, 'STALE', true)
-    }
+  /**
+   * An ARP request from this sender was for us (neigh_event_ns): it is known now, if only by hearsay. False: the
+   * table is full.
+   */
+  heardRequest(device: NetDevice, sender: Ipv4, bytes: Uint8Array, macAt: number): boolean {
+    const entry = this.#find(device, sender) ?? this.#create(device, sender)
+    if (entry === null) return false
+    this.#update(entry, bytes, macAt, 'STALE', true)
+    return true
+  }
+
+  /** arp_accept: the sender gets an entry, which the next `heardReply` fills. */
+  expect(device: NetDevice, sender: Ipv4): void {
+    if (this.#find(device, sender) === null) this.#create(device, sender)
   }
 
   /** An ARP reply, or a request for somebody else: believed only about neighbours that we already asked for. */
@@ -200,37 +193,38 @@ export class NeighbourTable {
   ): void {
     const entry = this.#find(device, sender)
     if (entry === null) return
-    const settled = this.#world.scheduler.now - entry.times[UPDATED] > LOCK_TIME
+    const settled = this.#world.scheduler.now - entry.times[UPDATED] > entry.parameters.lockTime
     this.#update(entry, bytes, macAt, toUs ? 'REACHABLE' : 'STALE', settled || gratuitous)
   }
 
   /** neigh_timer_handler. */
   expire(entry: Entry): void {
     const now = this.#world.scheduler.now
+    const { delayFirstProbe } = entry.parameters
     if (entry.state === 'REACHABLE') {
-      const reachableUntil = entry.times[CONFIRMED] + this.#reachable
+      const reachableUntil = entry.times[CONFIRMED] + this.#reachable(entry)
       if (now <= reachableUntil) return this.#arm(entry, reachableUntil - now)
-      if (now <= entry.times[USED] + DELAY_FIRST_PROBE) {
+      if (now <= entry.times[USED] + delayFirstProbe) {
         entry.state = 'DELAY'
         entry.times[UPDATED] = now
-        return this.#arm(entry, DELAY_FIRST_PROBE)
+        return this.#arm(entry, delayFirstProbe)
       }
       entry.state = 'STALE'
       entry.times[UPDATED] = now
       return
     }
     if (entry.state === 'DELAY') {
-      if (now <= entry.times[CONFIRMED] + DELAY_FIRST_PROBE) {
+      if (now <= entry.times[CONFIRMED] + delayFirstProbe) {
         entry.state = 'REACHABLE'
         entry.times[UPDATED] = now
-        return this.#arm(entry, entry.times[CONFIRMED] + this.#reachable - now)
+        return this.#arm(entry, entry.times[CONFIRMED] + this.#reachable(entry) - now)
       }
       entry.state = 'PROBE'
       entry.probes = 0
       entry.times[UPDATED] = now
     }
-    if (entry.probes >= PROBES) return this.#fail(entry)
-    this.#arm(entry, RETRANSMIT)
+    if (entry.probes >= maxProbes(entry)) return this.#fail(entry)
+    this.#arm(entry, Math.max(entry.parameters.retransmit, LEAST))
     this.#probe(entry)
   }
 
@@ -240,40 +234,68 @@ export class NeighbourTable {
     if (entry.state === 'STALE') {
       entry.state = 'DELAY'
       entry.times[UPDATED] = this.#world.scheduler.now
-      this.#arm(entry, DELAY_FIRST_PROBE)
+      this.#arm(entry, entry.parameters.delayFirstProbe)
       return this.#send(entry, frame)
     }
-    entry.waiting.push(frame)
-    if (entry.waiting.size > QUEUE) {
-      const oldest = entry.waiting.shift()
-      if (oldest !== null) this.#world.frames.drop(oldest, DropReason.QueueFull, this.#where)
+    const { parameters } = entry
+    const asking = entry.state === 'INCOMPLETE' && entry.timer.armed
+    if (!asking && parameters.broadcasts + parameters.appProbes === 0) {
+      // Nobody may be asked at all.
+      entry.state = 'FAILED'
+      entry.times[UPDATED] = this.#world.scheduler.now
+      return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
     }
-    if (entry.state === 'INCOMPLETE' && entry.timer.armed) return
+    this.#enqueue(entry, frame)
+    if (asking) return
     entry.state = 'INCOMPLETE'
     entry.times[UPDATED] = this.#world.scheduler.now
-    entry.probes = 0
-    this.#arm(entry, RETRANSMIT)
+    // Unicast probes make no sense yet, and count as done.
+    entry.probes = parameters.unicasts
+    this.#arm(entry, Math.max(parameters.retransmit, LEAST))
     this.#probe(entry)
   }
 
+  /** The oldest make room (unres_qlen_bytes). */
+  #enqueue(entry: Entry, frame: Frame): void {
+    const size = truesize(frame.end - frame.start)
+    while (entry.waitingBytes + size > entry.parameters.queueBytes) {
+      const oldest = this.#dequeue(entry)
+      if (oldest === null) break
+      this.#world.frames.drop(oldest, DropReason.QueueFull, this.#where)
+    }
+    entry.waiting.push(frame)
+    entry.waitingBytes += size
+  }
+
+  #dequeue(entry: Entry): Frame | null {
+    const frame = entry.waiting.shift()
+    if (frame !== null) entry.waitingBytes -= truesize(frame.end - frame.start)
+    return frame
+  }
+
+  /** neigh_probe, arp_solicit: first the MAC that was known, then the user's daemon, then everybody. */
   #probe(entry: Entry): void {
+    const { parameters, probes } = entry
     entry.probes++
     const waiting = entry.waiting.peek()
-    this.#solicitor.solicit(entry.device, entry.address, entry.state === 'PROBE' ? entry.mac : null, waiting)
+    if (probes < parameters.unicasts) this.#solicitor.solicit(entry.device, entry.address, entry.mac, waiting)
+    else if (probes >= parameters.unicasts + parameters.appProbes) {
+      this.#solicitor.solicit(entry.device, entry.address, null, waiting)
+    }
   }
 
   #fail(entry: Entry): void {
     entry.state = 'FAILED'
     entry.times[UPDATED] = this.#world.scheduler.now
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
-      const frame = entry.waiting.shift()
+      const frame = this.#dequeue(entry)
       if (frame !== null) this.#solicitor.unresolved(frame, entry.device)
     }
   }
 
   /** neigh_update. `override`: a different MAC replaces the one that is known. */
   #update(entry: Entry, bytes: Uint8Array, macAt: number, wanted: 'REACHABLE' | 'STALE', override: boolean): void {
-    if (entry.state === 'PERMANENT') return
+    if (entry.state === 'PERMANENT' || entry.state === 'NOARP') return
     const now = this.#world.scheduler.now
     const wasValid = entry.state !== 'INCOMPLETE' && entry.state !== 'FAILED'
     const same = wasValid && sameMac(entry.mac, 0, bytes, macAt)
@@ -283,14 +305,14 @@ export class NeighbourTable {
     if (state !== entry.state || !same) entry.times[UPDATED] = now
     if (!same) {
       copyMac(entry.mac, 0, bytes, macAt)
-      if (state !== 'REACHABLE') entry.times[CONFIRMED] = now - 2 * BASE_REACHABLE
+      if (state !== 'REACHABLE') entry.times[CONFIRMED] = now - 2 * entry.parameters.baseReachable
     }
     if (state === entry.state) return
     this.#world.scheduler.cancel(entry.timer)
     entry.state = state
-    if (state === 'REACHABLE') this.#arm(entry, this.#reachable)
+    if (state === 'REACHABLE') this.#arm(entry, this.#reachable(entry))
     for (let waiting = wasValid ? 0 : entry.waiting.size; waiting > 0; waiting--) {
-      const frame = entry.waiting.shift()
+      const frame = this.#dequeue(entry)
       if (frame !== null) this.resolve(entry.device, entry.address, frame)
     }
   }
@@ -316,23 +338,76 @@ export class NeighbourTable {
     return entry
   }
 
-  #create(device: NetDevice, address: Ipv4): Entry {
+  /** Null: neighbour table overflow. */
+  #create(device: NetDevice, address: Ipv4): Entry | null {
+    if (!this.#roomForOne()) return null
     let entries = this.#byDevice.get(device)
     if (entries === undefined) {
       entries = new Map()
       this.#byDevice.set(device, entries)
     }
-    const entry = new Entry(this, device, address)
+    const parameters = this.#inet.byIndex[device.index]?.neighbours ?? this.#inet.neighbours
+    const entry = new Entry(this, device, address, parameters)
+    entry.times[UPDATED] = this.#world.scheduler.now
+    entry.times[USED] = this.#world.scheduler.now
     entries.set(address, entry)
+    this.#size++
+    if (this.#size >= this.#inet.neighbours.gcThreshold1 && !this.#collector.armed) this.#collectLater()
     return entry
+  }
+
+  /** The device's reachable time, drawn anew every 300 s (neigh_periodic_work). */
+  #reachable(entry: Entry): Nanos {
+    const { parameters } = entry
+    const { scheduler, random } = this.#world
+    if (parameters.stale(scheduler.now)) parameters.redraw(random.fraction(), scheduler.now)
+    return parameters.reachable
+  }
+
+  /** neigh_alloc: above gc_thresh2 the table is cleaned at once, above gc_thresh3 nothing new is let in. */
+  #roomForOne(): boolean {
+    const { gcThreshold2, gcThreshold3 } = this.#inet.neighbours
+    if (this.#size < gcThreshold2) return true
+    const { now } = this.#world.scheduler
+    if (this.#size < gcThreshold3 && now <= this.#collected + 5 * SECOND) return true
+    this.#collected = now
+    const before = this.#size
+    for (const entry of this.#entries()) {
+      if (this.#size <= gcThreshold2) break
+      const old = entry.times[UPDATED] < now - 5 * SECOND
+      if (entry.state !== 'PERMANENT' && (old || entry.state === 'FAILED' || entry.state === 'NOARP')) this.#end(entry)
+    }
+    return this.#size < before || this.#size < gcThreshold3
+  }
+
+  #collectLater(): void {
+    const { scheduler } = this.#world
+    scheduler.at(this.#collector, wheel(scheduler.now, this.#inet.neighbours.baseReachable / 2))
+  }
+
+  /** neigh_periodic_work: from gc_thresh1 entries on, what failed or was not used for gc_stale_time goes. */
+  #collect(): void {
+    const { gcThreshold1 } = this.#inet.neighbours
+    if (this.#size < gcThreshold1) return
+    const { now } = this.#world.scheduler
+    for (const entry of this.#entries()) {
+      if (entry.state === 'PERMANENT' || entry.timer.armed) continue
+      const used = Math.max(entry.times[USED], entry.times[CONFIRMED])
+      if (entry.state === 'FAILED' || now >= used + entry.parameters.staleTime) this.#end(entry)
+    }
+    if (this.#size >= gcThreshold1) this.#collectLater()
+  }
+
+  #entries(): Entry[] {
+    return [...this.#byDevice.values()].flatMap((entries) => [...entries.values()])
   }
 
   #end(entry: Entry): void {
     this.#world.scheduler.cancel(entry.timer)
-    this.#byDevice.get(entry.device)?.delete(entry.address)
+    if (this.#byDevice.get(entry.device)?.delete(entry.address)) this.#size--
     this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
-      const frame = entry.waiting.shift()
+      const frame = this.#dequeue(entry)
       if (frame !== null) this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
     }
   }

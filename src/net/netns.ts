@@ -24,6 +24,7 @@ import {
 } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Arp } from './arp.ts'
+import { confirms, onLink } from './confirm-address.ts'
 import { Counters } from './counters.ts'
 import type { Errno } from './errno.ts'
 import { RouteExceptions } from './exception.ts'
@@ -90,7 +91,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.icmp = new Icmp(this)
     this.ipv4 = new Ipv4Layer(this)
     this.#chance = world.random.fraction()
-    this.neighbours = new NeighbourTable(world, this.arp, name, this.#chance)
+    this.neighbours = new NeighbourTable(world, this.arp, name, this.sysctl.inet)
     this.netfilter = new Netfilter(world, name, this)
     this.loopback = new Loopback(world)
     this.exceptions = new RouteExceptions(world.scheduler, this.sysctl)
@@ -146,6 +147,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (device.up) return
     device.up = true
     for (const own of this.addressesOf(device)) this.#connect(own)
+    if (this.inet(device).arpNotify) this.#announce(device)
   }
 
   /** `ip link set DEVICE down`: the routes by it go, its neighbours are forgotten. */
@@ -154,15 +156,28 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     device.up = false
     this.fib.remove((r) => r.device === device)
     this.local.remove((r) => r.device === device && r.type === 'broadcast')
-    this.neighbours.flush(device)
+    this.neighbours.forget(device)
+    this.arp.forget(device)
     this.netfilter.conntrack.forget(device)
     this.#noticeCarriers()
+  }
+
+  /** The device has another MAC (NETDEV_CHANGEADDR): who was known by it is asked again. */
+  macChanged(device: NetDevice): void {
+    this.neighbours.flush(device)
+    if (device.up && this.inet(device).arpNotify) this.#announce(device)
+  }
+
+  /** inetdev_send_gratuitous_arp. */
+  #announce(device: NetDevice): void {
+    for (const { address } of this.addressesOf(device)) this.arp.announce(device, address)
   }
 
   /** A bridge whose last port went has no carrier any more (NETDEV_CHANGE). */
   #noticeCarriers(): void {
     for (const each of this.devices.values()) {
-      if (each.kind === 'bridge' && each.up && !each.carrier) this.neighbours.unplugged(each)
+      if (each.kind === 'bridge' && each.up && !each.carrier && this.inet(each).arpEvictNocarrier)
+        this.neighbours.unplugged(each)
     }
   }
 
@@ -228,6 +243,18 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (found?.type === 'local') return 'LOCAL'
     if (found?.type === 'broadcast') return 'BROADCAST'
     return 'UNICAST'
+  }
+
+  confirmAddress(device: NetDevice | null, peer: Ipv4, address: Ipv4, scope: number): boolean {
+    if (device !== null) return confirms(this.addressesOf(device), peer, address, scope)
+    for (const each of this.devices.values()) {
+      if (confirms(this.addressesOf(each), peer, address, scope)) return true
+    }
+    return false
+  }
+
+  onLink(device: NetDevice, target: Ipv4, source: Ipv4): boolean {
+    return onLink(this.addressesOf(device), target, source)
   }
 
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {

@@ -1,6 +1,6 @@
 /** arp(8) of net-tools 2.10: the neighbour table in its old dress. */
 import type { NetDevice } from '../../link/device.ts'
-import type { Neighbour } from '../../net/neighbour.ts'
+import type { Neighbour } from '../../net/neighbour-entry.ts'
 import { formatIpv4, formatMac, type Ipv4, tryParseIpv4, tryParseMac } from '../../wire/address.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'

@@ -89,7 +89,7 @@ function set(self: Process, name: string, device: NetDevice | undefined, rest: r
       const mac = tryParseMac(words.peek)
       if (mac === null) throw new ToolError(`${words.take()}: invalid ether address.`, 1)
       words.take()
-      setMac(device, mac)
+      setMac(netns, device, mac)
     } else if (
       [
         'arp',

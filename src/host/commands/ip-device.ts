@@ -132,12 +132,13 @@ export function portOf(device: NetDevice): BridgePort | null {
 }
 
 /** `ip link set DEVICE address MAC`: a bridge knows its own addresses and its ports'. */
-export function setMac(device: NetDevice, mac: Mac): void {
+export function setMac(netns: Netns, device: NetDevice, mac: Mac): void {
   const port = portOf(device)
   const fdb = device instanceof Bridge ? device.fdb : port?.bridge.fdb
   fdb?.delete(device.mac)
   device.mac = mac
   fdb?.add(mac, port, true)
+  netns.macChanged(device)
 }
 
 /** A random address of the locally administered kind (eth_hw_addr_random). */

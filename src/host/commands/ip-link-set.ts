@@ -57,7 +57,7 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
       const mac = takeMac(words)
       return (device) => {
         unaddressed.delete(device)
-        setMac(device, mac)
+        setMac(netns, device, mac)
       }
     }
     case 'name': {

@@ -1,6 +1,6 @@
 /** `ip neigh`: who is known on which device, and how well. */
 import type { NetDevice } from '../../link/device.ts'
-import type { Neighbour } from '../../net/neighbour.ts'
+import type { Neighbour } from '../../net/neighbour-entry.ts'
 import { cidrOf, contains, formatIpv4, formatMac, type Ipv4, type Mac } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice } from './ip-device.ts'

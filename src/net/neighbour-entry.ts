@@ -1,0 +1,74 @@
+/** One entry of the neighbour table (struct neighbour), and what a frame that waits in it counts. */
+import type { NetDevice } from '../link/device.ts'
+import type { Frame } from '../link/frame.ts'
+import { Ring } from '../sim/ring.ts'
+import { type Task, Timer } from '../sim/scheduler.ts'
+import type { Ipv4, Mac } from '../wire/address.ts'
+import type { NeighbourParameters } from './neighbour-parameters.ts'
+
+export type NeighbourState = 'INCOMPLETE' | 'REACHABLE' | 'STALE' | 'DELAY' | 'PROBE' | 'FAILED' | 'NOARP' | 'PERMANENT'
+
+export interface Neighbour {
+  readonly device: NetDevice
+  readonly address: Ipv4
+  /** Meaningless while INCOMPLETE or FAILED. */
+  readonly mac: Mac
+  readonly state: NeighbourState
+  readonly probes: number
+  /** When it was last used, confirmed and changed: virtual time, below zero for never. */
+  readonly times: Float64Array
+}
+
+/** Whom an entry tells that its time has come. */
+export interface Expiry {
+  expire(entry: Entry): void
+}
+
+export const USED = 0
+export const CONFIRMED = 1
+export const UPDATED = 2
+
+export class Entry implements Neighbour, Task {
+  readonly device: NetDevice
+  readonly address: Ipv4
+  readonly mac: Mac = new Uint8Array(6)
+  state: NeighbourState = 'INCOMPLETE'
+  readonly waiting = new Ring<Frame>(4)
+  readonly timer: Timer
+  readonly parameters: NeighbourParameters
+  waitingBytes = 0
+  readonly times = Float64Array.of(-1e18, -1e18, -1e18)
+  probes = 0
+  /** A frame was sent with it before: Linux has its hardware header cached. */
+  cached = false
+  #table: Expiry
+
+  constructor(table: Expiry, device: NetDevice, address: Ipv4, parameters: NeighbourParameters) {
+    this.#table = table
+    this.parameters = parameters
+    this.device = device
+    this.address = address
+    this.timer = new Timer(this)
+  }
+
+  run(): void {
+    this.#table.expire(this)
+  }
+}
+
+/** How often somebody is asked before the entry fails (neigh_max_probes). */
+export function maxProbes(entry: Entry): number {
+  const { unicasts, appProbes, broadcasts, rebroadcasts } = entry.parameters
+  return unicasts + appProbes + (entry.state === 'PROBE' ? rebroadcasts : broadcasts)
+}
+
+/** Room for headers that every packet is made with, and what sk_buff and skb_shared_info take (measured). */
+const ROOM = 32
+
+/** skb->truesize of a packet of this many bytes: what it counts in unres_qlen_bytes. */
+export function truesize(length: number): number {
+  const needed = length + ROOM
+  if (needed <= 256) return 832
+  if (needed <= 704) return 1280
+  return needed <= 1728 ? 2304 : 576 + (1 << (32 - Math.clz32(needed + 319)))
+}
