@@ -86,9 +86,12 @@ export class GrowingBytes {
 
 export class PcapWriter {
   #out = new GrowingBytes()
+  readonly #nanos: boolean
 
-  constructor(linkType = ETHERNET) {
-    this.#out.put32(0xa1b23c4d)
+  /** `nanos` false: microseconds only, as tcpdump itself writes unless it is told otherwise. */
+  constructor(linkType = ETHERNET, nanos = true) {
+    this.#nanos = nanos
+    this.#out.put32(nanos ? 0xa1b23c4d : 0xa1b2c3d4)
     this.#out.put16(2)
     this.#out.put16(4)
     this.#out.put32(0)
@@ -97,13 +100,13 @@ export class PcapWriter {
     this.#out.put32(linkType)
   }
 
-  /** `seconds` since 1970, `nanos` within the second; the packet is `length` bytes from `at`. */
-  packet(seconds: number, nanos: number, bytes: Uint8Array, at: number, length: number): void {
+  /** `seconds` since 1970, `nanos` within the second; `length` bytes from `at` of a packet of `original` bytes. */
+  packet(seconds: number, nanos: number, bytes: Uint8Array, at: number, length: number, original = length): void {
     const captured = length > SNAPLEN ? SNAPLEN : length
     this.#out.put32(seconds)
-    this.#out.put32(nanos)
+    this.#out.put32(this.#nanos ? nanos : Math.floor(nanos / 1000))
     this.#out.put32(captured)
-    this.#out.put32(length)
+    this.#out.put32(original)
     this.#out.put(bytes, at, captured)
   }
 

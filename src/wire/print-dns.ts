@@ -1,10 +1,21 @@
 /** DNS (RFC 1035) as tcpdump prints it: the question of a query, the counts and answers of a response. */
-import { i32, u16 } from './bytes.ts'
+import { printEdns } from './print-edns.ts'
+import type { PacketText } from './print-text.ts'
 
 const HEADER = 12
 const IQUERY = 1
 
 const operations = ['', ' inv_q', ' stat', ' op3', ' notify', ' update', ' op6', ' op7']
+/** What tcpdump calls the operations that nobody uses any more. */
+const oldOperations = new Map([
+  [9, ' updateA'],
+  [10, ' updateD'],
+  [11, ' updateDA'],
+  [12, ' updateM'],
+  [13, ' updateMA'],
+  [14, ' zoneInit'],
+  [15, ' zoneRef'],
+])
 const responses = [
   '',
   ' FormErr',
@@ -17,6 +28,11 @@ const responses = [
   ' NXRRSet',
   ' NotAuth',
   ' NotZone',
+  ' Resp11',
+  ' Resp12',
+  ' Resp13',
+  ' Resp14',
+  ' NoChange',
 ]
 
 const TYPE_A = 1
@@ -28,34 +44,35 @@ const TYPE_MX = 15
 const TYPE_TXT = 16
 const TYPE_AAAA = 28
 const TYPE_SRV = 33
+const TYPE_DNAME = 39
 const TYPE_OPT = 41
+const TYPE_URI = 256
 
+const CLASS_INTERNET = 1
+/** Multicast DNS (RFC 6762) keeps two flags where the class's highest bit was. */
+const TOP_BIT = 0x8000
+
+/** From 1 on, as the registry of RFC 1035 and its successors has them; holes are empty. */
+const firstTypes = (
+  'A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSDB X25 ISDN RT NSAP NSAP_PTR SIG KEY PX GPOS ' +
+  'AAAA LOC NXT EID NIMLOC SRV ATMA NAPTR KX CERT A6 DNAME SINK OPT APL DS SSHFP IPSECKEY RRSIG NSEC DNSKEY'
+).split(' ')
 const types = new Map<number, string>([
-  [TYPE_A, 'A'],
-  [TYPE_NS, 'NS'],
-  [TYPE_CNAME, 'CNAME'],
-  [TYPE_SOA, 'SOA'],
-  [11, 'WKS'],
-  [TYPE_PTR, 'PTR'],
-  [13, 'HINFO'],
-  [TYPE_MX, 'MX'],
-  [TYPE_TXT, 'TXT'],
-  [TYPE_AAAA, 'AAAA'],
-  [TYPE_SRV, 'SRV'],
-  [35, 'NAPTR'],
-  [39, 'DNAME'],
-  [TYPE_OPT, 'OPT'],
-  [43, 'DS'],
-  [46, 'RRSIG'],
-  [47, 'NSEC'],
-  [48, 'DNSKEY'],
-  [52, 'TLSA'],
-  [64, 'SVCB'],
-  [65, 'HTTPS'],
+  ...firstTypes.map((name, i) => [i + 1, name] as const),
+  [99, 'SPF'],
+  [100, 'UINFO'],
+  [101, 'UID'],
+  [102, 'GID'],
+  [103, 'UNSPEC'],
+  [104, 'UNSPECA'],
+  [249, 'TKEY'],
+  [250, 'TSIG'],
   [251, 'IXFR'],
   [252, 'AXFR'],
+  [253, 'MAILB'],
+  [254, 'MAILA'],
   [255, 'ANY'],
-  [257, 'CAA'],
+  [TYPE_URI, 'URI'],
 ])
 
 const classes = new Map<number, string>([
@@ -65,176 +82,276 @@ const classes = new Map<number, string>([
   [255, 'ANY'],
 ])
 
-/** A piece of text, and where the next one begins: -1 when the message ended too early. */
-interface Piece {
-  readonly text: string
-  readonly next: number
-}
-
-const cut: Piece = { text: '', next: -1 }
-
-/** The message that begins at `at`; `length` is the datagram's, which may be longer than what is there. */
-export function printDns(bytes: Uint8Array, at: number, end: number, length: number, verbose: boolean): string {
-  if (length < HEADER) return `domain [length ${length} < ${HEADER}] (invalid)`
-  if (end - at < HEADER) return ' [|domain]'
-  const flags = u16(bytes, at + 2)
-  const body = flags & 0x8000 ? response(bytes, at, end, flags, verbose) : query(bytes, at, end, flags)
-  return body.next < 0 ? `${body.text} [|domain]` : `${body.text} (${length})`
-}
-
-function query(bytes: Uint8Array, at: number, end: number, flags: number): Piece {
-  const questions = u16(bytes, at + 4)
-  const answers = u16(bytes, at + 6)
-  const operation = (flags >> 11) & 15
-  let text = `${u16(bytes, at)}${operations[operation] ?? ` op${operation}`}`
-  if (flags & 0x0100) text += '+'
-  if (flags & 0x0010) text += '%'
-  if (flags & 0x06cf) text += ` [b2&3=0x${flags.toString(16)}]`
-  if (operation === IQUERY) {
-    if (questions !== 0) text += ` [${questions}q]`
-    if (answers !== 1) text += ` [${answers}a]`
-  } else {
-    if (answers !== 0) text += ` [${answers}a]`
-    if (questions !== 1) text += ` [${questions}q]`
+/** The message that begins at `at` and should be this long. */
+export function printDns(out: PacketText, at: number, length: number, multicast: boolean): void {
+  out.protocol = 'domain'
+  if (length < HEADER) {
+    out.text += `domain [length ${length} < ${HEADER}] (invalid)`
+    return
   }
-  if (u16(bytes, at + 8) !== 0) text += ` [${u16(bytes, at + 8)}n]`
-  if (u16(bytes, at + 10) !== 0) text += ` [${u16(bytes, at + 10)}au]`
-  let next = at + HEADER
-  for (let i = 0; i < questions; i++) {
-    const piece = question(bytes, at, next, end)
-    if (piece.next < 0) return { text, next: -1 }
-    text += piece.text
-    next = piece.next
+  out.need(at, HEADER)
+  const flags = out.u16(at + 2)
+  const message = new Message(out, at, multicast)
+  if (!(flags & 0x8000 ? message.response(flags) : message.query(flags))) out.truncated()
+  else out.text += ` (${length})`
+}
+
+class Message {
+  readonly #out: PacketText
+  readonly #at: number
+  readonly #multicast: boolean
+  /** What comes next; -1 when that cannot be told. */
+  #next: number
+
+  constructor(out: PacketText, at: number, multicast: boolean) {
+    this.#out = out
+    this.#at = at
+    this.#multicast = multicast
+    this.#next = at + HEADER
   }
-  return { text, next }
-}
 
-function question(bytes: Uint8Array, message: number, at: number, end: number): Piece {
-  const name = nameAt(bytes, message, at, end)
-  if (name.next < 0 || name.next + 4 > end) return cut
-  const type = u16(bytes, name.next)
-  return { text: ` ${typeText(type)}${classText(u16(bytes, name.next + 2))}? ${name.text}`, next: name.next + 4 }
-}
-
-function response(bytes: Uint8Array, at: number, end: number, flags: number, verbose: boolean): Piece {
-  const questions = u16(bytes, at + 4)
-  const answers = u16(bytes, at + 6)
-  const operation = (flags >> 11) & 15
-  const code = flags & 15
-  let text = `${u16(bytes, at)}${operations[operation] ?? ` op${operation}`}${responses[code] ?? ` Resp${code}`}`
-  if (flags & 0x0400) text += '*'
-  if ((flags & 0x0080) === 0) text += '-'
-  if (flags & 0x0200) text += '|'
-  if (flags & 0x0020) text += '$'
-  if (questions !== 1) text += ` [${questions}q]`
-  let next = at + HEADER
-  for (let i = 0; i < questions; i++) {
-    const name = nameAt(bytes, at, next, end)
-    if (name.next < 0 || name.next + 4 > end) return { text, next: -1 }
-    next = name.next + 4
-  }
-  text += ` ${answers}/${u16(bytes, at + 8)}/${u16(bytes, at + 10)}`
-  for (let i = 0; i < answers; i++) {
-    const piece = record(bytes, at, next, end, verbose)
-    if (piece.next < 0) return { text, next: -1 }
-    text += `${i > 0 ? ',' : ''}${piece.text}`
-    next = piece.next
-  }
-  return { text, next }
-}
-
-function record(bytes: Uint8Array, message: number, at: number, end: number, verbose: boolean): Piece {
-  const name = nameAt(bytes, message, at, end)
-  if (name.next < 0 || name.next + 10 > end) return cut
-  const type = u16(bytes, name.next)
-  const data = name.next + 10
-  const next = data + u16(bytes, name.next + 8)
-  if (next > end) return cut
-  const kind = type === TYPE_OPT ? '' : classText(u16(bytes, name.next + 2))
-  const text = `${verbose ? ` ${name.text}` : ''}${kind} ${typeText(type)}`
-  return { text: text + dataText(bytes, message, name.next, data, next, type, verbose), next }
-}
-
-/** `fields` is where type, class and time to live stand; the data lies at `at`..`end`. */
-function dataText(
-  bytes: Uint8Array,
-  message: number,
-  fields: number,
-  at: number,
-  end: number,
-  type: number,
-  verbose: boolean,
-): string {
-  const length = end - at
-  switch (type) {
-    case TYPE_A:
-      return length < 4 ? '' : ` ${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
-    case TYPE_AAAA:
-      return length < 16 ? '' : ` ${formatIpv6(bytes, at)}`
-    case TYPE_NS:
-    case TYPE_CNAME:
-    case TYPE_PTR:
-      return ` ${nameAt(bytes, message, at, end).text}`
-    case TYPE_MX:
-      return length < 2 ? '' : ` ${nameAt(bytes, message, at + 2, end).text} ${u16(bytes, at)}`
-    case TYPE_SRV: {
-      if (length < 6) return ''
-      const target = nameAt(bytes, message, at + 6, end).text
-      return ` ${target}:${u16(bytes, at + 4)} ${u16(bytes, at)} ${u16(bytes, at + 2)}`
+  query(flags: number): boolean {
+    const out = this.#out
+    const [questions, answers, authorities, additional] = this.#counts()
+    const operation = (flags >> 11) & 15
+    out.text += `${out.u16(this.#at)}${operationText(operation)}`
+    if (flags & 0x0100) out.text += '+'
+    if (flags & 0x0010) out.text += '%'
+    if (flags & 0x06cf) out.text += ` [b2&3=0x${flags.toString(16)}]`
+    if (operation === IQUERY) {
+      if (questions !== 0) out.text += ` [${questions}q]`
+      if (answers !== 1) out.text += ` [${answers}a]`
+    } else {
+      if (answers !== 0) out.text += ` [${answers}a]`
+      if (questions !== 1) out.text += ` [${questions}q]`
     }
-    case TYPE_TXT: {
-      let text = ''
-      for (let i = at; i < end; i += 1 + bytes[i])
-        text += ` "${visible(bytes, i + 1, Math.min(end, i + 1 + bytes[i]))}"`
-      return text
-    }
-    case TYPE_SOA: {
-      if (!verbose) return ''
-      const primary = nameAt(bytes, message, at, end)
-      const mailbox = primary.next < 0 ? cut : nameAt(bytes, message, primary.next, end)
-      if (mailbox.next < 0 || mailbox.next + 20 > end) return ''
-      let text = ` ${primary.text} ${mailbox.text}`
-      for (let i = 0; i < 20; i += 4) text += ` ${i32(bytes, mailbox.next + i) >>> 0}`
-      return text
-    }
-    case TYPE_OPT:
-      return ` UDPsize=${u16(bytes, fields + 2)}${bytes[fields + 6] & 0x80 ? ' DO' : ''}`
-    default:
-      return ''
+    if (authorities !== 0) out.text += ` [${authorities}n]`
+    if (additional !== 0) out.text += ` [${additional}au]`
+    for (let i = 0; i < questions; i++) if (!this.#question()) return false
+    return out.verbose < 2 || (this.#records(answers, '') && this.#rest(authorities, additional))
   }
+
+  response(flags: number): boolean {
+    const out = this.#out
+    const [questions, answers, authorities, additional] = this.#counts()
+    out.text += `${out.u16(this.#at)}${operationText((flags >> 11) & 15)}${responses[flags & 15]}`
+    if (flags & 0x0400) out.text += '*'
+    if ((flags & 0x0080) === 0) out.text += '-'
+    if (flags & 0x0200) out.text += '|'
+    if (flags & 0x0020) out.text += '$'
+    if (questions !== 1) out.text += ` [${questions}q]`
+    for (let i = 0; i < questions; i++) {
+      if (i > 0) out.text += ','
+      if (out.verbose > 1) {
+        out.text += ' q:'
+        if (!this.#question()) return false
+      } else {
+        this.#next = skipName(out, this.#next)
+        if (this.#next < 0) return false
+        this.#next += 4
+      }
+    }
+    out.text += ` ${answers}/${authorities}/${additional}`
+    return this.#records(answers, '') && (out.verbose < 2 || this.#rest(authorities, additional))
+  }
+
+  #counts(): [number, number, number, number] {
+    const count = (field: number) => this.#out.u16(this.#at + field)
+    return [count(4), count(6), count(8), count(10)]
+  }
+
+  #rest(authorities: number, additional: number): boolean {
+    return this.#records(authorities, ' ns:') && this.#records(additional, ' ar:')
+  }
+
+  #records(count: number, title: string): boolean {
+    const out = this.#out
+    if (count > 0 && this.#next < out.end) out.text += title
+    for (let i = 0; i < count && this.#next < out.end; i++) {
+      if (i > 0) out.text += ','
+      if (!this.#record()) return false
+    }
+    return true
+  }
+
+  #question(): boolean {
+    const out = this.#out
+    const fields = skipName(out, this.#next)
+    if (fields < 0) return false
+    out.need(fields, 4)
+    out.text += ` ${typeText(out.u16(fields))}`
+    const kind = out.u16(fields + 2)
+    const flagged = this.#multicast && (kind & TOP_BIT) !== 0
+    if (flagged) out.text += ' (QU)'
+    out.text += `${classText(flagged ? kind & ~TOP_BIT : kind)}? `
+    const end = this.#name(this.#next)
+    this.#next = fields + 4
+    return end >= 0
+  }
+
+  #record(): boolean {
+    const out = this.#out
+    if (out.verbose > 0) {
+      out.text += ' '
+      this.#next = this.#name(this.#next)
+      if (this.#next < 0) return false
+    } else this.#next = skipName(out, this.#next)
+    if (this.#next < 0 || !out.has(this.#next, 10)) {
+      this.#next = out.end
+      return true
+    }
+    const fields = this.#next
+    const type = out.u16(fields)
+    const kind = out.u16(fields + 2)
+    const flagged = this.#multicast && (kind & TOP_BIT) !== 0
+    if (type !== TYPE_OPT) {
+      out.text += classText(flagged ? kind & ~TOP_BIT : kind)
+      if (flagged) out.text += ' (Cache flush)'
+      if (out.verbose > 2) out.text += ` [${durationText(out.u32(fields + 4))}]`
+    }
+    out.text += ` ${typeText(type)}`
+    const data = fields + 10
+    const end = data + out.u16(fields + 8)
+    if (end > out.end || !this.#data(fields, data, end, type)) return false
+    this.#next = end
+    return true
+  }
+
+  #data(fields: number, at: number, end: number, type: number): boolean {
+    const out = this.#out
+    switch (type) {
+      case TYPE_A:
+        out.text += ` ${out.address(at)}`
+        return true
+      case TYPE_AAAA:
+        out.text += ` ${out.ipv6(at)}`
+        return true
+      case TYPE_NS:
+      case TYPE_CNAME:
+      case TYPE_PTR:
+      case TYPE_DNAME:
+        out.text += ' '
+        return this.#name(at) >= 0
+      case TYPE_MX:
+        out.text += ' '
+        if (this.#name(at + 2) < 0) return false
+        out.text += ` ${out.u16(at)}`
+        return true
+      case TYPE_SRV:
+        out.text += ' '
+        if (this.#name(at + 6) < 0) return false
+        out.text += `:${out.u16(at + 4)} ${out.u16(at)} ${out.u16(at + 2)}`
+        return true
+      case TYPE_TXT:
+        for (let i = at; i < end; i += 1 + out.u8(i)) {
+          const length = out.u8(i)
+          out.need(i + 1, length)
+          out.text += ` "${visible(out.bytes, i + 1, i + 1 + length)}"`
+        }
+        return true
+      case TYPE_SOA:
+        return out.verbose === 0 || this.#authority(at)
+      case TYPE_URI:
+        out.text += ` ${out.u16(at)} ${out.u16(at + 2)} ${visible(out.bytes, at + 4, end)}`
+        return true
+      case TYPE_OPT:
+        out.text += ` UDPsize=${out.u16(fields + 2)}${out.u16(fields + 6) & 0x8000 ? ' DO' : ''}`
+        if (at < end) printEdns(out, at, end)
+        return true
+      default:
+        return true
+    }
+  }
+
+  #authority(at: number): boolean {
+    const out = this.#out
+    out.text += ' '
+    const mailbox = this.#name(at)
+    if (mailbox < 0) return false
+    out.text += ' '
+    const numbers = this.#name(mailbox)
+    if (numbers < 0) return false
+    for (let i = 0; i < 20; i += 4) out.text += ` ${out.u32(numbers + i)}`
+    return true
+  }
+
+  /** Prints a name with its dots. Where it ends; -1 when it is broken. A compression pointer may only lead backwards. */
+  #name(at: number): number {
+    const out = this.#out
+    let next = -1
+    let limit = at
+    let empty = true
+    for (let label = at; ; ) {
+      const length = out.u8(label)
+      if (length === 0) {
+        if (empty) out.text += '.'
+        return next < 0 ? label + 1 : next
+      }
+      if (length >= 0xc0) {
+        if (next < 0) next = label + 2
+        const target = this.#at + (out.u16(label) & 0x3fff)
+        if (target >= limit) {
+          out.text += '<BAD PTR>'
+          return -1
+        }
+        limit = target
+        label = target
+        continue
+      }
+      if (length > 63) {
+        out.text += '<BAD LABEL TYPE>'
+        return -1
+      }
+      const end = Math.min(label + 1 + length, out.end)
+      out.text += visible(out.bytes, label + 1, end)
+      out.need(label, 1 + length)
+      out.text += '.'
+      empty = false
+      label += 1 + length
+    }
+  }
+}
+
+function skipName(out: PacketText, at: number): number {
+  for (let label = at; ; ) {
+    if (!out.has(label, 1)) return -1
+    const length = out.u8(label)
+    if (length === 0) return label + 1
+    if (length >= 0xc0) return label + 2
+    if (length > 63) return -1
+    label += 1 + length
+  }
+}
+
+function operationText(operation: number): string {
+  return operations[operation] ?? oldOperations.get(operation) ?? ` op${operation}`
 }
 
 function typeText(type: number): string {
   return types.get(type) ?? `Type${type}`
 }
 
-/** Nothing for the Internet's class; the cache-flush bit of multicast DNS has no name. */
+/** Nothing for the Internet's class. */
 function classText(value: number): string {
-  return value === 1 ? '' : ` ${classes.get(value) ?? `(Class ${value})`}`
+  return value === CLASS_INTERNET ? '' : ` ${classes.get(value) ?? `(Class ${value})`}`
 }
 
-/** A name with its dots, and where it ends; a compression pointer may only lead backwards. */
-function nameAt(bytes: Uint8Array, message: number, at: number, end: number): Piece {
+/** Seconds as `1d1h1m1s`. */
+function durationText(seconds: number): string {
+  if (seconds === 0) return '0s'
   let text = ''
-  let next = -1
-  let limit = at
-  for (let label = at; label < end; ) {
-    const length = bytes[label]
-    if (length === 0) return { text: text === '' ? '.' : text, next: next < 0 ? label + 1 : next }
-    if (length >= 0xc0) {
-      if (label + 1 >= end) return cut
-      if (next < 0) next = label + 2
-      const target = message + (u16(bytes, label) & 0x3fff)
-      if (target >= limit) return { text: `${text}<BAD PTR>`, next }
-      limit = target
-      label = target
-    } else {
-      if (length > 63 || label + 1 + length > end) return cut
-      text += `${visible(bytes, label + 1, label + 1 + length)}.`
-      label += 1 + length
-    }
+  let left = seconds
+  for (const [letter, size] of [
+    ['w', 604_800],
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ] as const) {
+    if (left >= size) text += `${Math.floor(left / size)}${letter}`
+    left %= size
   }
-  return cut
+  return text
 }
 
 /** Control characters as ^X, the upper half with M- in front. */
@@ -244,30 +361,6 @@ function visible(bytes: Uint8Array, at: number, end: number): string {
     const low = bytes[i] & 0x7f
     if (bytes[i] > 0x7f) text += 'M-'
     text += low < 32 || low === 127 ? `^${String.fromCharCode(low ^ 0x40)}` : String.fromCharCode(low)
-  }
-  return text
-}
-
-/** RFC 5952: the longest run of two or more zero groups is left out, the first of equals. */
-function formatIpv6(bytes: Uint8Array, at: number): string {
-  let best = -1
-  let bestLength = 1
-  for (let i = 0; i < 8; i++) {
-    let length = 0
-    while (i + length < 8 && u16(bytes, at + (i + length) * 2) === 0) length++
-    if (length > bestLength) {
-      best = i
-      bestLength = length
-    }
-  }
-  let text = ''
-  for (let i = 0; i < 8; i++) {
-    if (i === best) {
-      text += '::'
-      i += bestLength - 1
-    } else {
-      text += `${text === '' || text.endsWith(':') ? '' : ':'}${u16(bytes, at + i * 2).toString(16)}`
-    }
   }
   return text
 }

@@ -1,92 +1,62 @@
-/** TCP as tcpdump prints it, and the beginning of HTTP inside. */
-import { u16 } from './bytes.ts'
-import { add, finish, fold } from './checksum.ts'
+/** TCP as tcpdump prints it. */
+import { finish } from './checksum.ts'
+import type { Offsets } from './print-conversations.ts'
 import { printDns } from './print-dns.ts'
+import { printTextProtocol, textProtocolOf } from './print-lines.ts'
+import { type Around, hex, type PacketText } from './print-text.ts'
 import * as tcp from './tcp.ts'
-
-/** The first sequence numbers of a connection, of the side that sorts first and of the other. */
-interface FirstNumbers {
-  forward: number
-  backward: number
-}
-
-/** What tcpdump remembers between packets, so that sequence numbers begin at zero. */
-export class TcpConversations {
-  #known = new Map<string, FirstNumbers>()
-
-  /** The numbers to subtract in this segment; the first segment of a conversation is shown as it is. */
-  of(source: string, from: number, destination: string, to: number, flags: number, seq: number, ack: number): Offsets {
-    if ((flags & tcp.ACK) === 0) return { sequence: 0, acknowledgment: 0, sack: 0 }
-    const reverse = from === to ? source > destination : from > to
-    const key = reverse ? `${destination} ${to} ${source} ${from}` : `${source} ${from} ${destination} ${to}`
-    const numbers = this.#known.get(key)
-    if (numbers === undefined || flags & tcp.SYN) {
-      const fresh = reverse ? { forward: ack - 1, backward: seq } : { forward: seq, backward: ack - 1 }
-      this.#known.set(key, fresh)
-      return { sequence: 0, acknowledgment: 0, sack: reverse ? fresh.forward : fresh.backward }
-    }
-    const sequence = reverse ? numbers.backward : numbers.forward
-    const acknowledgment = reverse ? numbers.forward : numbers.backward
-    return { sequence, acknowledgment, sack: acknowledgment }
-  }
-}
-
-interface Offsets {
-  readonly sequence: number
-  readonly acknowledgment: number
-  readonly sack: number
-}
 
 const absolute: Offsets = { sequence: 0, acknowledgment: 0, sack: 0 }
 const flagLetters = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'W']
 const DNS = 53
-const httpPorts = new Set([80, 8080])
+/** Of the text that a reset may carry (RFC 1122 section 4.2.2.12). */
+const LONGEST_REASON = 30
 
-/** `claimed` is where IP's length field says that the segment ends; `pseudo` the pseudo-header's sum, -1 not to check. */
-export function printTcp(
-  printer: { readonly verbose: boolean; readonly conversations: TcpConversations | null },
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  claimed: number,
-  source: string,
-  destination: string,
-  pseudo: number,
-): string {
-  if (end - at < 4) return `${source} > ${destination}: [|tcp]`
-  const from = tcp.sourcePort(bytes, at)
-  const to = tcp.destinationPort(bytes, at)
-  let text = `${source}.${from} > ${destination}.${to}: `
-  if (end - at < 13) return `${text}[|tcp]`
-  const header = tcp.headerLength(bytes, at)
-  const size = claimed - at
+/** `size` is what the IP header claims. */
+export function printTcp(out: PacketText, at: number, size: number, around: Around): void {
+  out.protocol = 'tcp'
+  const { source, destination } = around
+  if (!out.has(at, 4)) {
+    // Without the blank in front that other protocols have here.
+    out.text += `${source} > ${destination}: [|tcp]`
+    return
+  }
+  const from = out.u16(at + tcp.SOURCE_PORT)
+  const to = out.u16(at + tcp.DESTINATION_PORT)
+  out.text += `${source}.${from} > ${destination}.${to}: `
+  out.need(at, tcp.HEADER)
+  const header = (out.u8(at + 12) >> 4) * 4
   if (header < tcp.HEADER) {
-    return `${text} tcp ${size - header} [bad hdr length ${header} - too short, < ${tcp.HEADER}]`
+    out.text += ` tcp ${(size - header) >>> 0} [bad hdr length ${header} - too short, < ${tcp.HEADER}]`
+    return
   }
-  if (end - at < tcp.HEADER) return `${text}[|tcp]`
-  const flags = tcp.flags(bytes, at)
-  const sequence = tcp.sequence(bytes, at)
-  const acknowledgment = tcp.acknowledgment(bytes, at)
-  const offsets = printer.conversations?.of(source, from, destination, to, flags, sequence, acknowledgment) ?? absolute
-  text += `Flags [${flagsText(flags)}]`
-  if (header > size) return `${text} [bad hdr length ${header} - too long, > ${size}]`
-  if (pseudo >= 0) text += checksumText(bytes, at, end, pseudo)
+  const tooLong = header > size ? ` [bad hdr length ${header} - too long, > ${size}]` : ''
+  if (out.quick) {
+    out.text += `tcp ${(size - header) >>> 0}${tooLong}`
+    return
+  }
+  const flags = out.u8(at + 13)
+  const sequence = out.u32(at + 4)
+  const acknowledgment = out.u32(at + 8)
+  const offsets = out.conversations?.of(source, from, destination, to, flags, sequence, acknowledgment) ?? absolute
+  out.text += `Flags [${flagsText(flags)}]${tooLong}`
+  if (tooLong !== '') return
+  if (out.verbose > 0 && !out.unchecked && !around.fragmented && out.has(at, size)) printSum(out, at, size, around)
   const length = size - header
-  if (length > 0 || flags & (tcp.SYN | tcp.FIN | tcp.RST)) {
+  if (out.verbose > 1 || length > 0 || flags & (tcp.SYN | tcp.FIN | tcp.RST)) {
     const first = sequence - offsets.sequence
-    text += `, seq ${first >>> 0}${length > 0 ? `:${(first + length) >>> 0}` : ''}`
+    out.text += `, seq ${first >>> 0}${length > 0 ? `:${(first + length) >>> 0}` : ''}`
   }
-  if (flags & tcp.ACK) text += `, ack ${(acknowledgment - offsets.acknowledgment) >>> 0}`
-  text += `, win ${tcp.window(bytes, at)}`
-  if (flags & tcp.URG) text += `, urg ${tcp.urgent(bytes, at)}`
-  if (header > tcp.HEADER) {
-    const stop = at + header
-    if (stop > end) return `${text}, options [|tcp]`
-    text += `, options [${optionsText(bytes, at + tcp.HEADER, stop, flags, offsets.sack)}]`
-  }
-  text += `, length ${length}`
-  if (length === 0 || at + header >= end || flags & tcp.RST) return text
-  return text + payloadText(bytes, at + header, end, length, from, to, printer.verbose)
+  if (flags & tcp.ACK) out.text += `, ack ${(acknowledgment - offsets.acknowledgment) >>> 0}`
+  out.text += `, win ${out.u16(at + 14)}`
+  if (flags & tcp.URG) out.text += `, urg ${out.u16(at + 18)}`
+  if (header > tcp.HEADER && !printOptions(out, at + tcp.HEADER, at + header, offsets.sack)) return
+  out.text += `, length ${length}`
+  if (length === 0) return
+  const data = at + header
+  if (flags & tcp.RST) {
+    if (out.verbose > 0) printReason(out, data, length)
+  } else printPayload(out, data, length, from, to)
 }
 
 function flagsText(flags: number): string {
@@ -95,131 +65,169 @@ function flagsText(flags: number): string {
   return text === '' ? 'none' : text
 }
 
-function checksumText(bytes: Uint8Array, at: number, end: number, pseudo: number): string {
-  const written = u16(bytes, at + tcp.CHECKSUM)
-  const sum = fold(add(pseudo, bytes, at, end - at))
+function printSum(out: PacketText, at: number, size: number, around: Around): void {
+  const written = out.u16(at + tcp.CHECKSUM)
+  const sum = out.sum(at, size, around.pseudo(size))
   const right = finish(sum + (~written & 0xffff))
-  return `, cksum 0x${hex(written)} ${sum === 0xffff ? '(correct)' : `(incorrect -> 0x${hex(right)})`}`
+  out.text += `, cksum 0x${hex(written, 4)} ${sum === 0xffff ? '(correct)' : `(incorrect -> 0x${hex(right, 4)})`}`
 }
 
-function optionsText(bytes: Uint8Array, at: number, end: number, flags: number, sackOffset: number): string {
-  let text = ''
+/** False when one of them is broken: then nothing more is said about the segment. */
+function printOptions(out: PacketText, at: number, end: number, sackOffset: number): boolean {
+  out.text += ', options ['
   for (let option = at; option < end; ) {
-    if (option > at) text += ','
-    const kind = bytes[option]
-    if (kind === tcp.OPTION_END) return `${text}eol`
-    if (kind === tcp.OPTION_NOP) {
-      text += 'nop'
-      option++
-      continue
+    if (option > at) out.text += ','
+    const kind = out.u8(option)
+    let length = 1
+    if (kind !== tcp.OPTION_END && kind !== tcp.OPTION_NOP) {
+      length = out.u8(option + 1)
+      if (length < 2 || option + length > end) {
+        out.text += `[bad opt]${option > at ? ']' : ''}`
+        return false
+      }
     }
-    const length = option + 1 < end ? bytes[option + 1] : 0
-    if (length < 2 || option + length > end) return `${text}[bad opt]`
-    const { name, size } = optionText(bytes, option + 2, length - 2, kind, flags, sackOffset)
-    text += name
-    if (size !== length - 2) text += `[len ${length}]`
-    option += length
+    const size = printOption(out, option + 2, length - 2, end, kind, sackOffset)
+    if (size < 0) {
+      out.text += `[bad opt]${option > at ? ']' : ''}`
+      return false
+    }
+    if (kind === tcp.OPTION_END) break
+    if (length > 1 && size !== length - 2) out.text += `[len ${length}]`
+    // As tcpdump goes on: by what this kind should have, not by the length that is written there.
+    option += length > 1 ? size + 2 : 1
   }
+  out.text += ']'
+  return true
+}
+
+const words = new Map([
+  [6, 'echo'],
+  [7, 'echoreply'],
+  [11, 'cc'],
+  [12, 'ccnew'],
+  [13, 'ccecho'],
+])
+
+/** How long its kind's data should be; -1 when there is no room for that. */
+function printOption(
+  out: PacketText,
+  at: number,
+  length: number,
+  end: number,
+  kind: number,
+  sackOffset: number,
+): number {
+  const lacks = (size: number) => {
+    if (at + size > end) return true
+    out.need(at, size)
+    return false
+  }
+  switch (kind) {
+    case tcp.OPTION_END:
+      out.text += 'eol'
+      return 0
+    case tcp.OPTION_NOP:
+      out.text += 'nop'
+      return 0
+    case tcp.OPTION_MSS:
+      out.text += 'mss'
+      if (lacks(2)) return -1
+      out.text += ` ${out.u16(at)}`
+      return 2
+    case tcp.OPTION_WINDOW_SCALE:
+      out.text += 'wscale'
+      if (lacks(1)) return -1
+      out.text += ` ${out.u8(at)}`
+      return 1
+    case tcp.OPTION_SACK_PERMITTED:
+      out.text += 'sackOK'
+      return 0
+    case tcp.OPTION_SACK:
+      out.text += 'sack'
+      if (length % 8 !== 0) {
+        out.text += ' invalid sack'
+        return length
+      }
+      out.text += ` ${length / 8} `
+      for (let i = 0; i < length; i += 8) {
+        if (lacks(i + 8)) return -1
+        out.text += `{${(out.u32(at + i) - sackOffset) >>> 0}:${(out.u32(at + i + 4) - sackOffset) >>> 0}}`
+      }
+      return length
+    case tcp.OPTION_TIMESTAMPS:
+      out.text += 'TS'
+      if (lacks(8)) return -1
+      out.text += ` val ${out.u32(at)} ecr ${out.u32(at + 4)}`
+      return 8
+    case 19:
+      out.text += 'md5'
+      if (lacks(16)) return -1
+      out.text += ` shared secret not supplied with -M, can't check - ${bytesText(out, at, 16)}`
+      return 16
+    case 28: {
+      out.text += 'uto'
+      if (lacks(2)) return -1
+      const value = out.u16(at)
+      out.text += ` 0x${value.toString(16)} ${value & 1 ? (value >> 1) * 60 : value >> 1}`
+      return 2
+    }
+    case 34:
+      out.text += 'tfo '
+      if (length === 0) out.text += ' cookiereq'
+      else if (length % 2 !== 0 || length < 4 || length > 16) out.text += 'invalid'
+      else out.text += ` cookie ${bytesText(out, at, length)}`
+      return length
+    case 254:
+      out.text += 'exp'
+      if (length < 2) return -1
+      out.text += `-${hex(out.u16(at), 4)}`
+      return length
+    default: {
+      const word = words.get(kind)
+      if (word !== undefined) {
+        out.text += word
+        if (lacks(4)) return -1
+        out.text += ` ${out.u32(at)}`
+        return 4
+      }
+      out.text += `unknown-${kind}${length > 0 ? ` 0x${bytesText(out, at, length)}` : ''}`
+      return length
+    }
+  }
+}
+
+function bytesText(out: PacketText, at: number, length: number): string {
+  let text = ''
+  for (let i = 0; i < length; i++) text += hex(out.u8(at + i), 2)
   return text
 }
 
-/** The option's text, and how long its kind of data should be. */
-function optionText(
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  kind: number,
-  flags: number,
-  sackOffset: number,
-): { name: string; size: number } {
-  switch (kind) {
-    case tcp.OPTION_MSS:
-      return { name: length < 2 ? 'mss' : `mss ${u16(bytes, at)}`, size: 2 }
-    case tcp.OPTION_WINDOW_SCALE:
-      return { name: length < 1 ? 'wscale' : `wscale ${bytes[at]}`, size: 1 }
-    case tcp.OPTION_SACK_PERMITTED:
-      return { name: 'sackOK', size: 0 }
-    case tcp.OPTION_SACK: {
-      if (length % 8 !== 0 || (flags & tcp.ACK) === 0) return { name: 'sack malformed sack ', size: length }
-      let name = `sack ${length / 8} `
-      for (let i = 0; i < length; i += 8) {
-        name += `{${u32(bytes, at + i, sackOffset)}:${u32(bytes, at + i + 4, sackOffset)}}`
-      }
-      return { name, size: length }
-    }
-    case tcp.OPTION_TIMESTAMPS:
-      return { name: length < 8 ? 'TS' : `TS val ${u32(bytes, at, 0)} ecr ${u32(bytes, at + 4, 0)}`, size: 8 }
-    default: {
-      let name = `unknown-${kind}${length > 0 ? ' 0x' : ''}`
-      for (let i = 0; i < length; i++) name += bytes[at + i].toString(16).padStart(2, '0')
-      return { name, size: length }
-    }
+function printReason(out: PacketText, at: number, length: number): void {
+  out.text += ` [RST${length > LONGEST_REASON ? '+' : ''} `
+  for (let i = 0; i < length && i < LONGEST_REASON; i++) {
+    const byte = out.u8(at + i)
+    out.text += byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.'
   }
+  out.text += ']'
 }
 
-function u32(bytes: Uint8Array, at: number, offset: number): number {
-  return (((u16(bytes, at) << 16) | u16(bytes, at + 2)) - offset) >>> 0
-}
-
-function payloadText(
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  length: number,
-  from: number,
-  to: number,
-  verbose: boolean,
-): string {
-  if (httpPorts.has(from) || httpPorts.has(to)) return `: ${httpText(bytes, at, end, length, verbose)}`
-  if (from === DNS || to === DNS) return dnsText(bytes, at, end, length, verbose)
-  return ''
+function printPayload(out: PacketText, at: number, length: number, from: number, to: number): void {
+  const protocol = textProtocolOf(from) ?? textProtocolOf(to)
+  if (protocol !== undefined) {
+    out.text += ': '
+    printTextProtocol(out, at, length, protocol)
+  } else if (from === DNS || to === DNS) printTcpDns(out, at, length)
 }
 
 /** DNS over TCP: two bytes of length in front. */
-function dnsText(bytes: Uint8Array, at: number, end: number, length: number, verbose: boolean): string {
-  if (length < 2 || end - at < 2) return ` [DNS over TCP: length ${length} < 2] (invalid)`
-  const prefix = u16(bytes, at)
-  if (prefix !== length - 2) return ` [prefix length(${prefix}) != length(${length - 2})] (invalid)`
-  return ` ${printDns(bytes, at + 2, end, length - 2, verbose)}`
-}
-
-const httpMethods = new Set(
-  'GET PUT COPY HEAD LOCK MOVE POLL POST BCOPY BMOVE MKCOL TRACE LABEL MERGE DELETE SEARCH UNLOCK REPORT UPDATE NOTIFY BDELETE CONNECT OPTIONS CHECKIN PROPFIND CHECKOUT CCM_POST SUBSCRIBE PROPPATCH BPROPFIND BPROPPATCH UNCHECKOUT MKACTIVITY MKWORKSPACE UNSUBSCRIBE RPC_CONNECT VERSION-CONTROL BASELINE-CONTROL'.split(
-    ' ',
-  ),
-)
-
-/** The first line of a request or of an answer; all lines of text with -v; just the name when it is neither. */
-function httpText(bytes: Uint8Array, at: number, end: number, length: number, verbose: boolean): string {
-  const words = asciiLine(bytes, at, end).text.split(/[ \t]+/)
-  if (!httpMethods.has(words[0].toUpperCase()) && !/^[0-9]{3}$/.test(words[1] ?? '')) return 'HTTP'
-  if (!verbose) {
-    const line = asciiLine(bytes, at, end)
-    return line.printable ? `HTTP: ${line.text}` : 'HTTP'
+function printTcpDns(out: PacketText, at: number, length: number): void {
+  out.protocol = 'domain'
+  out.text += ' '
+  if (length < 2) {
+    out.text += `[DNS over TCP: length ${length} < 2] (invalid)`
+    return
   }
-  let text = `HTTP, length: ${length}`
-  for (let next = at; next < end; ) {
-    const line = asciiLine(bytes, next, end)
-    if (!line.printable) break
-    text += `\n\t${line.text}`
-    next = line.next
-  }
-  return text
-}
-
-/** The text up to the line's end; not printable when a control character or the packet's end comes first. */
-function asciiLine(bytes: Uint8Array, at: number, end: number): { text: string; printable: boolean; next: number } {
-  let text = ''
-  for (let i = at; i < end; i++) {
-    const character = bytes[i]
-    if (character === 10) return { text, printable: true, next: i + 1 }
-    if (character === 13) return { text, printable: i + 1 < end && bytes[i + 1] === 10, next: i + 2 }
-    if (character !== 9 && (character < 32 || character > 126)) return { text, printable: false, next: i }
-    text += String.fromCharCode(character)
-  }
-  return { text: `${text} [|http]`, printable: true, next: end }
-}
-
-function hex(value: number): string {
-  return value.toString(16).padStart(4, '0')
+  const prefix = out.u16(at)
+  if (prefix !== length - 2) out.text += `[prefix length(${prefix}) != length(${length - 2})] (invalid)`
+  else printDns(out, at + 2, length - 2, false)
 }

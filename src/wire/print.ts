@@ -2,112 +2,139 @@
  * Frames as text: what `tcpdump -nn` 4.99 prints for them, without the time stamp. A VXLAN frame takes two lines,
  * as there: the second is the frame inside. Any bytes give some text.
  */
-import { formatIpv4, formatMac } from './address.ts'
-import * as arp from './arp.ts'
-import { u16 } from './bytes.ts'
 import * as ethernet from './ethernet.ts'
-import { type Printer, printIpv4 } from './print-ipv4.ts'
-import type { TcpConversations } from './print-tcp.ts'
+import { printArp } from './print-arp.ts'
+import type { TcpConversations } from './print-conversations.ts'
+import { printIpv4 } from './print-ipv4.ts'
+import { printIpv6 } from './print-ipv6.ts'
+import { printLlc } from './print-llc.ts'
+import { typeNames } from './print-names.ts'
+import { Cut, hex, PacketText } from './print-text.ts'
 
 export interface PrintOptions {
   /** `-e`: the Ethernet header too. */
   readonly link?: boolean
-  /** `-v`: IP's fields, and whether the checksums are right. */
-  readonly verbose?: boolean
+  /** `-v`, as often as it stands there: IP's fields, whether the checksums are right, all DNS records. */
+  readonly verbose?: boolean | number
+  /** `-q`: less about the protocols. */
+  readonly quick?: boolean
+  /** `-K`: checksums are not checked. */
+  readonly unchecked?: boolean
   /** TCP sequence numbers relative to their connections' first; without it they are absolute, as with `-S`. */
   readonly conversations?: TcpConversations
+  /** Bytes on the wire, when the capture holds fewer. */
+  readonly length?: number
 }
 
-const typeNames = new Map<number, string>([
-  [ethernet.ETH_P_IP, 'IPv4'],
-  [ethernet.ETH_P_ARP, 'ARP'],
-  [ethernet.ETH_P_IPV6, 'IPv6'],
-  [ethernet.ETH_P_8021Q, '802.1Q'],
-  [0x88a8, '802.1Q-QinQ'],
-  [0x88cc, 'LLDP'],
-  [0x8847, 'MPLS unicast'],
-  [0x8863, 'PPPoE D'],
-  [0x8864, 'PPPoE S'],
-])
-
-const operationNames = ['', 'Request', 'Reply', 'Reverse Request', 'Reverse Reply']
+/** EtherTypes for which tcpdump has printers, and podwire has not. */
+const undecoded = new Set([0x88cc, 0x8847, 0x8848, 0x8863, 0x8864, 0x888e, 0x8809, 0x9000])
 
 /** The text for the frame that stands at `at`..`end`. */
 export function printFrame(bytes: Uint8Array, at: number, end: number, options: PrintOptions = {}): string {
-  const printer: Printer = {
+  return printed(bytes, end, options, (out) => printEthernet(out, at, options.length ?? end - at))
+}
+
+/** A packet without an Ethernet header, as the cooked capture on `any` holds it; `type` is its EtherType. */
+export function printPacket(bytes: Uint8Array, at: number, end: number, type: number, options: PrintOptions): string {
+  return printed(bytes, end, options, (out) => {
+    if (!printPayload(out, type, at, options.length ?? end - at)) {
+      if (!out.link) out.text += `ethertype ${typeText(type)}, length ${(options.length ?? end - at) + 20}: `
+      out.dump(at)
+    }
+  })
+}
+
+function printed(bytes: Uint8Array, end: number, options: PrintOptions, print: (out: PacketText) => void): string {
+  const out = new PacketText(bytes, end, {
     link: options.link ?? false,
-    verbose: options.verbose ?? false,
+    verbose: Number(options.verbose ?? 0),
+    quick: options.quick ?? false,
+    unchecked: options.unchecked ?? false,
     conversations: options.conversations ?? null,
-    frame: (inner, innerAt, innerEnd) => printEthernet(printer, inner, innerAt, innerEnd),
+    printFrame: printEthernet,
+    printPayload,
+  })
+  try {
+    print(out)
+  } catch (error) {
+    if (!(error instanceof Cut)) throw error
+    out.truncated()
   }
-  return printer.frame(bytes, at, end)
+  return out.text
 }
 
-function printEthernet(printer: Printer, bytes: Uint8Array, at: number, end: number): string {
-  if (!ethernet.valid(at, end)) return '[|ether]'
-  const type = ethernet.type(bytes, at)
-  let head = ''
-  if (printer.link) {
-    const addresses = `${formatMac(bytes, at + ethernet.SOURCE)} > ${formatMac(bytes, at + ethernet.DESTINATION)}`
-    head = `${addresses}, ${typeText(type)}, length ${end - at}: `
+/** A frame, or one inside a packet; `length` is what it had on the wire. */
+function printEthernet(out: PacketText, at: number, length: number): void {
+  out.protocol = 'ether'
+  if (!out.has(at, ethernet.HEADER)) {
+    out.truncated()
+    return
   }
-  return head + printPayload(printer, type, bytes, at + ethernet.HEADER, end)
+  let type = out.u16(at + 12)
+  const tagged = type === ethernet.ETH_P_8021Q || type === 0x88a8 || type === 0x9100
+  if (out.link && tagged && !out.has(at, ethernet.HEADER + 4)) out.text += `${addressesText(out, at)}, `
+  else if (out.link) out.text += headText(out, at, type, length)
+  let payload = at + ethernet.HEADER
+  let left = length - ethernet.HEADER
+  while (type === ethernet.ETH_P_8021Q || type === 0x88a8 || type === 0x9100) {
+    out.protocol = 'vlan'
+    if (!out.has(payload, 4)) {
+      out.truncated()
+      return
+    }
+    const tag = out.u16(payload)
+    type = out.u16(payload + 2)
+    if (out.link) {
+      out.text += `vlan ${tag & 0xfff}, p ${tag >> 13}${tag & 0x1000 ? ', DEI' : ''}, `
+      out.text += type < 0x600 ? `length ${type}, ` : `${nameOf(out, type)}, `
+    }
+    payload += 4
+    left -= 4
+  }
+  if (type < 0x600) {
+    printLlc(out, at, payload, Math.min(type, left))
+    return
+  }
+  if (printPayload(out, type, payload, left)) return
+  if (!out.link) out.text += headText(out, at, type, length)
+  out.dump(payload)
 }
 
-/** Below 0x600 the field is a length: IEEE 802.3. */
-function typeText(type: number): string {
-  if (type < 0x600) return '802.3'
-  return `ethertype ${typeNames.get(type) ?? 'Unknown'} (0x${hex(type, 4)})`
+function headText(out: PacketText, at: number, type: number, length: number): string {
+  const kind = type < 0x600 ? '802.3' : nameOf(out, type)
+  return `${addressesText(out, at)}, ${kind}, length ${type < 0x600 ? type : length}: `
 }
 
-function printPayload(printer: Printer, type: number, bytes: Uint8Array, at: number, end: number): string {
+function nameOf(out: PacketText, type: number): string {
+  if (!out.quick) return `ethertype ${typeText(type)}`
+  return typeNames.get(type) ?? `Unknown Ethertype (0x${hex(type, 4)})`
+}
+
+function addressesText(out: PacketText, at: number): string {
+  return `${out.mac(at + ethernet.SOURCE)} > ${out.mac(at + ethernet.DESTINATION)}`
+}
+
+/** `IPv4 (0x0800)`. */
+export function typeText(type: number): string {
+  return `${typeNames.get(type) ?? 'Unknown'} (0x${hex(type, 4)})`
+}
+
+/** False when nobody knows this EtherType. */
+function printPayload(out: PacketText, type: number, at: number, length: number): boolean {
   switch (type) {
     case ethernet.ETH_P_IP:
-      return printIpv4(printer, bytes, at, end)
+      printIpv4(out, at, length)
+      return true
     case ethernet.ETH_P_ARP:
-      return printArp(printer, bytes, at, end)
-    case ethernet.ETH_P_8021Q:
-      return printVlan(printer, bytes, at, end)
+    case 0x8035:
+      printArp(out, at, length)
+      return true
     case ethernet.ETH_P_IPV6:
-      return `${printer.link ? '' : 'IP6 '}podwire: IPv6 is not modelled`
+      printIpv6(out, at, length)
+      return true
     default:
-      return printer.link
-        ? 'podwire: this type is not modelled'
-        : `${typeText(type)}, length ${end - at + ethernet.HEADER}`
+      if (!undecoded.has(type)) return false
+      out.text += `podwire: ${typeNames.get(type)} is not modelled, length ${length}`
+      return true
   }
-}
-
-function printVlan(printer: Printer, bytes: Uint8Array, at: number, end: number): string {
-  if (end - at < 4) return '[|vlan]'
-  const tag = u16(bytes, at)
-  const type = u16(bytes, at + 2)
-  const text = `vlan ${tag & 0xfff}, p ${tag >> 13}${tag & 0x1000 ? ', DEI' : ''}, ${typeText(type)}, `
-  return (printer.link ? text : '') + printPayload(printer, type, bytes, at + 4, end)
-}
-
-function printArp(printer: Printer, bytes: Uint8Array, at: number, end: number): string {
-  const head = printer.link ? '' : 'ARP, '
-  if (end - at < arp.LENGTH) return `${head}[|arp]`
-  if (!arp.valid(bytes, at, end)) return `${head}podwire: only Ethernet and IPv4 are modelled, length ${end - at}`
-  const kinds = printer.verbose ? 'Ethernet (len 6), IPv4 (len 4), ' : ''
-  const operation = arp.operation(bytes, at)
-  const sender = formatIpv4(arp.sender(bytes, at))
-  let text = `${operationNames[operation] ?? `Unknown (${operation})`}`
-  if (operation === arp.REQUEST) {
-    text += ` who-has ${formatIpv4(arp.target(bytes, at))}`
-    if (!allZero(bytes, at + arp.TARGET_MAC, 6)) text += ` (${formatMac(bytes, at + arp.TARGET_MAC)})`
-    text += ` tell ${sender}`
-  } else if (operation === arp.REPLY) {
-    text += ` ${sender} is-at ${formatMac(bytes, at + arp.SENDER_MAC)}`
-  }
-  return `${head}${kinds}${text}, length ${end - at}`
-}
-
-function allZero(bytes: Uint8Array, at: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return false
-  return true
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0')
 }

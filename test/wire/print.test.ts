@@ -6,7 +6,7 @@ import * as ethernet from '../../src/wire/ethernet.ts'
 import * as icmp from '../../src/wire/icmp.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import { printFrame } from '../../src/wire/print.ts'
-import { TcpConversations } from '../../src/wire/print-tcp.ts'
+import { TcpConversations } from '../../src/wire/print-conversations.ts'
 import * as tcp from '../../src/wire/tcp.ts'
 import { bytesOf } from '../support/bytes.ts'
 import {
@@ -29,7 +29,7 @@ import {
 } from '../support/packets.ts'
 
 const print = (bytes: Uint8Array) => printFrame(bytes, 0, bytes.length)
-const verbose = (bytes: Uint8Array) => printFrame(bytes, 0, bytes.length, { verbose: true })
+const verbose = (bytes: Uint8Array) => printFrame(bytes, 0, bytes.length, { verbose: 2 })
 
 describe('ARP', () => {
   test('asks and answers', () => {
@@ -206,15 +206,15 @@ describe('IPv4', () => {
   test('a protocol without a printer, and a cut packet', () => {
     expect(print(frameTo(bob, alice, 99, payload(8)))).toBe('IP 10.244.1.2 > 10.244.1.3:  ip-proto-99 8')
     expect(print(ping(bob, alice).slice(0, 60))).toContain('IP truncated-ip - 38 bytes missing! 10.244.1.2 >')
-    expect(print(inEthernet(bob.mac, alice.mac, ethernet.ETH_P_IP, nothing))).toBe('IP [|ip]')
+    expect(print(inEthernet(bob.mac, alice.mac, ethernet.ETH_P_IP, nothing))).toBe(' [|ip]')
   })
 })
 
 test('what is not modelled says so', () => {
   const frame = inEthernet(bob.mac, alice.mac, ethernet.ETH_P_IPV6, payload(40))
-  expect(print(frame)).toBe('IP6 podwire: IPv6 is not modelled')
-  expect(print(inEthernet(bob.mac, alice.mac, 0x88cc, payload(40)))).toBe('ethertype LLDP (0x88cc), length 54')
-  expect(print(inEthernet(bob.mac, alice.mac, 0x8100, bytesOf('0005 0800')))).toBe('IP [|ip]')
+  expect(print(frame)).toBe('IP6 version error: 0 != 6')
+  expect(print(inEthernet(bob.mac, alice.mac, 0x88cc, payload(40)))).toBe('podwire: LLDP is not modelled, length 40')
+  expect(print(inEthernet(bob.mac, alice.mac, 0x8100, bytesOf('0005 0800')))).toBe(' [|ip]')
 })
 
 describe('any bytes give some text', () => {

@@ -19,12 +19,20 @@ import {
 } from './tcpdump-packet.ts'
 import { FilterCursor, FilterError, filterWords } from './tcpdump-words.ts'
 
+/** What is captured: that decides what may be asked. */
+export interface FilterContext {
+  /** Packets behind a cooked header, as on `any`: they have no Ethernet destination. */
+  readonly cooked: boolean
+  /** Not from a file: then the kernel knows which way a frame went. */
+  readonly live: boolean
+}
+
 /** An expression's test; the empty one lets everything pass. @throws FilterError */
-export function compileFilter(text: string): FrameTest {
+export function compileFilter(text: string, context: FilterContext = { cooked: false, live: true }): FrameTest {
   const words = filterWords(text)
   if (words === null) throw new FilterError()
   if (words.length === 0) return () => true
-  const parser = new Parser(new FilterCursor(words))
+  const parser = new Parser(new FilterCursor(words), context)
   return parser.whole()
 }
 
@@ -51,10 +59,12 @@ interface Qualifiers {
 
 class Parser {
   readonly #cursor: FilterCursor
+  readonly #context: FilterContext
   #last: Qualifiers | null = null
 
-  constructor(cursor: FilterCursor) {
+  constructor(cursor: FilterCursor, context: FilterContext) {
     this.#cursor = cursor
+    this.#context = context
   }
 
   whole(): FrameTest {
@@ -69,10 +79,12 @@ class Parser {
       const left = test
       if (this.#cursor.accept('and', '&&')) {
         const right = this.#term()
-        test = (bytes, at, end) => left(bytes, at, end) && right(bytes, at, end)
+        test = (bytes, at, end, outgoing, length) =>
+          left(bytes, at, end, outgoing, length) && right(bytes, at, end, outgoing, length)
       } else if (this.#cursor.accept('or', '||')) {
         const right = this.#term()
-        test = (bytes, at, end) => left(bytes, at, end) || right(bytes, at, end)
+        test = (bytes, at, end, outgoing, length) =>
+          left(bytes, at, end, outgoing, length) || right(bytes, at, end, outgoing, length)
       } else return test
     }
   }
@@ -81,7 +93,7 @@ class Parser {
     const cursor = this.#cursor
     if (cursor.accept('not', '!')) {
       const test = this.#term()
-      return (bytes, at, end) => !test(bytes, at, end)
+      return (bytes, at, end, outgoing, length) => !test(bytes, at, end, outgoing, length)
     }
     if (startsArithmetic(cursor)) return takeComparison(cursor)
     if (cursor.accept('(')) {
@@ -116,10 +128,17 @@ class Parser {
   #unqualified(): FrameTest {
     const word = this.#cursor.peek()
     if (this.#last !== null && this.#last.type === 'port' && word in ports) return this.#identified(this.#last)
-    if (word === 'vlan' || word === 'gateway' || word === 'mpls' || word === 'inbound' || word === 'outbound') {
+    if (word === 'inbound' || word === 'outbound') return this.#way(this.#cursor.take().text === 'outbound')
+    if (word === 'vlan' || word === 'gateway' || word === 'mpls') {
       throw new FilterError(`podwire: the filter word ${word} is not modelled`)
     }
     throw new FilterError(word === '' ? undefined : `unknown host '${word}'`)
+  }
+
+  #way(out: boolean): FrameTest {
+    if (!this.#context.live && !this.#context.cooked)
+      throw new FilterError('inbound/outbound not supported on Ethernet when reading savefiles')
+    return (_, __, ___, outgoing) => outgoing === out
   }
 
   #isId(): boolean {
@@ -144,7 +163,7 @@ class Parser {
     const less = this.#cursor.take().text === 'less'
     const limit = Number(this.#cursor.take().text)
     if (Number.isNaN(limit)) throw new FilterError()
-    return less ? (_, at, end) => end - at <= limit : (_, at, end) => end - at >= limit
+    return (_, at, end, __, length) => (less ? (length ?? end - at) <= limit : (length ?? end - at) >= limit)
   }
 
   #bare(protocol: string): FrameTest {

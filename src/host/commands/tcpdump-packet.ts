@@ -5,7 +5,15 @@ import * as ethernet from '../../wire/ethernet.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 
 /** True for the frames that the filter wants. */
-export type FrameTest = (bytes: Uint8Array, at: number, end: number) => boolean
+export type FrameTest = (
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  /** It goes out, where that is known. */
+  outgoing?: boolean,
+  /** Bytes on the wire, when the capture holds fewer. */
+  length?: number,
+) => boolean
 
 export type FilterDirection = 'src' | 'dst' | 'either' | 'both'
 

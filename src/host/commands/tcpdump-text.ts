@@ -1,18 +1,28 @@
-/** tcpdump's lines: the time, where on `any` the frame was seen, the frame, and its bytes when they are wanted. */
-import type { Direction, NetDevice } from '../../link/device.ts'
-import { sameMac } from '../../wire/address.ts'
+/** tcpdump's lines: the number, the time, where on `any` the frame was seen, the frame, and its bytes when wanted. */
+import type { NetDevice } from '../../link/device.ts'
+import { formatMac } from '../../wire/address.ts'
+import { i32 } from '../../wire/bytes.ts'
 import * as ethernet from '../../wire/ethernet.ts'
-import { printFrame } from '../../wire/print.ts'
-import { TcpConversations } from '../../wire/print-tcp.ts'
+import { type PrintOptions, printFrame, printPacket, typeText } from '../../wire/print.ts'
+import { TcpConversations } from '../../wire/print-conversations.ts'
+import { hexRow } from '../../wire/print-text.ts'
+import { COOKED_HEADER, cookedType, placeText } from './tcpdump-cooked.ts'
 
 export interface DumpStyle {
+  /** `-#`. */
+  readonly numbered: boolean
   /** How many -t were given. */
   readonly time: number
+  /** `--nano`: nine digits behind the point. */
+  readonly nanos: boolean
   readonly link: boolean
-  readonly verbose: boolean
+  /** How many -v were given. */
+  readonly verbose: number
+  readonly quick: boolean
+  readonly unchecked: boolean
   /** -S: sequence numbers as they are. */
   readonly absolute: boolean
-  /** `-x`, `-xx`, `-X`, `-XX`, `-A`, or nothing. */
+  /** `-x`, `-xx`, `-X`, `-XX`, `-A`, `-AA`, or nothing. */
   readonly bytes: string
 }
 
@@ -22,26 +32,53 @@ export interface Moment {
   readonly nanos: number
 }
 
+/** What was captured: an Ethernet frame, or a packet behind a cooked header. */
+export interface Captured extends Moment {
+  readonly bytes: Uint8Array
+  readonly at: number
+  readonly end: number
+  /** Bytes on the wire. */
+  readonly length: number
+  readonly cooked: boolean
+}
+
 export class DumpPrinter {
   readonly #style: DumpStyle
+  readonly #devices: Iterable<NetDevice>
   readonly #conversations = new TcpConversations()
+  #count = 0
   #first: Moment | null = null
   #previous: Moment | null = null
 
-  constructor(style: DumpStyle) {
+  /** `devices` have the names for the numbers in cooked headers. */
+  constructor(style: DumpStyle, devices: Iterable<NetDevice>) {
     this.#style = style
+    this.#devices = devices
   }
 
-  /** `where` stands before the frame when several devices are watched. */
-  line(moment: Moment, where: string, bytes: Uint8Array, at: number, end: number): string {
-    const { link, verbose, absolute } = this.#style
-    const frame = printFrame(
-      bytes,
-      at,
-      end,
-      absolute ? { link, verbose } : { link, verbose, conversations: this.#conversations },
-    )
-    return `${this.#time(moment)}${where}${frame}\n${dump(this.#style.bytes, bytes, at, end)}`
+  line(captured: Captured): string {
+    const { bytes, at, end, cooked } = captured
+    const number = this.#style.numbered ? `${String(++this.#count).padStart(5)}  ` : ''
+    const frame = cooked ? this.#cooked(captured) : printFrame(bytes, at, end, this.#options(captured.length))
+    const header = cooked ? COOKED_HEADER : ethernet.HEADER
+    return `${number}${this.#time(captured)}${frame}\n${dump(this.#style.bytes, bytes, at, end, header)}`
+  }
+
+  #options(length: number): PrintOptions {
+    const { link, verbose, quick, unchecked, absolute } = this.#style
+    const options = { link, verbose, quick, unchecked, length }
+    return absolute ? options : { ...options, conversations: this.#conversations }
+  }
+
+  #cooked({ bytes, at, end, length }: Captured): string {
+    const header = bytes.subarray(at)
+    const type = cookedType(header)
+    let where = placeText(header, this.#devices)
+    if (this.#style.link) {
+      where += `ifindex ${i32(header, 4)} ${formatMac(header, 12)} `
+      if (!this.#style.quick) where += `ethertype ${typeText(type)}, length ${length}: `
+    }
+    return where + printPacket(bytes, at + COOKED_HEADER, end, type, this.#options(length - COOKED_HEADER))
   }
 
   #time(moment: Moment): string {
@@ -49,33 +86,36 @@ export class DumpPrinter {
     const previous = this.#previous ?? moment
     this.#first = first
     this.#previous = moment
+    const { nanos } = this.#style
     switch (this.#style.time) {
       case 0:
-        return `${clock(moment)} `
+        return `${clock(moment, nanos)} `
       case 1:
         return ''
       case 2:
-        return `${moment.seconds}.${micros(moment)} `
+        return `${moment.seconds}.${fraction(moment, nanos)} `
       case 3:
-        return ` ${clock(since(previous, moment))} `
+        return ` ${clock(since(previous, moment), nanos)} `
       case 4:
-        return `${new Date(moment.seconds * 1000).toISOString().slice(0, 10)} ${clock(moment)} `
+        return `${new Date(moment.seconds * 1000).toISOString().slice(0, 10)} ${clock(moment, nanos)} `
       default:
-        return ` ${clock(since(first, moment))} `
+        return ` ${clock(since(first, moment), nanos)} `
     }
   }
 }
 
-function micros(moment: Moment): string {
+function fraction(moment: Moment, nanos: boolean): string {
+  if (nanos) return String(moment.nanos).padStart(9, '0')
   return String(Math.floor(moment.nanos / 1000)).padStart(6, '0')
 }
 
-function clock(moment: Moment): string {
+function clock(moment: Moment, nanos: boolean): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
   const day = moment.seconds % 86_400
-  return `${two(day / 3600)}:${two((day / 60) % 60)}:${two(day % 60)}.${micros(moment)}`
+  return `${two(day / 3600)}:${two((day / 60) % 60)}:${two(day % 60)}.${fraction(moment, nanos)}`
 }
 
+/** In whole microseconds on both sides, as libpcap hands them out. */
 function since(from: Moment, to: Moment): Moment {
   const nanos = to.nanos - from.nanos
   return nanos < 0
@@ -83,40 +123,24 @@ function since(from: Moment, to: Moment): Moment {
     : { seconds: to.seconds - from.seconds, nanos }
 }
 
-/** `eth0  In  `, as the cooked capture on `any` shows it: P for what was meant for others. */
-export function placeText(device: NetDevice, direction: Direction, bytes: Uint8Array, at: number): string {
-  let kind = 'Out'
-  if (direction === 'in') {
-    if (ethernet.isBroadcast(bytes, at)) kind = 'B'
-    else if (ethernet.isGroup(bytes, at)) kind = 'M'
-    else kind = sameMac(bytes, at, device.mac, 0) ? 'In' : 'P'
-  }
-  return `${device.name.padEnd(5)} ${kind.padEnd(3)} `
-}
-
-function dump(how: string, bytes: Uint8Array, at: number, end: number): string {
+function dump(how: string, bytes: Uint8Array, at: number, end: number, header: number): string {
   if (how === '') return ''
-  const start = how.length > 1 ? at : Math.min(at + ethernet.HEADER, end)
-  const printable = (byte: number) => (byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')
+  const start = how.length > 1 ? at : Math.min(at + header, end)
   if (how[0] === 'A') {
     let text = ''
     for (let i = start; i < end; i++) {
       const byte = bytes[i]
       if (byte === 13 && bytes[i + 1] === 10) continue
-      text += byte === 9 || byte === 10 || byte === 32 ? String.fromCharCode(byte) : printable(byte)
+      const blank = byte === 9 || byte === 10 || byte === 32
+      text += blank || (byte > 0x20 && byte < 0x7f) ? String.fromCharCode(byte) : '.'
     }
     return `${text}\n`
   }
   let text = ''
   for (let row = start; row < end; row += 16) {
-    let hex = ''
-    let letters = ''
-    for (let i = row; i < row + 16 && i < end; i++) {
-      hex += `${(i - row) % 2 === 0 && i > row ? ' ' : ''}${bytes[i].toString(16).padStart(2, '0')}`
-      letters += printable(bytes[i])
-    }
+    const line = hexRow(bytes, row, Math.min(row + 16, end))
     const offset = (row - start).toString(16).padStart(4, '0')
-    text += how[0] === 'X' ? `\t0x${offset}:  ${hex.padEnd(39)}  ${letters}\n` : `\t0x${offset}:  ${hex}\n`
+    text += `\t0x${offset}:  ${how[0] === 'X' ? line : line.slice(0, 39).trimEnd()}\n`
   }
   return text
 }

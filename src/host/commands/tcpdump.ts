@@ -1,97 +1,46 @@
 /** tcpdump(8) 4.99: frames of one device, or of all of them, in text or into a file. */
-import { SNAPLEN } from '../../capture/capture-file.ts'
+import { ETHERNET, PcapError } from '../../capture/capture-file.ts'
 import { isPcap, readPcap } from '../../capture/pcap-reader.ts'
 import { PcapWriter } from '../../capture/pcap-writer.ts'
 import { isPcapng, readPcapng } from '../../capture/pcapng-reader.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { SECOND } from '../../sim/scheduler.ts'
-import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import { type Process, SIGINT, SIGTERM } from '../process.ts'
 import { printed, ToolError, tool } from './ip-words.ts'
 import { compileFilter } from './pcap-filter.ts'
+import { cook, isOutgoing, LINUX_SLL2, uncooked } from './tcpdump-cooked.ts'
+import { type DumpSettings, takeSettings, USAGE, VERSION } from './tcpdump-options.ts'
 import type { FrameTest } from './tcpdump-packet.ts'
 import { listenOn } from './tcpdump-tap.ts'
-import { DumpPrinter, type Moment, placeText } from './tcpdump-text.ts'
+import { type Captured, DumpPrinter, type Moment } from './tcpdump-text.ts'
 import { FilterError } from './tcpdump-words.ts'
 
-const long: Readonly<Record<string, string>> = {
-  interface: 'i:',
-  count: 'c:',
-  'absolute-tcp-sequence-numbers': 'S',
-  'no-promiscuous-mode': 'p',
-  direction: 'Q:',
-  number: '#',
-  'list-interfaces': 'D',
-  'snapshot-length': 's:',
-  version: 'version',
-  help: 'h',
-  'immediate-mode': 'U',
-  'packet-buffered': 'U',
-}
-
-/** Options whose meaning podwire lacks. */
-const missing = [
-  'q',
-  'G',
-  'C',
-  'W',
-  'F',
-  'L',
-  'E',
-  'M',
-  'd',
-  'T',
-  'y',
-  'b',
-  'H',
-  'I',
-  'J',
-  'j',
-  '#',
-  'V',
-  'z',
-  'O',
-  'f',
-  'N',
-]
-
 export const tcpdump = tool(async (self) => {
-  const short = 'i:nc:evw:r:tSps:Q:DAxXlUKB:Z:qG:C:W:F:LE:M:dT:y:bHIJj:#V:z:OfNh'
-  const found = getopt(self.args.slice(1), short, long)
-  if (found.problem !== null) {
-    const { kind, option } = found.problem
-    const letter = option.replace(/^-+/, '')
-    throw new ToolError(
-      `tcpdump: ${kind === 'missing' ? `option requires an argument -- '${letter}'` : `invalid option -- '${letter}'`}`,
-      1,
-    )
+  const settings = takeSettings(self.args.slice(1))
+  switch (settings.task) {
+    case 'version':
+      return printed(self, VERSION)
+    case 'help':
+      return printed(self, USAGE)
+    case 'devices':
+      return printed(self, devicesText(self))
+    case 'link-types':
+      return listLinkTypes(self, settings.device)
+    default:
+      return settings.read === null ? watch(self, settings) : replay(self, settings, settings.read)
   }
-  if (has(found, 'version') || has(found, 'h')) return printed(self, 'tcpdump version 4.99.3\n')
-  for (const option of missing)
-    if (has(found, option)) throw new ToolError(`podwire: tcpdump -${option} is not modelled`, 2)
-  const snaplen = Number(valueOf(found, 's') ?? 0)
-  if (snaplen > 0 && snaplen < 65_535)
-    throw new ToolError('podwire: tcpdump with a short snapshot length is not modelled', 2)
-  if (has(found, 'D')) return listDevices(self)
-  const filter = compile(found.rest.join(' '))
-  const printer = new DumpPrinter({
-    time: found.options.filter(([option]) => option === 't').length,
-    link: has(found, 'e'),
-    verbose: has(found, 'v'),
-    absolute: has(found, 'S'),
-    bytes: found.options
-      .filter(([option]) => option === 'x' || option === 'X' || option === 'A')
-      .map(([option]) => option)
-      .join(''),
-  })
-  const limit = takeCount(found)
-  const file = valueOf(found, 'r')
-  return file === null ? watch(self, found, filter, printer, limit) : replay(self, file, filter, printer, limit)
 })
 
-function compile(expression: string): FrameTest {
+function compile(self: Process, settings: DumpSettings, cooked: boolean): FrameTest {
+  let expression = settings.expression
+  if (settings.filterFile !== null) {
+    const text = self.place.files.get(settings.filterFile)
+    if (text === undefined)
+      throw new ToolError(`tcpdump: can't open ${settings.filterFile}: No such file or directory`, 1)
+    expression = text.replace(/#.*/g, '')
+  }
   try {
-    return compileFilter(expression)
+    return compileFilter(expression, { cooked, live: settings.read === null })
   } catch (error) {
     if (!(error instanceof FilterError)) throw error
     if (error.message.startsWith('podwire:')) throw new ToolError(error.message, 2)
@@ -99,28 +48,46 @@ function compile(expression: string): FrameTest {
   }
 }
 
-function takeCount(found: Options): number {
-  const text = valueOf(found, 'c')
-  if (text === null) return Number.POSITIVE_INFINITY
-  if (!/^[1-9][0-9]*$/.test(text)) throw new ToolError(`tcpdump: invalid packet count ${text}`, 1)
-  return Number(text)
-}
-
-function listDevices(self: Process): number {
-  let number = 1
-  for (const device of self.netns.devices.values()) {
+/** In libpcap's order: what runs, `any`, the loopback device, what is down; by the number in the name. */
+function devicesText(self: Process): string {
+  const rank = (device: NetDevice) =>
+    (device.up ? 0 : 4) +
+    (device.up && device.carrier ? 0 : 8) +
+    (device.kind === 'loopback' ? 2 : 0) +
+    Number(/[0-9]+$/.exec(device.name)?.[0] ?? 0) / 1e9
+  const lines = [...self.netns.devices.values()].map((device) => {
     const words = [...(device.up ? ['Up'] : []), ...(device.up && device.carrier ? ['Running'] : [])]
     if (device.kind === 'loopback') words.push('Loopback')
-    else words.push(device.carrier ? 'Connected' : 'Disconnected')
-    self.out(`${number++}.${device.name} [${words.join(', ')}]\n`)
+    else words.push(device.up && device.carrier ? 'Connected' : 'Disconnected')
+    return { rank: rank(device), text: `${device.name} [${words.join(', ')}]` }
+  })
+  lines.push({ rank: 1, text: 'any (Pseudo-device that captures on all interfaces) [Up, Running]' })
+  lines.sort((a, b) => a.rank - b.rank)
+  return lines.map(({ text }, i) => `${i + 1}.${text}\n`).join('')
+}
+
+function listLinkTypes(self: Process, name: string | null): number {
+  if (name === 'any') {
+    self.out(
+      'Data link types for any (use option -y to set):\n  LINUX_SLL2 (Linux cooked v2)\n  LINUX_SLL (Linux cooked v1)\n',
+    )
+    return 0
   }
-  self.out(`${number}.any (Pseudo-device that captures on all interfaces) [Up, Running]\n`)
+  const [device] = takeDevices(self, name)
+  const docsis = device.kind === 'loopback' ? '' : '  DOCSIS (DOCSIS) (printing not supported)\n'
+  self.out(`Data link types for ${device.name} (use option -y to set):\n  EN10MB (Ethernet)\n${docsis}`)
   return 0
 }
 
+/** By name, or by the number that -D shows. */
 function takeDevices(self: Process, name: string | null): NetDevice[] {
   const all = [...self.netns.devices.values()]
   if (name === 'any') return all
+  if (name !== null && /^[0-9]+$/.test(name) && !self.netns.devices.has(name)) {
+    const line = devicesText(self).split('\n')[Number(name) - 1]
+    if (!line) throw new ToolError('tcpdump: Invalid adapter index', 1)
+    return takeDevices(self, line.slice(line.indexOf('.') + 1).split(' ')[0])
+  }
   const device =
     name === null ? (all.find((each) => each.up && each.kind !== 'loopback') ?? all[0]) : self.netns.devices.get(name)
   if (device === undefined) throw new ToolError(`tcpdump: ${name}: No such device exists\n(No such device exists)`, 1)
@@ -128,63 +95,81 @@ function takeDevices(self: Process, name: string | null): NetDevice[] {
   return [device]
 }
 
-function plural(count: number, what: string): string {
-  return `${count} packet${count === 1 ? '' : 's'} ${what}\n`
+/** Where packets go: into text, into a file, or just into a count. */
+class Sink {
+  readonly #self: Process
+  readonly #settings: DumpSettings
+  readonly #printer: DumpPrinter
+  readonly #writer: PcapWriter | null
+  count = 0
+
+  constructor(self: Process, settings: DumpSettings, linkType: number) {
+    this.#self = self
+    this.#settings = settings
+    this.#printer = new DumpPrinter(settings.style, [...self.netns.devices.values()])
+    this.#writer = settings.write === null ? null : new PcapWriter(linkType, settings.style.nanos)
+  }
+
+  get full(): boolean {
+    return this.count >= this.#settings.limit
+  }
+
+  take(captured: Captured): void {
+    this.count++
+    const { bytes, at, end, length } = captured
+    this.#writer?.packet(captured.seconds, captured.nanos, bytes, at, end - at, length)
+    if (this.#writer === null ? !this.#settings.counting : this.#settings.print)
+      this.#self.out(this.#printer.line(captured))
+  }
+
+  end(): void {
+    if (this.#writer === null) return
+    const text = latin1(this.#writer.file())
+    if (this.#settings.write === '-') this.#self.out(text)
+    else this.#self.place.files.set(this.#settings.write as string, text)
+  }
 }
 
-async function watch(
-  self: Process,
-  found: Options,
-  filter: FrameTest,
-  printer: DumpPrinter,
-  limit: number,
-): Promise<number> {
-  const name = valueOf(found, 'i')
-  const any = name === 'any'
-  const devices = takeDevices(self, name)
-  if (any && has(found, 'e')) throw new ToolError('podwire: tcpdump -e on any is not modelled', 2)
-  const wanted = valueOf(found, 'Q') ?? 'inout'
-  if (!['in', 'out', 'inout'].includes(wanted))
-    throw new ToolError(`tcpdump: unknown capture direction \`${wanted}'`, 1)
-  const file = valueOf(found, 'w')
-  if (file === '-' || (file !== null && any))
-    throw new ToolError(`podwire: tcpdump -w ${any ? 'from any' : 'to standard output'} is not modelled`, 2)
-  announce(self, any ? 'any' : devices[0].name, any, has(found, 'v') || file !== null)
-
-  const writer = file === null ? null : new PcapWriter()
-  let captured = 0
+async function watch(self: Process, settings: DumpSettings): Promise<number> {
+  const any = settings.device === 'any'
+  const devices = takeDevices(self, settings.device)
+  const filter = compile(self, settings, any)
+  const { write, direction: wanted, snaplen } = settings
+  announce(self, any ? 'any' : devices[0].name, any, settings)
+  const sink = new Sink(self, settings, any ? LINUX_SLL2 : ETHERNET)
   let end = () => {}
   const interrupted = await self.wait<boolean>((settle) => {
     for (const signal of [SIGINT, SIGTERM]) self.trap(signal, () => settle(true))
-    const stop = listenOn(devices, !has(found, 'p'), (frame, device, direction) => {
-      if (captured >= limit || (wanted !== 'inout' && wanted !== direction)) return
-      if (!filter(frame.bytes, frame.start, frame.end)) return
-      captured++
-      const moment = momentOf(self)
-      if (writer !== null)
-        writer.packet(moment.seconds, moment.nanos, frame.bytes, frame.start, frame.end - frame.start)
-      else {
-        const where = any ? placeText(device, direction, frame.bytes, frame.start) : ''
-        self.out(printer.line(moment, where, frame.bytes, frame.start, frame.end))
-      }
-      if (captured === limit) settle(false)
+    const stop = listenOn(devices, settings.promiscuous && !any, (frame, device, direction) => {
+      if (sink.full || (wanted !== 'inout' && wanted !== direction)) return
+      if (!filter(frame.bytes, frame.start, frame.end, direction === 'out')) return
+      const bytes = any ? cook(device, direction, frame.bytes, frame.start, frame.end) : frame.bytes
+      const at = any ? 0 : frame.start
+      const stop = any ? bytes.length : frame.end
+      const held = Math.min(stop, at + snaplen)
+      sink.take({ ...momentOf(self), bytes, at, end: held, length: stop - at, cooked: any })
+      if (sink.full) settle(false)
     })
     end = self.own({ close: stop }).close
   })
   end()
-  if (file !== null && writer !== null) self.place.files.set(file, latin1(writer.file()))
+  sink.end()
+  if (settings.counting && write === null) self.out(plural(sink.count, ''))
   // Interrupted by hand, it leaves the line with the ^C first.
-  self.err(
-    `${interrupted ? '\n' : ''}${plural(captured, 'captured')}${plural(captured, 'received by filter')}${plural(0, 'dropped by kernel')}`,
-  )
+  const sum = `${plural(sink.count, ' captured')}${plural(sink.count, ' received by filter')}${plural(0, ' dropped by kernel')}`
+  self.err(`${interrupted ? '\n' : ''}${sum}`)
   return 0
 }
 
-function announce(self: Process, name: string, any: boolean, quiet: boolean): void {
+function plural(count: number, what: string): string {
+  return `${count} packet${count === 1 ? '' : 's'}${what}\n`
+}
+
+function announce(self: Process, name: string, any: boolean, settings: DumpSettings): void {
   if (any) self.err('tcpdump: data link type LINUX_SLL2\n')
   const type = any ? 'LINUX_SLL2 (Linux cooked v2)' : 'EN10MB (Ethernet)'
-  const listening = `listening on ${name}, link-type ${type}, snapshot length ${SNAPLEN} bytes\n`
-  if (quiet) self.err(`tcpdump: ${listening}`)
+  const listening = `listening on ${name}, link-type ${type}, snapshot length ${settings.snaplen} bytes\n`
+  if (settings.style.verbose > 0 || (settings.write !== null && !settings.print)) self.err(`tcpdump: ${listening}`)
   else self.err(`tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n${listening}`)
 }
 
@@ -200,19 +185,41 @@ function latin1(bytes: Uint8Array): string {
   return text
 }
 
-function replay(self: Process, name: string, filter: FrameTest, printer: DumpPrinter, limit: number): number {
-  const text = self.place.files.get(name)
+async function replay(self: Process, settings: DumpSettings, name: string): Promise<number> {
+  const text = name === '-' ? await self.stdin.readAll() : self.place.files.get(name)
   if (text === undefined) throw new ToolError(`tcpdump: ${name}: No such file or directory`, 1)
   const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0))
+  if (bytes.length < 4)
+    throw new ToolError(`tcpdump: truncated dump file; tried to read 4 file header bytes, only got ${bytes.length}`, 1)
   if (!isPcap(bytes) && !isPcapng(bytes)) throw new ToolError('tcpdump: unknown file format', 1)
-  const { packets } = isPcap(bytes) ? readPcap(bytes) : readPcapng(bytes)
-  self.err(`reading from file ${name}, link-type EN10MB (Ethernet), snapshot length ${SNAPLEN}\n`)
-  let shown = 0
+  const { packets, interfaces } = read(bytes)
+  const { linkType, snaplen } = interfaces[0] ?? { linkType: ETHERNET, snaplen: 0 }
+  if (linkType !== ETHERNET && linkType !== LINUX_SLL2)
+    throw new ToolError(`podwire: tcpdump -r with link type ${linkType} is not modelled`, 2)
+  const cooked = linkType === LINUX_SLL2
+  const kind = cooked ? 'LINUX_SLL2 (Linux cooked v2)' : 'EN10MB (Ethernet)'
+  self.err(`reading from file ${name}, link-type ${kind}, snapshot length ${snaplen}\n`)
+  if (cooked) self.err('Warning: interface names might be incorrect\n')
+  const filter = compile(self, settings, cooked)
+  const sink = new Sink(self, settings, linkType)
   for (const packet of packets) {
-    if (shown >= limit) break
-    if (!filter(packet.bytes, 0, packet.bytes.length)) continue
-    shown++
-    self.out(printer.line(packet, '', packet.bytes, 0, packet.bytes.length))
+    if (sink.full) break
+    const frame = cooked ? uncooked(packet.bytes) : packet.bytes
+    if (!filter(frame, 0, frame.length, cooked && isOutgoing(packet.bytes), packet.originalLength)) continue
+    const { seconds, nanos, originalLength: length } = packet
+    const end = Math.min(packet.bytes.length, settings.snaplen)
+    sink.take({ seconds, nanos, bytes: packet.bytes, at: 0, end, length, cooked })
   }
+  sink.end()
+  if (settings.counting && settings.write === null) self.out(plural(sink.count, ''))
   return 0
+}
+
+function read(bytes: Uint8Array): ReturnType<typeof readPcap> {
+  try {
+    return isPcap(bytes) ? readPcap(bytes) : readPcapng(bytes)
+  } catch (error) {
+    if (!(error instanceof PcapError)) throw error
+    throw new ToolError(`tcpdump: ${error.message}`, 1)
+  }
 }

@@ -89,10 +89,14 @@ describe('tcpdump', () => {
     const node = new Node()
     expect(await node.fails('tcpdump -i eth9')).toBe('1 tcpdump: eth9: No such device exists\n(No such device exists)')
     expect(await node.fails('tcpdump foo bar')).toBe("1 tcpdump: unknown host 'foo'")
-    expect(await node.fails('tcpdump -q')).toBe('2 podwire: tcpdump -q is not modelled')
+    expect(await node.fails('tcpdump -C 5')).toBe('2 podwire: tcpdump -C is not modelled')
+    expect(await node.fails('tcpdump -c 0')).toBe('1 tcpdump: invalid packet count 0')
+    expect(await node.fails('tcpdump -s x')).toBe('1 tcpdump: invalid snaplen x (must be >= 0 and <= 262144)')
+    expect(await node.fails('tcpdump -i 77')).toBe('1 tcpdump: Invalid adapter index')
+    expect(await node.fails('tcpdump -y FOO')).toBe('1 tcpdump: invalid data link type FOO')
     expect(await node.prints('tcpdump -D', node.podPlace)).toBe(
-      '1.lo [Up, Running, Loopback]\n2.eth0 [Up, Running, Connected]\n' +
-        '3.any (Pseudo-device that captures on all interfaces) [Up, Running]\n',
+      '1.eth0 [Up, Running, Connected]\n2.any (Pseudo-device that captures on all interfaces) [Up, Running]\n' +
+        '3.lo [Up, Running, Loopback]\n',
     )
   })
 })

@@ -1,0 +1,34 @@
+/** The options in EDNS's pseudo-record (RFC 6891 section 6.1.2) as tcpdump prints them. */
+import { hex, type PacketText } from './print-text.ts'
+
+const names = new Map<number, string>([
+  [1, 'LLQ'],
+  [2, 'UL'],
+  [3, 'NSID'],
+  [5, 'DAU'],
+  [6, 'DHU'],
+  [7, 'N3U'],
+  [8, 'ECS'],
+  [9, 'EXPIRE'],
+  [10, 'COOKIE'],
+  [11, 'KEEPALIVE'],
+  [12, 'PADDING'],
+  [13, 'CHAIN'],
+  [14, 'KEY-TAG'],
+  [16, 'CLIENT-TAG'],
+  [17, 'SERVER-TAG'],
+])
+
+export function printEdns(out: PacketText, at: number, end: number): void {
+  out.text += ' ['
+  for (let option = at; option < end; ) {
+    if (option > at) out.text += ','
+    const code = out.u16(option)
+    const length = out.u16(option + 2)
+    out.text += names.get(code) ?? `Opt${code}`
+    if (length > 0) out.text += ' '
+    for (let i = 0; i < length; i++) out.text += hex(out.u8(option + 4 + i), 2)
+    option += 4 + length
+  }
+  out.text += ']'
+}
