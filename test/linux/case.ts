@@ -48,6 +48,8 @@ export async function build(given: Case): Promise<Built> {
     listFolder: () => null,
   }
   const topology = loadTopology(given.name, text, files)
+  const cables = [topology.underlay.cable, ...[...topology.nodes, ...topology.hosts].map((each) => each.cable)]
+  if (cables.some((cable) => cable !== undefined)) throw new Error(`${given.name}: cables are as the kernel has them`)
   const lab = await Lab.build(topology, { ...files, capture: null })
   if (lab.cluster !== null) {
     // Its readiness probes are nobody's steps.

@@ -5,6 +5,7 @@ import { formatFdbMac } from '../../src/link/fdb.ts'
 import { Veth } from '../../src/link/veth.ts'
 import { Netns } from '../../src/net/netns.ts'
 import type { Route } from '../../src/net/route.ts'
+import { TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from '../../src/net/rules.ts'
 import type { Lab } from '../../src/topology/lab.ts'
 import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
 import { formatIpv4, formatMac } from '../../src/wire/address.ts'
@@ -72,6 +73,7 @@ export interface Plan {
 
 /** `nameOf`: what a namespace is called in the kernel. */
 export function planOf(netns: Netns, nameOf: (netns: Netns) => string, made: Set<NetDevice>): Plan {
+  refuse(netns)
   const devices = [...netns.devices.values()].filter((device) => device !== netns.loopback)
   // A tunnel is made when the device below it is there.
   const ordered = [...devices].sort((a, b) => Number(a instanceof VxlanDevice) - Number(b instanceof VxlanDevice))
@@ -88,6 +90,18 @@ export function planOf(netns: Netns, nameOf: (netns: Netns) => string, made: Set
     fdb: devices.flatMap(fdbOf),
     rules: netns.netfilter.save(),
     devices: devices.map((device) => device.name),
+  }
+}
+
+/** What is not realised yet is said, lest the comparison blame podwire for it. */
+function refuse(netns: Netns): void {
+  const known = new Set([TABLE_LOCAL, TABLE_MAIN, TABLE_DEFAULT])
+  const changed = netns.fib.rules.list().length !== known.size
+  const more = netns.fib.tables().some((table) => !known.has(table.id) && table.list().length > 0)
+  if (changed || more) throw new Error(`${netns.name}: policy routing cannot be realised yet`)
+  for (const device of netns.devices.values()) {
+    if (device instanceof Bridge && device.vlanFiltering)
+      throw new Error(`${device.name}: VLANs cannot be realised yet`)
   }
 }
 
