@@ -6,7 +6,16 @@ import { type Task, Timer } from '../sim/scheduler.ts'
 import type { Ipv4, Mac } from '../wire/address.ts'
 import type { NeighbourParameters } from './neighbour-parameters.ts'
 
-export type NeighbourState = 'INCOMPLETE' | 'REACHABLE' | 'STALE' | 'DELAY' | 'PROBE' | 'FAILED' | 'NOARP' | 'PERMANENT'
+export type NeighbourState =
+  | 'INCOMPLETE'
+  | 'REACHABLE'
+  | 'STALE'
+  | 'DELAY'
+  | 'PROBE'
+  | 'FAILED'
+  | 'NONE'
+  | 'NOARP'
+  | 'PERMANENT'
 
 export interface Neighbour {
   readonly device: NetDevice
@@ -17,6 +26,7 @@ export interface Neighbour {
   readonly probes: number
   /** When it was last used, confirmed and changed: virtual time, below zero for never. */
   readonly times: Float64Array
+  readonly timer: Timer
 }
 
 /** Whom an entry tells that its time has come. */
@@ -71,4 +81,9 @@ export function truesize(length: number): number {
   if (needed <= 256) return 832
   if (needed <= 704) return 1280
   return needed <= 1728 ? 2304 : 576 + (1 << (32 - Math.clz32(needed + 319)))
+}
+
+/** NUD_VALID: is the MAC known? */
+export function isValid(state: NeighbourState): boolean {
+  return state !== 'INCOMPLETE' && state !== 'FAILED' && state !== 'NONE'
 }

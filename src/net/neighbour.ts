@@ -21,6 +21,7 @@ import type { InetDevices } from './inet-device.ts'
 import {
   CONFIRMED,
   Entry,
+  isValid,
   maxProbes,
   type Neighbour,
   type NeighbourState,
@@ -70,7 +71,7 @@ export class NeighbourTable {
   add(device: NetDevice, address: Ipv4, mac: Mac, state: NeighbourState): boolean {
     const entry = this.#find(device, address) ?? this.#create(device, address)
     if (entry === null) return false
-    if (state === 'INCOMPLETE' || state === 'FAILED') {
+    if (state === 'INCOMPLETE' || state === 'FAILED' || state === 'NONE') {
       this.#world.scheduler.cancel(entry.timer)
       entry.state = state
       return true
@@ -122,7 +123,7 @@ export class NeighbourTable {
   /** Is the address known well enough to send to without asking? */
   resolved(device: NetDevice, address: Ipv4): boolean {
     const entry = this.#find(device, address)
-    return entry !== null && entry.state !== 'INCOMPLETE' && entry.state !== 'FAILED'
+    return entry !== null && isValid(entry.state)
   }
 
   /**
@@ -133,7 +134,7 @@ export class NeighbourTable {
     const entry = this.#find(device, nextHop)
     if (entry !== null) {
       const { state } = entry
-      if (state !== 'STALE' && state !== 'INCOMPLETE' && state !== 'FAILED') {
+      if (state !== 'STALE' && isValid(state)) {
         entry.times[USED] = this.#world.scheduler.now
         return this.#send(entry, frame)
       }
@@ -297,7 +298,7 @@ export class NeighbourTable {
   #update(entry: Entry, bytes: Uint8Array, macAt: number, wanted: 'REACHABLE' | 'STALE', override: boolean): void {
     if (entry.state === 'PERMANENT' || entry.state === 'NOARP') return
     const now = this.#world.scheduler.now
-    const wasValid = entry.state !== 'INCOMPLETE' && entry.state !== 'FAILED'
+    const wasValid = isValid(entry.state)
     const same = wasValid && sameMac(entry.mac, 0, bytes, macAt)
     if (wanted === 'REACHABLE') entry.times[CONFIRMED] = now
     if (wasValid && !same && !override) return
@@ -350,6 +351,7 @@ export class NeighbourTable {
     const entry = new Entry(this, device, address, parameters)
     entry.times[UPDATED] = this.#world.scheduler.now
     entry.times[USED] = this.#world.scheduler.now
+    entry.times[CONFIRMED] = this.#world.scheduler.now - 2 * parameters.baseReachable
     entries.set(address, entry)
     this.#size++
     if (this.#size >= this.#inet.neighbours.gcThreshold1 && !this.#collector.armed) this.#collectLater()

@@ -21,9 +21,9 @@ export const arp = tool(async (self) => {
   }
   if (has(found, 'f')) throw new ToolError('podwire: arp -f is not modelled', 2)
   const device = takeDevice(self, valueOf(found, 'i'))
-  const [host, mac] = found.rest
-  if (has(found, 'd')) return forget(self, takeHost(host), device)
-  if (has(found, 's')) return set(self, takeHost(host), mac, device)
+  const [host, mac, ...kinds] = found.rest
+  if (has(found, 'd')) return forget(self, takeHost(host), device, found.rest.includes('pub'))
+  if (has(found, 's')) return set(self, takeHost(host), mac, kinds, device)
   return show(self, host === undefined ? null : takeHost(host), device, has(found, 'a'), has(found, 'v'))
 })
 
@@ -47,14 +47,25 @@ function show(self: Process, host: Ipv4 | null, device: NetDevice | null, berkel
   const shown = all.filter(
     (each) => (host === null || each.address === host) && (device === null || each.device === device),
   )
-  if (shown.length === 0) {
+  const proxies = self.netns.neighbours.proxies
+    .list()
+    .filter((each) => (host === null || each.address === host) && (device === null || each.device === device))
+  if (shown.length + proxies.length === 0) {
     if (host !== null) self.out(`${formatIpv4(host)} (${formatIpv4(host)}) -- no entry\n`)
     else if (device !== null && all.length > 0) self.out(`arp: in ${all.length} entries no match found.\n`)
     return host === null ? 0 : 1
   }
   if (!berkeley) self.out(`${TITLE}\n`)
   for (const each of shown) self.out(berkeley ? berkeleyLine(each) : tableLine(each))
-  if (verbose) self.out(`Entries: ${all.length}\tSkipped: ${all.length - shown.length}\tFound: ${shown.length}\n`)
+  for (const each of proxies) {
+    const address = formatIpv4(each.address)
+    const { name } = each.device
+    if (berkeley) self.out(`? (${address}) at <from_interface> PERM PUB on ${name}\n`)
+    else self.out(`${address.padEnd(23)}  *       <from_interface>    MP                    ${name}\n`)
+  }
+  const entries = all.length + self.netns.neighbours.proxies.list().length
+  const count = shown.length + proxies.length
+  if (verbose) self.out(`Entries: ${entries}\tSkipped: ${entries - count}\tFound: ${count}\n`)
   return 0
 }
 
@@ -73,8 +84,15 @@ function berkeleyLine(neighbour: Neighbour): string {
   return `? (${formatIpv4(neighbour.address)}) at ${mac} ${permanent}on ${neighbour.device.name}\n`.replace('  ', ' ')
 }
 
-function forget(self: Process, host: Ipv4, device: NetDevice | null): number {
+function forget(self: Process, host: Ipv4, device: NetDevice | null, published: boolean): number {
   const { neighbours } = self.netns
+  if (published) {
+    const { proxies } = neighbours
+    const known = proxies.list().find((each) => each.address === host && (device === null || each.device === device))
+    if (known === undefined) throw new ToolError(`No ARP entry for ${formatIpv4(host)}`, 255)
+    proxies.delete(known.device, host)
+    return 0
+  }
   const doomed = neighbours.list().find((each) => each.address === host && (device === null || each.device === device))
   if (doomed === undefined) throw new ToolError(`No ARP entry for ${formatIpv4(host)}`, 255)
   neighbours.delete(doomed.device, host)
@@ -82,13 +100,20 @@ function forget(self: Process, host: Ipv4, device: NetDevice | null): number {
 }
 
 /** By the device that leads to the host. */
-function set(self: Process, host: Ipv4, text: string | undefined, device: NetDevice | null): number {
+function set(
+  self: Process,
+  host: Ipv4,
+  text: string | undefined,
+  kinds: readonly string[],
+  device: NetDevice | null,
+): number {
   if (text === undefined) throw new ToolError('arp: need hardware address', 255)
   const mac = tryParseMac(text)
   if (mac === null) throw new ToolError('arp: invalid hardware address', 255)
   const way = self.netns.lookup(host)
   const by = device ?? (way?.type === 'unicast' && way.gateway === null ? way.device : null)
   if (by === null) throw new ToolError('SIOCSARP: Network is unreachable', 255)
-  self.netns.neighbours.add(by, host, mac, 'PERMANENT')
+  if (kinds.includes('pub')) self.netns.neighbours.proxies.add(by, host)
+  else self.netns.neighbours.add(by, host, mac, kinds.includes('temp') ? 'STALE' : 'PERMANENT')
   return 0
 }

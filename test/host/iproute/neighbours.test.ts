@@ -54,4 +54,49 @@ describe('ip neigh and arp', () => {
     expect(await node.fails('ip neigh del 1.1.1.9 dev eth0')).toBe('2 RTNETLINK answers: No such file or directory')
     expect(await node.fails('arp -s 10.66.0.44 02:00:00:00:00:44')).toBe('255 SIOCSARP: Network is unreachable')
   })
+
+  // Layouts are those of iproute2 6.1 and net-tools 2.10 on Linux 6.18.
+  it('count how often and when', async () => {
+    const node = new Node()
+    await node.ping(node.pod, '10.244.1.1')
+    await node.ping(node.pod, '10.244.1.99')
+    expect(await node.prints('ip -s neigh', node.podPlace)).toBe(
+      '10.244.1.1 dev eth0 lladdr 0a:58:0a:f4:01:01  ref 1 used 2/2/2probes 4 REACHABLE \n' +
+        '10.244.1.99 dev eth0  ref 1 used 1/61/1probes 4 INCOMPLETE \n',
+    )
+    expect(await node.prints('ip -s -j neigh show 10.244.1.99', node.podPlace)).toBe(
+      '[{"dst":"10.244.1.99","dev":"eth0","refcnt":1,"used":1,"confirmed":61,"updated":1,"probes":4,' +
+        '"state":["INCOMPLETE"]}]\n',
+    )
+    expect(await node.prints('ip -s neigh flush 10.244.1.1', node.podPlace)).toBe(
+      '\n*** Round 1, deleting 1 entries ***\n*** Flush is complete after 1 round ***\n',
+    )
+    expect(await node.prints('ip -s neigh flush 10.244.1.1', node.podPlace)).toBe('Nothing to flush.\n')
+    await node.rest()
+  })
+
+  it('answer for others, and show every state', async () => {
+    const node = new Node()
+    await node.prints('ip neigh add proxy 192.168.14.50 dev eth0')
+    expect(await node.prints('ip neigh show proxy')).toBe('192.168.14.50 dev eth0 proxy \n')
+    expect(await node.prints('ip neigh show proxy dev eth0')).toBe('192.168.14.50 proxy \n')
+    expect(await node.prints('ip -j neigh show proxy')).toBe('[{"dst":"192.168.14.50","dev":"eth0","proxy":null}]\n')
+    expect(await node.prints('arp -n')).toContain(
+      '192.168.14.50            *       <from_interface>    MP                    eth0\n',
+    )
+    expect(await node.prints('arp -an')).toBe('? (192.168.14.50) at <from_interface> PERM PUB on eth0\n')
+    await node.prints('ip neigh del proxy 192.168.14.50 dev eth0')
+    expect(await node.fails('ip neigh del proxy 192.168.14.50 dev eth0')).toBe(
+      '2 RTNETLINK answers: No such file or directory',
+    )
+    await node.prints('ip neigh add 192.168.14.61 dev eth0 lladdr 2:0:0:0:0:1 nud noarp')
+    await node.prints('ip neigh add 192.168.14.62 dev eth0 nud none')
+    await node.prints('ip neigh add 192.168.14.64 dev eth0 nud failed')
+    expect(await node.prints('ip neigh')).toBe('192.168.14.64 dev eth0 FAILED \n')
+    expect(await node.prints('ip neigh show nud all')).toBe(
+      '192.168.14.61 dev eth0 lladdr 02:00:00:00:00:01 NOARP \n' +
+        '192.168.14.62 dev eth0 \n192.168.14.64 dev eth0 FAILED \n',
+    )
+    expect(await node.fails('ip neigh get 192.168.14.61')).toBe('1 Device and address are required arguments.')
+  })
 })
