@@ -153,6 +153,8 @@ export interface LabStep {
 export interface LabCommands {
   readonly captured: readonly string[]
   readonly steps: readonly LabStep[]
+  /** What the recorded kernels ran; the first is everybody's. */
+  readonly congestion_control?: readonly string[]
 }
 
 /** What a lab asks for that podwire has not learnt; a sentence, or null. */

@@ -77,6 +77,11 @@ export class LabWorld {
     return this.#site.places
   }
 
+  /** Sets a sysctl in every namespace. */
+  setAll(name: string, value: string): void {
+    for (const { netns } of this.places.values()) netns.sysctl.set(name, value)
+  }
+
   /** kube-proxy's, flannel's and Docker's rules, written at once; conntrack stays. */
   loadRules(services: readonly LabService[]): void {
     for (const node of this.lab.nodes) {

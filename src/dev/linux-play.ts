@@ -51,9 +51,11 @@ class Player {
 
   async play(commands: LabCommands): Promise<void> {
     const early = (step: LabStep) => step.kind === 'server' || step.kind === 'wire'
+    const control = commands.congestion_control?.[0]?.split(' ')[0]
+    if (control !== undefined) this.#lab.setAll('net.ipv4.tcp_congestion_control', control)
+    await this.#state('before')
     for (const step of commands.steps.filter(early)) await this.#step(step)
     await this.#lab.runner.runFor(100 * MILLISECOND)
-    await this.#state('before')
     const capture = new Capture(this.#lab.world, DEFAULT_EPOCH)
     this.#lab.capture(capture, commands.captured)
     const longest = new Map(commands.captured.map((name) => [name, snapshotOf(this.#lab.device(name)?.mtu ?? 0)]))
@@ -114,7 +116,8 @@ class Player {
     const code = await running.exit
     if (step.out === undefined) return
     mkdirSync(join(this.#out, 'out'), { recursive: true })
-    writeFileSync(join(this.#out, 'out', step.out), `$ ${line}\n${said}[exit ${code}]\n`)
+    const end = step.spawn === undefined ? `[exit ${code}]\n` : ''
+    writeFileSync(join(this.#out, 'out', step.out), `$ ${line}\n${said}${end}`)
   }
 
   async #state(when: 'before' | 'after'): Promise<void> {
@@ -126,8 +129,9 @@ class Player {
       const keep = (said: string) => {
         text += said
       }
+      const bridges = [...place.netns.devices.values()].some((device) => device.kind === 'bridge')
       const node = this.#lab.lab.nodes.some((each) => each.name === name)
-      for (const command of node ? MACHINE_STATE : POD_STATE) {
+      for (const command of node || bridges ? MACHINE_STATE : POD_STATE) {
         const before = text
         text += `$ ${command}\n`
         const head = text

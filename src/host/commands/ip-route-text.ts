@@ -37,9 +37,9 @@ export function protocolOf(text: string): RouteProtocol | null {
   return /^[0-9]+$/.test(text) ? Number(text) : null
 }
 
-/** The routes by a device without carrier are marked; they go on being used. */
+/** The routes by a device without carrier are marked; they go on being used. What is local never leaves. */
 function isLinkDown(route: Route): boolean {
-  return route.device !== null && route.device.up && !route.device.carrier
+  return route.type !== 'local' && route.device !== null && route.device.up && !route.device.carrier
 }
 
 function flagsText(route: Route): string[] {
