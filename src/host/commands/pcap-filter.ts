@@ -7,12 +7,15 @@ import * as ethernet from '../../wire/ethernet.ts'
 import { startsArithmetic, takeComparison } from './tcpdump-arithmetic.ts'
 import {
   addressTest,
+  beyondCapture,
   etherType,
   type FilterDirection,
   type FrameTest,
   groupTest,
+  ip6Protocol,
   ipProtocol,
   isIp,
+  isIp6,
   macTest,
   portTest,
   vxlanTest,
@@ -32,8 +35,15 @@ export function compileFilter(text: string, context: FilterContext = { cooked: f
   const words = filterWords(text)
   if (words === null) throw new FilterError()
   if (words.length === 0) return () => true
-  const parser = new Parser(new FilterCursor(words), context)
-  return parser.whole()
+  const test = new Parser(new FilterCursor(words), context).whole()
+  return (bytes, at, end, outgoing, length) => {
+    try {
+      return test(bytes, at, end, outgoing, length)
+    } catch (error) {
+      if (error === beyondCapture) return false
+      throw error
+    }
+  }
 }
 
 const protocolNumbers: Readonly<Record<string, number>> = {
@@ -44,8 +54,37 @@ const protocolNumbers: Readonly<Record<string, number>> = {
   esp: 50,
   ah: 51,
   sctp: 132,
+  igrp: 9,
+  pim: 103,
+  vrrp: 112,
+  carp: 112,
+  icmp6: 58,
 }
-const protocols = ['ether', 'ip', 'ip6', 'arp', 'rarp', 'tcp', 'udp', 'icmp', 'igmp', 'sctp']
+const etherNumbers: Readonly<Record<string, number>> = {
+  ip: ethernet.ETH_P_IP,
+  arp: ethernet.ETH_P_ARP,
+  rarp: 0x8035,
+  ip6: ethernet.ETH_P_IPV6,
+}
+const protocols = [
+  'ether',
+  'ip',
+  'ip6',
+  'arp',
+  'rarp',
+  'tcp',
+  'udp',
+  'icmp',
+  'igmp',
+  'sctp',
+  'icmp6',
+  'igrp',
+  'pim',
+  'vrrp',
+  'carp',
+  'esp',
+  'ah',
+]
 const types = ['host', 'net', 'port', 'portrange', 'proto'] as const
 type IdType = (typeof types)[number]
 
@@ -61,6 +100,8 @@ class Parser {
   readonly #cursor: FilterCursor
   readonly #context: FilterContext
   #last: Qualifiers | null = null
+  /** Bytes of VLAN tags in front of what is asked about: `vlan` moves all that follows. */
+  #shift = 0
 
   constructor(cursor: FilterCursor, context: FilterContext) {
     this.#cursor = cursor
@@ -95,13 +136,37 @@ class Parser {
       const test = this.#term()
       return (bytes, at, end, outgoing, length) => !test(bytes, at, end, outgoing, length)
     }
-    if (startsArithmetic(cursor)) return takeComparison(cursor)
+    if (startsArithmetic(cursor)) return this.#shifted(takeComparison(cursor))
     if (cursor.accept('(')) {
       const test = this.#expression()
       if (!cursor.accept(')')) throw new FilterError()
       return test
     }
-    return this.#primitive()
+    if (cursor.peek() === 'vlan') return this.#vlan()
+    return this.#shifted(this.#primitive())
+  }
+
+  #shifted(test: FrameTest): FrameTest {
+    const shift = this.#shift
+    if (shift === 0) return test
+    return (bytes, at, end, outgoing, length = end - at) => test(bytes, at + shift, end, outgoing, length)
+  }
+
+  /** `vlan [id]`: a tag is there (with this number), and what follows is asked behind it. */
+  #vlan(): FrameTest {
+    const cursor = this.#cursor
+    cursor.take()
+    const number = cursor.is('number') ? Number(cursor.take().text) : null
+    if (number !== null && number > 4095) throw new FilterError(`VLAN tag ${number} greater than maximum 4095`)
+    const tagged = [0x8100, 0x88a8, 0x9100].map(etherType)
+    const test = this.#shifted((bytes, at, end) => {
+      if (!tagged.some((each) => each(bytes, at, end))) return false
+      if (number === null) return true
+      if (at + 16 > end) throw beyondCapture
+      return (((bytes[at + 14] << 8) | bytes[at + 15]) & 0xfff) === number
+    })
+    this.#shift += 4
+    return test
   }
 
   #primitive(): FrameTest {
@@ -129,10 +194,12 @@ class Parser {
     const word = this.#cursor.peek()
     if (this.#last !== null && this.#last.type === 'port' && word in ports) return this.#identified(this.#last)
     if (word === 'inbound' || word === 'outbound') return this.#way(this.#cursor.take().text === 'outbound')
-    if (word === 'vlan' || word === 'gateway' || word === 'mpls') {
+    if (word === 'gateway') throw new FilterError("'gateway' requires a name")
+    if (word === 'ifname') throw new FilterError('ifname supported only on PF linktype')
+    if (['mpls', 'geneve', 'pppoed', 'pppoes', 'ifindex', 'stp', 'llc', 'iso', 'atalk', 'decnet'].includes(word)) {
       throw new FilterError(`podwire: the filter word ${word} is not modelled`)
     }
-    throw new FilterError(word === '' ? undefined : `unknown host '${word}'`)
+    throw new FilterError()
   }
 
   #way(out: boolean): FrameTest {
@@ -175,21 +242,31 @@ class Parser {
       case 'rarp':
         return etherType(0x8035)
       case 'ip6':
-        return etherType(ethernet.ETH_P_IPV6)
+        return isIp6
       case 'ether':
         throw new FilterError()
       default:
-        return ipProtocol(protocolNumbers[protocol])
+        return protocolTest(null, protocol)
     }
   }
 
   #identified({ protocol, direction, type }: Qualifiers): FrameTest {
     const { kind, text } = this.#cursor.take()
-    if (type === 'proto') return protocolTest(protocol, text.replace(/^\\/, ''))
+    if (type === 'proto') {
+      if (protocol === 'arp' || protocol === 'rarp')
+        throw new FilterError(`${protocol} does not encapsulate another protocol`)
+      if (protocol !== null && !['ip', 'ip6', 'ether'].includes(protocol))
+        throw new FilterError(`'${protocol} proto' is bogus`)
+      // Names that are words of the filter language themselves must be escaped.
+      if (kind === 'name' && !text.startsWith('\\') && (protocols.includes(text) || text === 'vlan'))
+        throw new FilterError()
+      return protocolTest(protocol, text.replace(/^\\/, ''))
+    }
     if (type === 'port' || type === 'portrange') {
-      if (protocol !== null && protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'ip') throw new FilterError()
+      if (protocol !== null && !['tcp', 'udp', 'sctp'].includes(protocol))
+        throw new FilterError(`illegal qualifier of '${type}'`)
       const [low, high] = portsOf(kind, text, type)
-      const transport = protocol === null || protocol === 'ip' ? null : protocolNumbers[protocol]
+      const transport = protocol === null ? null : protocolNumbers[protocol]
       return portTest(direction, transport, low, high)
     }
     if (kind === 'mac') {
@@ -200,22 +277,21 @@ class Parser {
         Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16)),
       )
     }
-    if (protocol === 'ether') throw new FilterError()
-    const family = protocol === 'ip' || protocol === 'arp' ? protocol : null
-    const test = this.#network(direction, family, type, kind, text)
-    if (protocol === null || family !== null) return test
-    const wanted = this.#bare(protocol)
-    return (bytes, at, end) => wanted(bytes, at, end) && test(bytes, at, end)
+    if (protocol === 'ether') throw new FilterError(kind === 'address' ? 'illegal link layer address' : undefined)
+    if (protocol !== null && !['ip', 'arp', 'rarp'].includes(protocol))
+      throw new FilterError(`'${protocol}' modifier applied to ${protocol === 'ip6' ? 'ip ' : ''}${type}`)
+    return this.#network(direction, protocol as 'ip' | 'arp' | 'rarp' | null, type, kind, text)
   }
 
   #network(
     direction: FilterDirection,
-    family: 'ip' | 'arp' | null,
+    family: 'ip' | 'arp' | 'rarp' | null,
     type: IdType,
     kind: string,
     text: string,
   ): FrameTest {
-    if (type === 'host') {
+    // `host 10.244.1` means the network.
+    if (type === 'host' && !(kind === 'address' && text.split('.').length < 4)) {
       const address = tryParseIpv4(text)
       if (address === null)
         throw new FilterError(kind === 'name' ? `unknown host '${text}'` : `invalid IPv4 address '${text}'`)
@@ -227,6 +303,9 @@ class Parser {
     let prefix = octets.length * 8
     if (text.includes('/')) prefix = Number(text.split('/')[1])
     else if (this.#cursor.accept('mask')) prefix = prefixOfMask(this.#cursor.take().text)
+    if (prefix > 32) throw new FilterError('mask length must be <= 32')
+    if (kind !== 'name' && octets.some((octet) => Number(octet) > 255))
+      throw new FilterError(`invalid IPv4 address '${text}'`)
     const cidr = tryParseCidr(`${full}/${prefix}`)
     if (cidr === null) throw new FilterError(`unknown network '${text}'`)
     if (cidr.network !== (tryParseIpv4(full) as Ipv4))
@@ -242,9 +321,13 @@ function prefixOfMask(text: string): number {
 }
 
 function protocolTest(family: string | null, text: string): FrameTest {
-  const number = protocolNumbers[text] ?? Number(text)
-  if (Number.isNaN(number)) throw new FilterError(`unknown ip proto '${text}'`)
-  return family === 'ether' ? etherType(number) : ipProtocol(number)
+  const number = (family === 'ether' ? etherNumbers[text] : protocolNumbers[text]) ?? Number(text)
+  if (Number.isNaN(number)) throw new FilterError(`unknown ${family === 'ether' ? 'ether' : 'ip'} proto '${text}'`)
+  if (family === 'ether') return etherType(number)
+  if (family === 'ip' || number === 1 || number === 2) return ipProtocol(number)
+  if (family === 'ip6' || number === 58) return ip6Protocol(number)
+  const [four, six] = [ipProtocol(number), ip6Protocol(number)]
+  return (bytes, at, end) => four(bytes, at, end) || six(bytes, at, end)
 }
 
 function portsOf(kind: string, text: string, type: IdType): [number, number] {
@@ -253,5 +336,5 @@ function portsOf(kind: string, text: string, type: IdType): [number, number] {
   if (kind === 'range' && type === 'port') throw new FilterError()
   const top = kind === 'range' ? high : low
   if (low > 65_535 || top > 65_535) throw new FilterError(`illegal port number ${Math.max(low, top)} > 65535`)
-  return [low, top]
+  return low <= top ? [low, top] : [top, low]
 }

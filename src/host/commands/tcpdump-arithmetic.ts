@@ -1,9 +1,9 @@
 /** Comparisons in capture filters: `tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn`, `ip[8] < 5`, `len > 100`. */
-import { type FrameTest, headerAt } from './tcpdump-packet.ts'
+import { beyondCapture, type FrameTest, headerAt } from './tcpdump-packet.ts'
 import { type FilterCursor, FilterError } from './tcpdump-words.ts'
 
 /** Null where the frame has no such bytes: then the comparison fails. */
-type Value = (bytes: Uint8Array, at: number, end: number) => number | null
+type Value = (bytes: Uint8Array, at: number, end: number, length: number) => number | null
 
 const constants: Readonly<Record<string, number>> = {
   tcpflags: 13,
@@ -21,14 +21,32 @@ const constants: Readonly<Record<string, number>> = {
   'icmp-unreach': 3,
   'icmp-redirect': 5,
   'icmp-echo': 8,
+  'icmp-sourcequench': 4,
+  'icmp-routeradvert': 9,
+  'icmp-routersolicit': 10,
   'icmp-timxceed': 11,
+  'icmp-paramprob': 12,
+  'icmp-tstamp': 13,
+  'icmp-tstampreply': 14,
+  'icmp-ireq': 15,
+  'icmp-ireqreply': 16,
+  'icmp-maskreq': 17,
+  'icmp-maskreply': 18,
+  icmp6type: 0,
+  icmp6code: 1,
+  'icmp6-echo': 128,
+  'icmp6-echoreply': 129,
+  'icmp6-routersolicit': 133,
+  'icmp6-routeradvert': 134,
+  'icmp6-neighborsolicit': 135,
+  'icmp6-neighboradvert': 136,
 }
 
-const headers = ['ether', 'ip', 'arp', 'tcp', 'udp', 'icmp']
+const headers = ['ether', 'ip', 'arp', 'rarp', 'ip6', 'tcp', 'udp', 'icmp', 'icmp6', 'igmp', 'sctp']
 const relations = ['=', '==', '!=', '<', '>', '<=', '>=']
 
 /** Looser first. */
-const operators: readonly (readonly string[])[] = [['|'], ['&'], ['<<', '>>'], ['+', '-'], ['*', '/']]
+const operators: readonly (readonly string[])[] = [['|'], ['^'], ['&'], ['<<', '>>'], ['+', '-'], ['*', '/', '%']]
 
 /** Does a comparison begin here, and not a primitive? */
 export function startsArithmetic(cursor: FilterCursor): boolean {
@@ -52,9 +70,9 @@ export function takeComparison(cursor: FilterCursor): FrameTest {
   const relation = cursor.take().text
   if (!relations.includes(relation)) throw new FilterError()
   const right = takeValue(cursor, 0)
-  return (bytes, at, end) => {
-    const a = left(bytes, at, end)
-    const b = right(bytes, at, end)
+  return (bytes, at, end, _, length = end - at) => {
+    const a = left(bytes, at, end, length)
+    const b = right(bytes, at, end, length)
     return a !== null && b !== null && holds(a, relation, b)
   }
 }
@@ -69,8 +87,8 @@ function tryNested(cursor: FilterCursor): FrameTest | null {
       const left = test
       const right = takeComparison(cursor)
       test = both
-        ? (bytes, at, end) => left(bytes, at, end) && right(bytes, at, end)
-        : (bytes, at, end) => left(bytes, at, end) || right(bytes, at, end)
+        ? (bytes, at, end, out, length) => left(bytes, at, end, out, length) && right(bytes, at, end, out, length)
+        : (bytes, at, end, out, length) => left(bytes, at, end, out, length) || right(bytes, at, end, out, length)
     }
     return cursor.accept(')') ? test : null
   } catch (error) {
@@ -100,6 +118,10 @@ function apply(a: number, operator: string, b: number): number {
   switch (operator) {
     case '|':
       return (a | b) >>> 0
+    case '^':
+      return (a ^ b) >>> 0
+    case '%':
+      return b === 0 ? 0 : a % b
     case '&':
       return (a & b) >>> 0
     case '<<':
@@ -124,9 +146,9 @@ function takeValue(cursor: FilterCursor, level: number): Value {
     const operator = cursor.take().text
     const left = value
     const right = takeValue(cursor, level + 1)
-    value = (bytes, at, end) => {
-      const a = left(bytes, at, end)
-      const b = right(bytes, at, end)
+    value = (bytes, at, end, length) => {
+      const a = left(bytes, at, end, length)
+      const b = right(bytes, at, end, length)
       return a === null || b === null ? null : apply(a, operator, b)
     }
   }
@@ -144,17 +166,18 @@ function takeOperand(cursor: FilterCursor): Value {
     const number = Number(text)
     return () => number
   }
-  if (text === 'len') return (_, at, end) => end - at
+  if (text === 'len') return (_, __, ___, length) => length
   if (Object.hasOwn(constants, text)) return () => constants[text]
   if (!headers.includes(text) || !cursor.accept('[')) throw new FilterError()
   const index = takeValue(cursor, 0)
   const size = cursor.accept(':') ? Number(cursor.take().text) : 1
   if (!cursor.accept(']')) throw new FilterError()
   if (size !== 1 && size !== 2 && size !== 4) throw new FilterError('data size must be 1, 2, or 4')
-  return (bytes, at, end) => {
+  return (bytes, at, end, length) => {
     const header = headerAt(text, bytes, at, end)
-    const offset = index(bytes, at, end)
-    if (header < 0 || offset === null || header + offset + size > end) return null
+    const offset = index(bytes, at, end, length)
+    if (header < 0 || offset === null) return null
+    if (header + offset + size > end) throw beyondCapture
     let value = 0
     for (let i = 0; i < size; i++) value = value * 256 + bytes[header + offset + i]
     return value

@@ -15,18 +15,49 @@ export type FrameTest = (
   length?: number,
 ) => boolean
 
+/** A filter that reads behind the captured bytes rejects the frame, whatever stands around it (bpf_filter). */
+export const beyondCapture = new Error('beyond the captured bytes')
+
+function need(at: number, length: number, end: number): void {
+  if (at + length > end) throw beyondCapture
+}
+
 export type FilterDirection = 'src' | 'dst' | 'either' | 'both'
 
 export function etherType(type: number): FrameTest {
-  return (bytes, at, end) => ethernet.valid(at, end) && ethernet.type(bytes, at) === type
+  return (bytes, at, end) => {
+    need(at, ethernet.HEADER, end)
+    return ethernet.type(bytes, at) === type
+  }
 }
 
-export const isIp: FrameTest = (bytes, at, end) =>
-  end - at >= ethernet.HEADER + ipv4.HEADER && ethernet.type(bytes, at) === ethernet.ETH_P_IP
+export const isIp: FrameTest = etherType(ethernet.ETH_P_IP)
+export const isIp6: FrameTest = etherType(ethernet.ETH_P_IPV6)
 
 export function ipProtocol(protocol: number): FrameTest {
-  return (bytes, at, end) => isIp(bytes, at, end) && ipv4.protocol(bytes, at + ethernet.HEADER) === protocol
+  return (bytes, at, end) => {
+    if (!isIp(bytes, at, end)) return false
+    need(at, IP_PROTOCOL + 1, end)
+    return bytes[at + IP_PROTOCOL] === protocol
+  }
 }
+
+/** The next header, and the one behind a fragment header. */
+export function ip6Protocol(protocol: number): FrameTest {
+  return (bytes, at, end) => {
+    if (!isIp6(bytes, at, end)) return false
+    need(at, IP6_NEXT + 1, end)
+    if (bytes[at + IP6_NEXT] === protocol) return true
+    if (bytes[at + IP6_NEXT] !== IPPROTO_FRAGMENT) return false
+    need(at, IP6_END + 1, end)
+    return bytes[at + IP6_END] === protocol
+  }
+}
+
+const IP_PROTOCOL = ethernet.HEADER + 9
+const IP6_NEXT = ethernet.HEADER + 6
+const IP6_END = ethernet.HEADER + 40
+const IPPROTO_FRAGMENT = 44
 
 /** Combines a question about the source and one about the destination. */
 function directed(direction: FilterDirection, source: FrameTest, destination: FrameTest): FrameTest {
@@ -39,16 +70,21 @@ function directed(direction: FilterDirection, source: FrameTest, destination: Fr
 /** Addresses of IP headers, and of ARP, unless only one of them is asked for. */
 export function addressTest(
   direction: FilterDirection,
-  protocol: 'ip' | 'arp' | null,
+  protocol: 'ip' | 'arp' | 'rarp' | null,
   network: Ipv4,
   mask: number,
 ): FrameTest {
   const one = (ipAt: number, arpAt: number): FrameTest => {
     return (bytes, at, end) => {
       const header = at + ethernet.HEADER
-      if (protocol !== 'arp' && isIp(bytes, at, end)) return ((i32(bytes, header + ipAt) & mask) | 0) === network
-      if (protocol === 'ip' || !ethernet.valid(at, end) || ethernet.type(bytes, at) !== ethernet.ETH_P_ARP) return false
-      return end - header >= 28 && ((i32(bytes, header + arpAt) & mask) | 0) === network
+      need(at, ethernet.HEADER, end)
+      const type = ethernet.type(bytes, at)
+      const place = type === ethernet.ETH_P_IP ? ipAt : arpAt
+      const wanted = type === ethernet.ETH_P_IP ? 'ip' : type === ETH_P_RARP ? 'rarp' : 'arp'
+      if (wanted === 'arp' && type !== ethernet.ETH_P_ARP) return false
+      if (protocol !== null && protocol !== wanted) return false
+      need(header + place, 4, end)
+      return ((i32(bytes, header + place) & mask) | 0) === network
     }
   }
   return directed(direction, one(ipv4.SOURCE, ARP_SENDER), one(ipv4.DESTINATION, ARP_TARGET))
@@ -57,10 +93,14 @@ export function addressTest(
 /** Where ARP for IPv4 over Ethernet keeps the protocol addresses (RFC 826). */
 const ARP_SENDER = 14
 const ARP_TARGET = 24
+const ETH_P_RARP = 0x8035
 
 export function macTest(direction: FilterDirection, mac: Mac): FrameTest {
   const one = (place: number): FrameTest => {
-    return (bytes, at, end) => ethernet.valid(at, end) && sameMac(bytes, at + place, mac, 0)
+    return (bytes, at, end) => {
+      need(at + place, 6, end)
+      return sameMac(bytes, at + place, mac, 0)
+    }
   }
   return directed(direction, one(ethernet.SOURCE), one(ethernet.DESTINATION))
 }
@@ -69,6 +109,7 @@ export function macTest(direction: FilterDirection, mac: Mac): FrameTest {
 export function transportAt(bytes: Uint8Array, at: number, end: number, protocol: number): number {
   if (!isIp(bytes, at, end)) return -1
   const header = at + ethernet.HEADER
+  need(at, IP_PROTOCOL + 1, end)
   if (ipv4.protocol(bytes, header) !== protocol || ipv4.fragmentOffset(bytes, header) !== 0) return -1
   return header + ipv4.headerLength(bytes, header)
 }
@@ -79,8 +120,13 @@ export function portTest(direction: FilterDirection, protocol: number | null, lo
   const one = (place: number): FrameTest => {
     return (bytes, at, end) =>
       protocols.some((each) => {
-        const header = transportAt(bytes, at, end, each)
-        if (header < 0 || header + 4 > end) return false
+        let header = transportAt(bytes, at, end, each)
+        if (header < 0 && isIp6(bytes, at, end)) {
+          need(at, IP6_NEXT + 1, end)
+          if (bytes[at + IP6_NEXT] === each) header = at + IP6_END
+        }
+        if (header < 0) return false
+        need(header + place, 2, end)
         const port = u16(bytes, header + place)
         return port >= low && port <= high
       })
@@ -120,6 +166,16 @@ export function headerAt(name: string, bytes: Uint8Array, at: number, end: numbe
       return isIp(bytes, at, end) ? at + ethernet.HEADER : -1
     case 'arp':
       return ethernet.type(bytes, at) === ethernet.ETH_P_ARP ? at + ethernet.HEADER : -1
+    case 'rarp':
+      return ethernet.type(bytes, at) === ETH_P_RARP ? at + ethernet.HEADER : -1
+    case 'ip6':
+      return isIp6(bytes, at, end) ? at + ethernet.HEADER : -1
+    case 'icmp6':
+      return ip6Protocol(58)(bytes, at, end) ? at + IP6_END : -1
+    case 'igmp':
+      return transportAt(bytes, at, end, 2)
+    case 'sctp':
+      return transportAt(bytes, at, end, 132)
     case 'tcp':
       return transportAt(bytes, at, end, ipv4.IPPROTO_TCP)
     case 'udp':

@@ -14,7 +14,7 @@ const patterns: readonly (readonly [FilterWordKind, RegExp])[] = [
   ['range', /^[0-9]+-[0-9]+(?![\w-])/],
   ['number', /^(0x[0-9a-f]+|[0-9]+)(?![\w.])/i],
   ['name', /^\\?[a-z][\w.-]*/i],
-  ['operator', /^(&&|\|\||<<|>>|!=|==|>=|<=|[()[\]:&|<>=!+*/-])/],
+  ['operator', /^(&&|\|\||<<|>>|!=|==|>=|<=|[()[\]:&|<>=!+*/%^-])/],
 ]
 
 /** Null when a character belongs to no word. */

@@ -109,7 +109,7 @@ describe('pcap-filter', () => {
     ['port 99999', 'illegal port number 99999 > 65535'],
     ['host nowhere', "unknown host 'nowhere'"],
     ['net 10.0.0.1/8', 'non-network bits set in "10.0.0.1/8"'],
-    ['vlan 3', 'podwire: the filter word vlan is not modelled'],
+    ['mpls 3', 'podwire: the filter word mpls is not modelled'],
   ])('%s is refused', (expression, message) => {
     expect(() => compileFilter(expression)).toThrow(message)
   })
