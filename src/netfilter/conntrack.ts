@@ -33,7 +33,10 @@ export class Conntrack {
   readonly flows: FlowTable
   /** Packets refused because the table was full, and flows that met a twin when they were confirmed. */
   full = 0
+  /** insert_failed and clash_resolve of `conntrack -S`: the packet was dropped, or went on all the same. */
   clashes = 0
+  resolved = 0
+  invalid = 0
   #world: World
 
   constructor(world: World) {
@@ -126,15 +129,39 @@ export class Conntrack {
     const r = flow.reply
     const twin = this.flows.find(o.protocol, o.source, o.destination, o.sourcePort, o.destinationPort)
     if (twin !== null || this.flows.taken(r.protocol, r.source, r.destination, r.sourcePort, r.destinationPort, flow)) {
-      this.clashes++
       // Two packets of one new flow were under way together: the second joins the first's entry if NAT agrees.
       const agrees = twin?.flow.reply.equals(r.protocol, r.source, r.destination, r.sourcePort, r.destinationPort)
-      if (twin === null || agrees !== true) return false
-      frame.tracked = twin.flow
-      return true
+      if (twin !== null && agrees === true) {
+        this.resolved++
+        frame.tracked = twin.flow
+        return true
+      }
+      if (this.#resolveHarder(flow)) return true
+      this.clashes++
+      return false
     }
     flow.status |= Status.CONFIRMED
     this.flows.insert(flow)
+    return true
+  }
+
+  /**
+   * nf_ct_resolve_clash_harder: two UDP packets of one socket, the A and AAAA questions of a resolver say, were DNATed
+   * to different endpoints. The later one keeps its own endpoint: its reply tuple alone goes into the table, for a
+   * second, so that the answer finds its way back.
+   */
+  #resolveHarder(flow: Flow): boolean {
+    const { reply } = flow
+    if (flow.protocol !== IPPROTO_UDP) return false
+    if (
+      this.flows.taken(reply.protocol, reply.source, reply.destination, reply.sourcePort, reply.destinationPort, flow)
+    ) {
+      return false
+    }
+    flow.status |= Status.CONFIRMED | Status.FIXED_TIMEOUT | Status.NAT_CLASH
+    flow.due = this.#world.scheduler.now + SECOND
+    this.flows.insert(flow)
+    this.resolved++
     return true
   }
 
@@ -143,8 +170,13 @@ export class Conntrack {
     for (;;) {
       const tuple = this.flows.find(protocol, source, destination, sourcePort, destinationPort)
       const flow = tuple === null ? this.#begin(packet, sourcePort, destinationPort) : tuple.flow
-      if (flow === null) return this.flows.count < this.settings.max
+      if (flow === null) {
+        if (this.flows.count >= this.settings.max) return false
+        this.invalid++
+        return true
+      }
       const verdict = this.#judge(packet, flow, tuple)
+      if (verdict === Tracking.INVALID) this.invalid++
       if (verdict !== Tracking.REPEAT) return true
       this.flows.remove(flow)
     }
@@ -190,7 +222,8 @@ export class Conntrack {
     frame.tracked = flow
     if (reply) frame.trackedInfo = CtInfo.ESTABLISHED_REPLY
     else frame.trackedInfo = (status & Status.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW
-    if (timeout >= 0) flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
+    if (timeout >= 0 && (flow.status & Status.FIXED_TIMEOUT) === 0)
+      flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
     if (reply) {
       flow.replyPackets++
       flow.replyBytes += packet.length

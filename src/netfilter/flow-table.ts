@@ -76,7 +76,7 @@ export class FlowTable {
 
   insert(flow: Flow): void {
     if (this.count * 2 >= this.#buckets.length) this.#grow()
-    this.#hang(flow.original)
+    if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)
     this.#hang(flow.reply)
     flow.older = this.#newest
     flow.newer = null
@@ -166,7 +166,7 @@ export class FlowTable {
   #grow(): void {
     this.#buckets = new Array<Tuple | null>(this.#buckets.length * 4).fill(null)
     for (let flow = this.#oldest; flow !== null; flow = flow.newer) {
-      this.#hang(flow.original)
+      if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)
       this.#hang(flow.reply)
     }
   }

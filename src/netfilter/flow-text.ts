@@ -58,9 +58,12 @@ export function formatProc(flow: Flow, now: Nanos, counters = false): string {
   return `ipv4     2 ${head(flow, now)}${body(flow, counters)} zone=0 use=2`
 }
 
-/** One line of `conntrack -E`, without a time stamp: the time-out stands on NEW and UPDATE only, as it prints them. */
-export function formatEvent(event: 'NEW' | 'UPDATE' | 'DESTROY', flow: Flow, now: Nanos): string {
+/**
+ * One line of `conntrack -E`, without a time stamp: the time-out stands on NEW and UPDATE only, as it prints them.
+ * `family`: what stands in front of the protocol with -o extended.
+ */
+export function formatEvent(event: 'NEW' | 'UPDATE' | 'DESTROY', flow: Flow, now: Nanos, family = ''): string {
   const label = `[${event}]`.padStart(9)
-  if (event === 'DESTROY') return `${label} ${head(flow, null)}${body(flow, false).replace(/ mark=0$/, '')}`
-  return `${label} ${head(flow, now)}${body(flow, false).replace(/ mark=0$/, '')}`
+  if (event === 'DESTROY') return `${label} ${family}${head(flow, null)}${body(flow, false).replace(/ mark=0$/, '')}`
+  return `${label} ${family}${head(flow, now)}${body(flow, false).replace(/ mark=0$/, '')}`
 }

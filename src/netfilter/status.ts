@@ -23,4 +23,7 @@ export const Status = {
   SRC_NAT_DONE: 1 << 7,
   DST_NAT_DONE: 1 << 8,
   DYING: 1 << 9,
+  FIXED_TIMEOUT: 1 << 10,
+  /** Only its reply tuple is in the table: the original one was taken by another packet of the same socket. */
+  NAT_CLASH: 1 << 16,
 } as const

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { formatProc } from '../../src/netfilter/flow-text.ts'
+import { Hook } from '../../src/netfilter/netfilter.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
 import * as icmp from '../../src/wire/icmp.ts'
 import { ACK, FIN, PSH, RST, SYN } from '../../src/wire/tcp.ts'
@@ -244,5 +245,36 @@ describe('the table', () => {
     expect(box.through(box.udp(A, B))).toBeNull()
     expect(there(SYN, 1)).toBe(true)
     expect(box.netfilter.save({ table: 'raw' })).toContain('-A PREROUTING -p udp -j NOTRACK')
+  })
+})
+
+describe('two questions of one socket at once', () => {
+  // nf_ct_resolve_clash_harder: before Linux 5.7 the second packet was dropped, and a resolver waited five seconds.
+  const dns = (from: string) =>
+    `*nat\n-A PREROUTING -p udp -m udp --dport 53 -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination 10.244.2.${from}\n` +
+    '-A PREROUTING -p udp -m udp --dport 53 -j DNAT --to-destination 10.244.2.9\nCOMMIT\n'
+
+  it('go to different endpoints, and both answers come back', () => {
+    const box = new Box(dns('8'))
+    const ask = () => {
+      const frame = box.udp('10.244.1.2:4000', '10.96.0.10:53')
+      expect(box.netfilter.run(Hook.PREROUTING, frame, box.cni0, null)).toBe(true)
+      return frame
+    }
+    const frames = [ask(), ask()]
+    for (const frame of frames) {
+      expect(box.netfilter.run(Hook.POSTROUTING, frame, null, box.flannel)).toBe(true)
+      box.world.frames.consume(frame)
+    }
+    expect(box.flows()).toHaveLength(2)
+    expect([box.netfilter.conntrack.resolved, box.netfilter.conntrack.clashes]).toEqual([1, 0])
+    for (const endpoint of ['8', '9']) {
+      const back = box.through(box.udp(`10.244.2.${endpoint}:53`, '10.244.1.2:4000'), box.flannel, box.cni0)
+      expect(back).toMatchObject({ source: '10.96.0.10', dport: 4000 })
+    }
+    // The second entry lives for a second, whatever comes; the first for its time-out.
+    box.world.scheduler.run(box.world.scheduler.now + 1.5 * SECOND)
+    expect(box.flows()).toHaveLength(1)
+    expect(box.world.frames.inUse).toBe(0)
   })
 })

@@ -82,8 +82,10 @@ export const conntrack = tool(async (self) => {
       tracker.flush()
       self.err(`${NAME}: connection tracking table has been emptied.\n`)
       return 0
+    case 'S':
+      return statistics(self)
     case 'E':
-      return follow(self, matches, found)
+      return follow(self, matches, found, style)
     default:
       throw new ToolError(`podwire: conntrack -${command} is not modelled`, 2)
   }
@@ -97,20 +99,22 @@ function usage(sentence: string): ToolError {
 interface Style {
   readonly extended: boolean
   readonly id: boolean
+  readonly timestamp: boolean
 }
 
 function styleOf(found: Options): Style {
   const words = found.options.filter(([option]) => option === 'o').flatMap(([, value]) => value.split(','))
   for (const word of words) {
-    if (word !== 'extended' && word !== 'id' && word !== 'ktimestamp')
+    if (['xml', 'save', 'labels'].includes(word))
       throw new ToolError(`podwire: conntrack -o ${word} is not modelled`, 2)
+    if (!['extended', 'id', 'timestamp', 'ktimestamp'].includes(word)) throw usage(`Bad parameter \`${word}'`)
   }
-  return { extended: words.includes('extended'), id: words.includes('id') }
+  return { extended: words.includes('extended'), id: words.includes('id'), timestamp: words.includes('timestamp') }
 }
 
-function addressTest(text: string, option: string, of: (flow: Flow) => number): FlowTest {
+function addressTest(text: string, of: (flow: Flow) => number): FlowTest {
   const cidr = tryParseCidr(text)
-  if (cidr === null) throw usage(`Invalid IP address \`${text}' for ${option}`)
+  if (cidr === null) throw usage(`Invalid IP address \`${text}'`)
   return (flow) => contains(cidr, of(flow) as Parameters<typeof contains>[1])
 }
 
@@ -130,16 +134,16 @@ function filterOf(found: Options): FlowTest {
   for (const [option, value] of found.options) {
     switch (option) {
       case 's':
-        tests.push(addressTest(value, '-s', (flow) => flow.original.source))
+        tests.push(addressTest(value, (flow) => flow.original.source))
         break
       case 'd':
-        tests.push(addressTest(value, '-d', (flow) => flow.original.destination))
+        tests.push(addressTest(value, (flow) => flow.original.destination))
         break
       case 'r':
-        tests.push(addressTest(value, '-r', (flow) => flow.reply.source))
+        tests.push(addressTest(value, (flow) => flow.reply.source))
         break
       case 'q':
-        tests.push(addressTest(value, '-q', (flow) => flow.reply.destination))
+        tests.push(addressTest(value, (flow) => flow.reply.destination))
         break
       case 'sport':
         tests.push(portTest(value, (flow) => flow.original.sourcePort))
@@ -155,7 +159,7 @@ function filterOf(found: Options): FlowTest {
         break
       case 'p': {
         const protocol = protocols[value.toLowerCase()] ?? (/^[0-9]+$/.test(value) ? Number(value) : -1)
-        if (protocol < 0) throw usage(`unknown protocol \`${value}'`)
+        if (protocol < 0) throw usage(`\`${value}' unsupported protocol`)
         tests.push((flow) => flow.protocol === protocol)
         break
       }
@@ -203,10 +207,25 @@ function list(self: Process, flows: readonly Flow[], style: Style, done: string,
   return status
 }
 
+/** `conntrack -S`: a machine of podwire has one processor. */
+function statistics(self: Process): number {
+  const { invalid, clashes, full, resolved } = self.netns.netfilter.conntrack
+  self.out(
+    `cpu=0   \tfound=0 invalid=${invalid} insert=0 insert_failed=${clashes} drop=${clashes + full} early_drop=0 ` +
+      `error=0 search_restart=0 clash_resolve=${resolved} chaintoolong=0 \n`,
+  )
+  return 0
+}
+
+/** The time of day in seconds, to the microsecond: -o timestamp. */
+function secondsText(self: Process): string {
+  return (self.runner.wallClock / 1000).toFixed(6)
+}
+
 const eventNames: Readonly<Record<string, string>> = { NEW: 'NEW', UPDATES: 'UPDATE', DESTROY: 'DESTROY' }
 
 /** Prints what happens until it is told to stop. */
-async function follow(self: Process, matches: FlowTest, found: Options): Promise<number> {
+async function follow(self: Process, matches: FlowTest, found: Options, style: Style): Promise<number> {
   const masks = found.options.filter(([option]) => option === 'e').flatMap(([, value]) => value.split(','))
   const wanted = masks.map((mask) => eventNames[mask.toUpperCase()] ?? '')
   if (wanted.includes('') && !masks.includes('ALL')) throw usage(`Bad parameter \`${masks.join(',')}'`)
@@ -218,7 +237,9 @@ async function follow(self: Process, matches: FlowTest, found: Options): Promise
     before?.(event, flow)
     if (!active || !matches(flow) || (wanted.length > 0 && !masks.includes('ALL') && !wanted.includes(event))) return
     shown++
-    self.out(`${formatEvent(event, flow, self.now())}\n`)
+    const stamp = style.timestamp ? `[${secondsText(self)}]\t` : ''
+    const line = formatEvent(event, flow, self.now(), style.extended ? 'ipv4     2 ' : '')
+    self.out(`${stamp}${line}${style.id ? ` id=${flow.id}` : ''}\n`)
   }
   tracker.onEvent = reader
   try {

@@ -109,6 +109,23 @@ describe('conntrack', () => {
     expect(await node.prints('conntrack -C')).toBe('0\n')
   })
 
+  it('says the time of an event, and how it fared', async () => {
+    const node = new Node()
+    await node.prints('iptables -A INPUT -m conntrack --ctstate NEW -j ACCEPT')
+    const { io, text } = transcript()
+    const { process, exit } = node.node.place.spawn(['conntrack', '-E', '-o', 'timestamp,extended'], io)
+    await node.ping(node.node.netns, '192.168.14.1')
+    process.kill(2)
+    expect(await node.runner.until(exit)).toBe(0)
+    expect(text()).toMatch(/^\[[0-9]+\.[0-9]{6}\]\t {4}\[NEW\] ipv4 {5}2 icmp {5}1 30 src=192\.168\.14\.11 /)
+    expect(await node.prints('conntrack -S')).toBe(
+      'cpu=0   \tfound=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n',
+    )
+    expect(await node.fails('conntrack -L -o foo')).toBe(
+      "2 conntrack v1.4.7 (conntrack-tools): Bad parameter `foo'\nTry `conntrack -h' or 'conntrack --help' for more information.",
+    )
+  })
+
   it('follows events until it is told to stop', async () => {
     const node = new Node()
     await node.prints('sysctl -qw net.ipv4.ip_forward=1')
