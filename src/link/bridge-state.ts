@@ -1,7 +1,10 @@
 /** What is set on a bridge's port beside its flags: the states of 802.1D, and settings that wait for a use. */
+import { MAC_ZERO, type Mac } from '../wire/address.ts'
+
 /** BR_STATE_* (802.1D), by number. */
 export const PortState = { disabled: 0, listening: 1, learning: 2, forwarding: 3, blocking: 4 } as const
 export type PortState = (typeof PortState)[keyof typeof PortState]
+
 /** A port's settings that do nothing while there is no spanning tree, multicast querier or VLAN tunnel: kept, and shown. */
 export class PortNotes {
   /** BPDU guard, root block: spanning tree. */
@@ -16,4 +19,26 @@ export class PortNotes {
   priority = 32
   /** Null: by the speed of the link. */
   cost: number | null = null
+}
+
+/** What a bridge may ask of its ports for itself. */
+interface Ported {
+  readonly device: { readonly mac: Mac; readonly mtu: number }
+}
+
+/** A bridge's MTU when nobody set it. */
+export function leastMtu(ports: readonly Ported[]): number {
+  return ports.length === 0 ? 1500 : Math.min(...ports.map(({ device }) => device.mtu))
+}
+
+/** A bridge's MAC when nobody set it: zeros without a port. */
+export function lowestMac(ports: readonly Ported[]): Mac {
+  let lowest: Mac | null = null
+  for (const { device } of ports) if (lowest === null || compare(device.mac, lowest) < 0) lowest = device.mac
+  return Uint8Array.from(lowest ?? MAC_ZERO)
+}
+
+function compare(a: Mac, b: Mac): number {
+  for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return a[i] - b[i]
+  return 0
 }

@@ -14,7 +14,7 @@
  */
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
-import { PortNotes, PortState } from './bridge-state.ts'
+import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
 import { Asked, answer, askedBy, type BridgeNeighbours, targetOf } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
@@ -113,14 +113,14 @@ export class BridgePort implements Receiver {
   }
 }
 
-const NO_MAC: Mac = new Uint8Array(6)
-
 export class Bridge extends NetDevice {
   override readonly kind = 'bridge'
   readonly fdb = new Fdb<BridgePort | null>()
   readonly ports: BridgePort[] = []
   filter: BridgeFilter | null = null
   neighbours: BridgeNeighbours | null = null
+  /** Of spanning tree, and part of the bridge's id. */
+  priority = 32_768
   /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. */
   nfCallIptables = false
   /** Nobody gave it a MAC or an MTU: they follow the ports' (br_stp_recalculate_bridge_id, br_mtu_auto_adjust). */
@@ -167,6 +167,18 @@ export class Bridge extends NetDevice {
     this.configured()
   }
 
+  /** Ports and host leave the default VLAN for another one; 0: for none (br_vlan_set_default_pvid). */
+  setDefaultPvid(vlan: number): void {
+    const before = this.defaultPvid
+    this.defaultPvid = vlan
+    for (const group of [this.vlans, ...this.ports.map((port) => port.vlans)]) {
+      if (group.pvid !== before) continue
+      if (before !== 0) group.remove(before)
+      if (vlan !== 0) group.add(vlan, true, true)
+    }
+    this.knowAddresses()
+  }
+
   /** Some setting changed: what the path of a frame must ask for is found out once. */
   configured(): void {
     this.#locks = this.ports.some((port) => port.locked)
@@ -189,7 +201,7 @@ export class Bridge extends NetDevice {
     device.master = this
     device.receiver = port
     if (this.defaultPvid !== 0) port.vlans.add(this.defaultPvid, true, true)
-    this.#followPorts()
+    this.portsChanged()
     return port
   }
 
@@ -201,7 +213,7 @@ export class Bridge extends NetDevice {
     this.ports.splice(at, 1)
     device.master = null
     device.receiver = null
-    this.#followPorts()
+    this.portsChanged()
     this.configured()
   }
 
@@ -225,11 +237,6 @@ export class Bridge extends NetDevice {
       if (!this.#vlanFiltering) continue
       for (const vlan of (port ?? this).vlans.list()) this.#knowAddress(mac, port, vlan)
     }
-  }
-
-  /** A port's MAC or MTU changed. */
-  portChanged(): void {
-    this.#followPorts()
   }
 
   /** br_handle_frame_finish: learns the source, then forwards, floods or passes up. Takes the frame. */
@@ -378,18 +385,10 @@ export class Bridge extends NetDevice {
     return local || (broadcast ? to.bcastFlood : to.mcastFlood)
   }
 
-  #followPorts(): void {
-    if (this.mtuFollowsPorts) {
-      this.mtu = this.ports.reduce(
-        (least, { device }) => Math.min(least, device.mtu),
-        this.ports[0]?.device.mtu ?? 1500,
-      )
-    }
-    if (this.macFollowsPorts) {
-      let lowest: Mac | null = null
-      for (const { device } of this.ports) if (lowest === null || compare(device.mac, lowest) < 0) lowest = device.mac
-      this.mac = Uint8Array.from(lowest ?? NO_MAC)
-    }
+  /** The ports changed, or the MAC or MTU of one did. */
+  portsChanged(): void {
+    if (this.mtuFollowsPorts) this.mtu = leastMtu(this.ports)
+    if (this.macFollowsPorts) this.mac = lowestMac(this.ports)
     this.knowAddresses()
   }
 
@@ -398,9 +397,4 @@ export class Bridge extends NetDevice {
     // The first to have the address keeps it, but a port has it rather than the bridge.
     if (known === null || !known.local || known.port === null) this.fdb.add(mac, port, true, vlan)
   }
-}
-
-function compare(a: Mac, b: Mac): number {
-  for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return a[i] - b[i]
-  return 0
 }

@@ -1,7 +1,7 @@
 /** `bridge fdb`: which MAC is behind which port, or behind which VTEP. */
 import { Bridge, type BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
-import { type Fdb, type FdbEntry, formatFdbMac } from '../../link/fdb.ts'
+import { type Fdb, type FdbEntry, fdbVlan, formatFdbMac } from '../../link/fdb.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import { formatIpv4, type Ipv4, type Mac, tryParseMac } from '../../wire/address.ts'
@@ -17,6 +17,8 @@ interface FdbLine {
   readonly bridge: Bridge | null
   readonly destination: Ipv4 | null
   readonly netnsid: number | null
+  /** 0: none. */
+  readonly vlan: number
   readonly state: 'permanent' | 'static' | ''
   /** Seconds since it was last heard of; null where nobody counts. */
   readonly age: number | null
@@ -84,6 +86,7 @@ function lineText(line: FdbLine, withDevice: boolean, statistics: boolean): stri
   const parts = [line.mac]
   if (withDevice) parts.push(`dev ${line.device.name}`)
   if (line.destination !== null) parts.push(`dst ${formatIpv4(line.destination)}`)
+  if (line.vlan !== 0) parts.push(`vlan ${line.vlan}`)
   if (line.netnsid !== null) parts.push(`link-netnsid ${line.netnsid}`)
   if (statistics && line.age !== null) parts.push(`used ${line.age}/${line.age}`)
   parts.push(line.bridge === null ? 'self' : `master ${line.bridge.name}`)
@@ -95,6 +98,7 @@ function lineJson(line: FdbLine, withDevice: boolean): Json {
     mac: line.mac,
     ifname: withDevice ? line.device.name : undefined,
     dst: line.destination === null ? undefined : formatIpv4(line.destination),
+    vlan: line.vlan === 0 ? undefined : line.vlan,
     link_netnsid: line.netnsid ?? undefined,
     flags: line.bridge === null ? ['self'] : [],
     master: line.bridge?.name,
@@ -112,7 +116,7 @@ function linesOf(context: IpContext, device: NetDevice): FdbLine[] {
 }
 
 function selfLine(device: NetDevice, mac: string): FdbLine {
-  return { mac, device, bridge: null, destination: null, netnsid: null, state: 'permanent', age: null }
+  return { mac, device, bridge: null, destination: null, netnsid: null, vlan: 0, state: 'permanent', age: null }
 }
 
 /** The multicast groups that an Ethernet device listens to, on a host without IPv6; an interface that is up joins more. */
@@ -146,6 +150,7 @@ function portLines(context: IpContext, bridge: Bridge, device: NetDevice, port: 
       bridge,
       destination: null,
       netnsid: null,
+      vlan: fdbVlan(entry),
       state: stateOf(entry),
       age: Math.floor((now - entry.updated[0]) / SECOND),
     }))
@@ -164,6 +169,7 @@ function tunnelLines(context: IpContext, device: VxlanDevice): FdbLine[] {
       bridge: null,
       destination: entry.port,
       netnsid,
+      vlan: 0,
       state: entry.permanent ? 'permanent' : '',
       age: entry.permanent ? null : Math.floor((now - entry.updated[0]) / SECOND),
     }))

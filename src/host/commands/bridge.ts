@@ -2,10 +2,11 @@
 import type { BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { bridgeFdb } from './bridge-fdb.ts'
+import { portCost, portFlags, portFlagsJson, portState, takePortSetting } from './bridge-port.ts'
+import { bridgeVlan } from './bridge-vlan.ts'
 import type { IpContext } from './ip-context.ts'
 import { bridgedName, findDevice, flagsOf, portOf } from './ip-device.ts'
 import { formatJson } from './ip-json.ts'
-import { portCost, portFlags, portState } from './ip-link-details.ts'
 import { namespaceNamed } from './ip-netns.ts'
 import { abbreviation, notModelled, printed, refused, ToolError, tool, Words } from './ip-words.ts'
 
@@ -16,6 +17,27 @@ where  OBJECT := { link | fdb | mdb | vlan | monitor }
                     -o[neline] | -t[imestamp] | -n[etns] name |
                     -c[ompressvlans] -color -p[retty] -j[son] }`
 
+const LINK_USAGE = `Usage: bridge link set dev DEV [ cost COST ] [ priority PRIO ] [ state STATE ]
+                               [ guard {on | off} ]
+                               [ hairpin {on | off} ]
+                               [ fastleave {on | off} ]
+                               [ root_block {on | off} ]
+                               [ learning {on | off} ]
+                               [ learning_sync {on | off} ]
+                               [ flood {on | off} ]
+                               [ mcast_router MULTICAST_ROUTER ]
+                               [ mcast_flood {on | off} ]
+                               [ bcast_flood {on | off} ]
+                               [ mcast_to_unicast {on | off} ]
+                               [ neigh_suppress {on | off} ]
+                               [ vlan_tunnel {on | off} ]
+                               [ isolated {on | off} ]
+                               [ locked {on | off} ]
+                               [ hwmode {vepa | veb} ]
+                               [ backup_port DEVICE ] [ nobackup_port ]
+                               [ self ] [ master ]
+       bridge link show [dev DEV]`
+
 const options = [
   '-help',
   '-Version',
@@ -24,8 +46,8 @@ const options = [
   '-details',
   '-oneline',
   '-netns',
-  '-color',
   '-compressvlans',
+  '-color',
   '-json',
   '-pretty',
   '-timestamp',
@@ -42,6 +64,7 @@ export const bridge = tool(async (self) => {
   let json = false
   let pretty = false
   let oneline = false
+  let compressed = false
   let { netns } = self
   while (words.peek.startsWith('-')) {
     const given = words.take()
@@ -52,6 +75,7 @@ export const bridge = tool(async (self) => {
     else if (option === '-json') json = true
     else if (option === '-pretty') pretty = true
     else if (option === '-oneline') oneline = true
+    else if (option === '-compressvlans') compressed = true
     else if (option === '-netns') netns = namespaceNamed(self, words.take())
     else if (option === null) throw new ToolError(`Option "${given}" is unknown, try "bridge help".`, 255)
     else if (option !== '-color' && option !== '-4') throw notModelled(`bridge ${given}`)
@@ -64,6 +88,8 @@ export const bridge = tool(async (self) => {
       return bridgeLink(context, words)
     case 'fdb':
       return bridgeFdb(context, words)
+    case 'vlan':
+      return bridgeVlan(context, words, compressed)
     case 'help':
       throw new ToolError(USAGE, 255)
     case null:
@@ -112,12 +138,9 @@ function showPorts(context: IpContext, words: Words): number {
       mtu: port.device.mtu,
       master: port.bridge.name,
       state: portState(port),
-      priority: 32,
+      priority: port.notes.priority,
       cost: portCost(port),
-      hairpin: context.details ? port.hairpin : undefined,
-      learning: context.details ? port.learning : undefined,
-      flood: context.details ? port.flooding : undefined,
-      isolated: context.details ? port.isolated : undefined,
+      ...(context.details ? portFlagsJson(port) : {}),
     }))
     return printed(self, formatJson(list, context.pretty))
   }
@@ -125,18 +148,11 @@ function showPorts(context: IpContext, words: Words): number {
     const { device } = port
     self.out(
       `${device.index}: ${bridgedName(device, netns)}: <${flagsOf(device, netns).join(',')}> mtu ${device.mtu} ` +
-        `master ${port.bridge.name} state ${portState(port)} priority 32 cost ${portCost(port)} ` +
+        `master ${port.bridge.name} state ${portState(port)} priority ${port.notes.priority} cost ${portCost(port)} ` +
         `${context.details ? `\n    ${portFlags(port)}` : ''}\n`,
     )
   }
   return 0
-}
-
-function takeSwitch(words: Words, name: string): boolean {
-  const value = words.take()
-  if (value === 'on') return true
-  if (value === 'off') return false
-  throw new ToolError(`Error: argument of "${name}" must be one of "off", "on", not "${value}"`, 234)
 }
 
 function setPort(context: IpContext, words: Words): number {
@@ -145,12 +161,13 @@ function setPort(context: IpContext, words: Words): number {
   while (!words.done) {
     const word = words.take()
     if (word === 'dev') name = words.take()
-    else if (word === 'hairpin' || word === 'isolated' || word === 'learning' || word === 'flood') {
-      const on = takeSwitch(words, word)
-      acts.push((port) => {
-        port[word === 'flood' ? 'flooding' : word] = on
-      })
-    } else if (word !== 'self' && word !== 'master') throw notModelled(`bridge link set ${word}`)
+    else if (word !== 'master') {
+      // A veth has no bridge in its hardware.
+      if (word === 'self') throw refused('Operation not supported', 255)
+      const act = takePortSetting(word, words, 234)
+      if (act === null) throw new ToolError(LINK_USAGE, 255)
+      acts.push(act)
+    }
   }
   if (name === null) throw new ToolError('Device is a required argument.', 255)
   const device = context.netns.devices.get(name)

@@ -133,11 +133,11 @@ export function portOf(device: NetDevice): BridgePort | null {
 
 /** `ip link set DEVICE address MAC`: a bridge knows its own addresses and its ports'. */
 export function setMac(netns: Netns, device: NetDevice, mac: Mac): void {
-  const port = portOf(device)
-  const fdb = device instanceof Bridge ? device.fdb : port?.bridge.fdb
-  fdb?.delete(device.mac)
-  device.mac = mac
-  fdb?.add(mac, port, true)
+  if (device instanceof Bridge) device.setMac(mac)
+  else {
+    device.mac = mac
+    portOf(device)?.bridge.portsChanged()
+  }
   netns.macChanged(device)
 }
 

@@ -4,20 +4,22 @@ import type { NetDevice } from '../../link/device.ts'
 import { Dummy } from '../../link/dummy.ts'
 import { Macvlan } from '../../link/macvlan.ts'
 import { Veth } from '../../link/veth.ts'
+import { VlanDevice } from '../../link/vlan.ts'
 import type { Netns } from '../../net/netns.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice, namespaceOf, randomMac } from './ip-device.ts'
-import { addDummy, addMacvlan, uppersOf } from './ip-link-kinds.ts'
+import { takeBridgeSettings } from './ip-link-bridge.ts'
+import { addDummy, addMacvlan, addVlan, uppersOf } from './ip-link-kinds.ts'
 import { type LinkOptions, nameFor, settle } from './ip-link-options.ts'
-import { adoptBridge, adoptsPortAddress, checkName, release } from './ip-link-set.ts'
+import { adoptBridge, checkName, release } from './ip-link-set.ts'
 import { notModelled, refused, ToolError, takeAddress, takeMac, takeNumber, type Words } from './ip-words.ts'
 
 /** Types that Linux has besides those that podwire makes. */
 const KNOWN_TYPES = (
   'amt bareudp bond erspan geneve gre gretap gtp ifb ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan ipvtap ' +
-  'macsec macvtap netdevsim nlmon sit team vcan vlan vrf vti vxcan wireguard xfrm'
+  'macsec macvtap netdevsim nlmon sit team vcan vrf vti vxcan wireguard xfrm'
 ).split(' ')
 
 export function addLink(context: IpContext, words: Words): number {
@@ -42,6 +44,8 @@ export function addLink(context: IpContext, words: Words): number {
       return addVxlan(context, words, options)
     case 'macvlan':
       return addMacvlan(context, words, options)
+    case 'vlan':
+      return addVlan(context, words, options)
     case 'dummy':
       return addDummy(context, words, options)
     default:
@@ -118,10 +122,12 @@ function addVeth(context: IpContext, words: Words, options: LinkOptions): number
 }
 
 function addBridge(context: IpContext, words: Words, options: LinkOptions): number {
-  if (!words.done) throw notModelled(`ip link add type bridge ${words.peek}`)
+  const act = takeBridgeSettings(words)
   const name = nameFor(options, 'br')
   const bridge = new Bridge(context.self.world, name, options.mac ?? randomMac(options.netns))
-  if (options.mac === null) adoptsPortAddress(bridge)
+  bridge.macFollowsPorts = options.mac === null
+  bridge.mtuFollowsPorts = options.mtu === 0
+  act(bridge)
   adoptBridge(options.netns, bridge)
   settle(options, bridge)
   return 0
@@ -198,7 +204,7 @@ function removeDevice(netns: Netns, device: NetDevice): void {
   } else if (device instanceof VxlanDevice) {
     leave(netns, device)
     device.close()
-  } else if (device instanceof Macvlan) {
+  } else if (device instanceof Macvlan || device instanceof VlanDevice) {
     leave(netns, device)
     device.destroy()
   } else if (device instanceof Dummy) {

@@ -2,9 +2,11 @@
 import { Bridge, type BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { Macvlan } from '../../link/macvlan.ts'
+import { VlanDevice } from '../../link/vlan.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
-import { ANY, formatIpv4, type Mac } from '../../wire/address.ts'
+import { ANY, formatIpv4 } from '../../wire/address.ts'
+import { portCost, portFlagsJson, portId, portState } from './bridge-port.ts'
 import { linkKind, linkOf, namespaceOf, portOf } from './ip-device.ts'
 import type { Json } from './ip-json.ts'
 
@@ -15,15 +17,16 @@ function onOff(value: boolean): string {
 }
 
 /** Priority and MAC, the bytes without leading zeros: `8000.a:58:a:f4:1:1`. */
-function bridgeId(mac: Mac): string {
-  return `8000.${[...mac].map((byte) => byte.toString(16)).join(':')}`
+function bridgeId(bridge: Bridge): string {
+  const priority = bridge.priority.toString(16).padStart(4, '0')
+  return `${priority}.${[...bridge.mac].map((byte) => byte.toString(16)).join(':')}`
 }
 
 /** Behind the link-layer line: ` promiscuity 1  allmulti 0 minmtu 68 maxmtu 65535 `. */
 export function deviceLimits(device: NetDevice): { minimum: number; maximum: number } {
   return device.kind === 'loopback' || device.kind === 'dummy'
     ? { minimum: 0, maximum: 0 }
-    : { minimum: 68, maximum: 65_535 }
+    : { minimum: device.kind === 'vlan' ? 0 : 68, maximum: 65_535 }
 }
 
 /** Linux has two queues for each veth on the machines that podwire takes after, one for all others. */
@@ -42,6 +45,8 @@ export function detailLines(device: NetDevice, mode: boolean): string[] {
   else if (device instanceof VxlanDevice) lines.push(`    vxlan ${vxlanText(device)}`)
   else if (device instanceof Macvlan) {
     lines.push(`    macvlan mode ${device.mode} bcqueuelen 1000 usedbcqueuelen 1000 `)
+  } else if (device instanceof VlanDevice) {
+    lines.push(`    vlan protocol 802.1Q id ${device.id} <REORDER_HDR> `)
   } else if (linkKind(device) !== '') lines.push(`    ${linkKind(device)} `)
   const port = portOf(device)
   if (port !== null) lines.push(`    bridge_slave ${portText(port)}`)
@@ -51,10 +56,10 @@ export function detailLines(device: NetDevice, mode: boolean): string[] {
 }
 
 function bridgeText(bridge: Bridge): string {
-  const id = bridgeId(bridge.mac)
+  const id = bridgeId(bridge)
   return (
     `forward_delay 1500 hello_time 200 max_age 2000 ageing_time ${Math.round((bridge.fdb.ageing / SECOND) * 100)} ` +
-    `stp_state 0 priority 32768 vlan_filtering 0 bridge_id ${id} designated_root ${id} root_port 0 root_path_cost 0 ` +
+    `stp_state 0 priority ${bridge.priority} vlan_filtering ${Number(bridge.vlanFiltering)} ${vlanText(bridge)}bridge_id ${id} designated_root ${id} root_port 0 root_path_cost 0 ` +
     `topology_change 0 topology_change_detected 0 hello_timer ${NO_TIMER} tcn_timer ${NO_TIMER} ` +
     `topology_change_timer ${NO_TIMER} gc_timer ${NO_TIMER} group_fwd_mask 0 group_address 01:80:c2:00:00:00 ` +
     'mcast_snooping 1 no_linklocal_learn 0 mcast_vlan_snooping 0 mcast_router 1 mcast_query_use_ifaddr 0 ' +
@@ -62,8 +67,13 @@ function bridgeText(bridge: Bridge): string {
     'mcast_startup_query_count 2 mcast_last_member_interval 100 mcast_membership_interval 26000 ' +
     'mcast_querier_interval 25500 mcast_query_interval 12500 mcast_query_response_interval 1000 ' +
     'mcast_startup_query_interval 3124 mcast_stats_enabled 0 mcast_igmp_version 2 mcast_mld_version 1 ' +
-    'nf_call_iptables 0 nf_call_ip6tables 0 nf_call_arptables 0 '
+    `nf_call_iptables ${Number(bridge.nfCallIptables)} nf_call_ip6tables 0 nf_call_arptables 0 `
   )
+}
+
+/** Kernels without VLAN filtering have no word for these; neither has podwire before it is turned on. */
+function vlanText(bridge: Bridge): string {
+  return bridge.vlanFiltering ? `vlan_protocol 802.1Q ` : ''
 }
 
 function vxlanText(device: VxlanDevice): string {
@@ -85,37 +95,22 @@ function vxlanText(device: VxlanDevice): string {
   )
 }
 
-/** br_state as rtnetlink names it. */
-export function portState(port: BridgePort): 'forwarding' | 'disabled' {
-  return port.bridge.up && port.device.up && port.device.carrier ? 'forwarding' : 'disabled'
-}
-
-/** port_cost: by link speed, which a veth gives as 10 Gbit/s and a tunnel not at all. */
-export function portCost(port: BridgePort): number {
-  return port.device.kind === 'veth' ? 2 : 100
-}
-
 function portText(port: BridgePort): string {
-  const id = bridgeId(port.bridge.mac)
-  const designated = 0x8000 + port.number
+  const id = bridgeId(port.bridge)
+  const designated = portId(port)
+  const { notes } = port
   return (
-    `state ${portState(port)} priority 32 cost ${portCost(port)} hairpin ${onOff(port.hairpin)} guard off ` +
-    `root_block off fastleave off learning ${onOff(port.learning)} flood ${onOff(port.flooding)} ` +
+    `state ${portState(port)} priority ${notes.priority} cost ${portCost(port)} hairpin ${onOff(port.hairpin)} ` +
+    `guard ${onOff(notes.guard)} root_block ${onOff(notes.rootBlock)} fastleave ${onOff(notes.fastLeave)} ` +
+    `learning ${onOff(port.learning)} flood ${onOff(port.flooding)} ` +
     `port_id 0x${designated.toString(16)} port_no 0x${port.number.toString(16)} designated_port ${designated} ` +
     `designated_cost 0 designated_bridge ${id} designated_root ${id} hold_timer ${NO_TIMER} ` +
     `message_age_timer ${NO_TIMER} forward_delay_timer ${NO_TIMER} topology_change_ack 0 config_pending 0 ` +
-    'proxy_arp off proxy_arp_wifi off mcast_router 1 mcast_fast_leave off mcast_flood on bcast_flood on ' +
-    'mcast_to_unicast off neigh_suppress off group_fwd_mask 0 group_fwd_mask_str 0x0 vlan_tunnel off ' +
-    `isolated ${onOff(port.isolated)} locked off `
-  )
-}
-
-/** The second line of `bridge -d link`. */
-export function portFlags(port: BridgePort): string {
-  return (
-    `hairpin ${onOff(port.hairpin)} guard off root_block off fastleave off learning ${onOff(port.learning)} ` +
-    `flood ${onOff(port.flooding)} mcast_flood on bcast_flood on mcast_router 1 mcast_to_unicast off ` +
-    `neigh_suppress off vlan_tunnel off isolated ${onOff(port.isolated)} locked off `
+    `proxy_arp off proxy_arp_wifi off mcast_router ${notes.mcastRouter} mcast_fast_leave ${onOff(notes.fastLeave)} ` +
+    `mcast_flood ${onOff(port.mcastFlood)} bcast_flood ${onOff(port.bcastFlood)} ` +
+    `mcast_to_unicast ${onOff(notes.mcastToUnicast)} neigh_suppress ${onOff(port.neighSuppress)} group_fwd_mask 0 ` +
+    `group_fwd_mask_str 0x0 vlan_tunnel ${onOff(notes.vlanTunnel)} isolated ${onOff(port.isolated)} ` +
+    `locked ${onOff(port.locked)} `
   )
 }
 
@@ -134,19 +129,30 @@ export function detailJson(device: NetDevice): Json | undefined {
       learning: device.learning,
     }
   } else if (device instanceof Bridge) {
-    info.info_data = { ageing_time: Math.round((device.fdb.ageing / SECOND) * 100), bridge_id: bridgeId(device.mac) }
+    info.info_data = { ageing_time: Math.round((device.fdb.ageing / SECOND) * 100), bridge_id: bridgeId(device) }
   }
+  if (device instanceof VlanDevice) info.info_data = { protocol: '802.1Q', id: device.id, flags: ['REORDER_HDR'] }
   if (device instanceof Macvlan) info.info_data = { mode: device.mode, bcqueuelen: 1000, usedbcqueuelen: 1000 }
   if (port !== null) {
     info.info_slave_kind = 'bridge'
+    const { hairpin, guard, root_block, fastleave, learning, flood, mcast_router, ...others } = portFlagsJson(port)
+    const { mcast_flood, bcast_flood, mcast_to_unicast, neigh_suppress, vlan_tunnel, isolated, locked } = others
     info.info_slave_data = {
       state: portState(port),
+      priority: port.notes.priority,
       cost: portCost(port),
-      hairpin: port.hairpin,
-      learning: port.learning,
-      flood: port.flooding,
+      ...{ hairpin, guard, root_block, fastleave, learning, flood },
+      id: `0x${portId(port).toString(16)}`,
       no: `0x${port.number.toString(16)}`,
-      isolated: port.isolated,
+      designated_port: portId(port),
+      designated_cost: 0,
+      bridge_id: bridgeId(port.bridge),
+      root_id: bridgeId(port.bridge),
+      ...{ proxy_arp: false, proxy_arp_wifi: false, multicast_router: mcast_router },
+      ...{ mcast_flood, bcast_flood, mcast_to_unicast, neigh_suppress },
+      group_fwd_mask: '0',
+      group_fwd_mask_str: '0x0',
+      ...{ vlan_tunnel, isolated, locked },
     }
   }
   return info

@@ -1,12 +1,14 @@
 /** `ip link add … type KIND` for devices upon other devices, and for dummies. */
+import { VLAN_MAX } from '../../link/bridge-vlan.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { Dummy } from '../../link/dummy.ts'
 import { Macvlan } from '../../link/macvlan.ts'
+import { VlanDevice } from '../../link/vlan.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice, namespaceOf, portOf, randomMac } from './ip-device.ts'
 import { type LinkOptions, nameFor, settle } from './ip-link-options.ts'
 import { takeMacvlanMode } from './ip-macvlan.ts'
-import { refused, ToolError, type Words } from './ip-words.ts'
+import { notModelled, refused, ToolError, type Words } from './ip-words.ts'
 
 export function addDummy(context: IpContext, words: Words, options: LinkOptions): number {
   if (!words.done) throw new ToolError(`Garbage instead of arguments "${words.peek} ...". Try "ip link help".`, 255)
@@ -36,6 +38,32 @@ export function addMacvlan(context: IpContext, words: Words, options: LinkOption
   const name = nameFor(options, 'macvlan')
   const made = new Macvlan(context.self.world, name, options.mac ?? randomMac(netns), lower, mode)
   netns.adopt(made)
+  settle(options, made)
+  return 0
+}
+
+export function addVlan(context: IpContext, words: Words, options: LinkOptions): number {
+  let id: number | null = null
+  while (!words.done) {
+    const word = words.take()
+    if (word === 'id') {
+      const text = words.take()
+      if (!/^[0-9]+$/.test(text)) throw new ToolError(`Error: argument "${text}" is wrong: id is invalid\n`, 255)
+      id = Number(text)
+    } else if (word === 'protocol' || word === 'proto') {
+      const protocol = words.take()
+      if (protocol.toLowerCase() !== '802.1q') throw notModelled(`ip link type vlan protocol ${protocol}`)
+    } else throw notModelled(`ip link type vlan ${word}`)
+  }
+  const lower = takeLower(context, options)
+  if (id === null) throw refused('Invalid argument')
+  if (id > VLAN_MAX) throw new ToolError('Error: 8021q: Invalid VLAN id.', 2)
+  if (lower.kind === 'loopback') throw refused('Operation not supported')
+  for (const upper of lower.stack?.uppers ?? []) {
+    if (upper instanceof VlanDevice && upper.id === id) throw refused('File exists')
+  }
+  const made = new VlanDevice(context.self.world, nameFor(options, 'vlan'), options.mac, lower, id)
+  options.netns.adopt(made)
   settle(options, made)
   return 0
 }

@@ -1,25 +1,21 @@
 /** `ip link set`: what is turned on a device. */
 import { Bridge } from '../../link/bridge.ts'
+import { PortState } from '../../link/bridge-state.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { Macvlan } from '../../link/macvlan.ts'
 import { isUpper } from '../../link/stack.ts'
+import { VlanDevice } from '../../link/vlan.ts'
 import { installBridgeFilter } from '../../net/br-netfilter.ts'
 import type { Netns } from '../../net/netns.ts'
 import { LOOPBACK } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
-import { findDevice, namespaceOf, setMac } from './ip-device.ts'
+import { findDevice, namespaceOf, portOf, setMac } from './ip-device.ts'
+import { setBridge, takeBridgeSettings, takeSlaveSettings } from './ip-link-bridge.ts'
 import { takeMacvlanMode } from './ip-macvlan.ts'
 import { notModelled, refused, ToolError, takeMac, takeNumber, type Words } from './ip-words.ts'
 
 const MIN_MTU = 68
 const MAX_MTU = 65_535
-
-/** Bridges that nobody gave an address: they take the lowest of their ports' (br_stp_recalculate_bridge_id). */
-const unaddressed = new WeakSet<NetDevice>()
-
-export function adoptsPortAddress(bridge: Bridge): void {
-  unaddressed.add(bridge)
-}
 
 /** All words are read before the first of them takes effect. */
 export function setLink(context: IpContext, words: Words): number {
@@ -48,7 +44,7 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
     case 'up':
       return (device) => bringUp(netns, device)
     case 'down':
-      return (device) => netns.setDown(device)
+      return (device) => bringDown(netns, device)
     case 'mtu': {
       const mtu = takeNumber(words, 'mtu')
       return (device) => setMtu(device, mtu)
@@ -56,7 +52,6 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
     case 'address': {
       const mac = takeMac(words)
       return (device) => {
-        unaddressed.delete(device)
         setMac(netns, device, mac)
       }
     }
@@ -108,6 +103,11 @@ function takeType(words: Words): (device: NetDevice) => void {
       if (mode !== null && !device.setMode(mode)) throw refused('Invalid argument')
     }
   }
+  if (kind === 'bridge') {
+    const act = takeBridgeSettings(words)
+    return (device) => setBridge(device, act)
+  }
+  if (kind === 'bridge_slave') return takeSlaveSettings(words)
   throw notModelled(`ip link set type ${kind}`)
 }
 
@@ -128,7 +128,21 @@ export function bringUp(netns: Netns, device: NetDevice): void {
   if (device === netns.loopback && netns.addressesOf(device).length === 0) {
     netns.addAddress(device, LOOPBACK, 8, null)
   }
+  // A VLAN cannot be up while the device below is down; it follows it up and down (vlan_device_event).
+  if (device instanceof VlanDevice && !device.lower.up) throw refused('Network is down')
   netns.setUp(device)
+  const port = portOf(device)
+  if (port?.state === PortState.disabled) port.state = PortState.forwarding
+  for (const upper of device.stack?.uppers ?? []) {
+    if (upper instanceof VlanDevice) namespaceOf(upper)?.setUp(upper)
+  }
+}
+
+function bringDown(netns: Netns, device: NetDevice): void {
+  for (const upper of device.stack?.uppers ?? []) {
+    if (upper instanceof VlanDevice) namespaceOf(upper)?.setDown(upper)
+  }
+  netns.setDown(device)
 }
 
 export function setMtu(device: NetDevice, mtu: number): void {
@@ -136,6 +150,8 @@ export function setMtu(device: NetDevice, mtu: number): void {
   if (device.kind !== 'loopback' && mtu > MAX_MTU) throw new ToolError('Error: mtu greater than device maximum.', 2)
   if (isUpper(device) && mtu > device.lower.mtu) throw refused('Invalid argument')
   device.mtu = mtu
+  if (device instanceof Bridge) device.mtuFollowsPorts = false
+  portOf(device)?.bridge.portsChanged()
   // What stands upon it takes no more than it does (macvlan_device_event, vlan_device_event).
   for (const upper of device.stack?.uppers ?? []) if (upper.mtu > mtu) upper.mtu = mtu
 }
@@ -164,20 +180,6 @@ export function enslave(device: NetDevice, master: NetDevice): void {
   const netns = namespaceOf(device)
   if (netns !== null) release(netns, device)
   master.attach(device)
-  if (unaddressed.has(master)) takePortAddress(master)
-}
-
-function takePortAddress(bridge: Bridge): void {
-  let lowest = bridge.ports[0].device.mac
-  for (const { device } of bridge.ports) if (compare(device.mac, lowest) < 0) lowest = device.mac
-  bridge.fdb.delete(bridge.mac)
-  bridge.mac = Uint8Array.from(lowest)
-  for (const port of bridge.ports) bridge.fdb.add(port.device.mac, port, true)
-}
-
-function compare(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return a[i] - b[i]
-  return 0
 }
 
 /** Leaves its bridge, and is the namespace's own again. */
