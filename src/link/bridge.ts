@@ -202,6 +202,7 @@ export class Bridge extends NetDevice {
     device.receiver = port
     if (this.defaultPvid !== 0) port.vlans.add(this.defaultPvid, true, true)
     this.portsChanged()
+    this.world.linkChanged?.()
     return port
   }
 
@@ -215,6 +216,7 @@ export class Bridge extends NetDevice {
     device.receiver = null
     this.portsChanged()
     this.configured()
+    this.world.linkChanged?.()
   }
 
   portOf(device: PortDevice): BridgePort | null {

@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly scheduler: Scheduler
   readonly frames: FramePool
   readonly random: Random
+  /** Tells whoever watches that some device's carrier may be another now; null while nobody does. */
+  readonly linkChanged?: (() => void) | null
 }
 
 export type Direction = 'in' | 'out'
@@ -55,6 +57,8 @@ export abstract class NetDevice {
   mac: Mac
   mtu = 1500
   up = false
+  /** It was up once in this namespace, and has had a queue since (dev_activate). */
+  activated = false
   /** Interface index inside its namespace, from 1. */
   index = 0
   tap: Tap | null = null

@@ -86,7 +86,6 @@ export class Veth extends NetDevice implements Task {
     if (peer === null) return
     for (const end of [this, peer]) {
       end.#peer = null
-      end.up = false
       this.world.scheduler.cancel(end.#timer)
       for (; end.#size > 0; ) this.world.frames.drop(end.#shift(), DropReason.Teardown, end.name)
     }

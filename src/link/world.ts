@@ -7,6 +7,9 @@ import { FramePool } from './frame.ts'
 export class World {
   /** Called when a device joins a namespace: whoever captures from time zero listens here. */
   onDevice: ((device: NetDevice, namespace: string) => void) | null = null
+  /** Called when a device's carrier may have changed: up, down, plugged into a bridge, unplugged. */
+  linkChanged: (() => void) | null = null
+  readonly #linkWatchers = new Set<() => void>()
   readonly scheduler = new Scheduler()
   readonly frames = new FramePool()
   readonly random: Random
@@ -15,5 +18,19 @@ export class World {
   constructor(seed = 1) {
     this.seed = seed
     this.random = new Random(seed)
+  }
+
+  /** Until the returned function is called, the watcher hears of every possible change of a carrier. */
+  watchLinks(watcher: () => void): () => void {
+    const watchers = this.#linkWatchers
+    const tell = () => {
+      for (const each of watchers) each()
+    }
+    watchers.add(watcher)
+    this.linkChanged = tell
+    return () => {
+      watchers.delete(watcher)
+      if (watchers.size === 0) this.linkChanged = null
+    }
   }
 }

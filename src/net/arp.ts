@@ -18,7 +18,7 @@ import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { InetDevice } from './inet-device.ts'
 import type { Namespace } from './namespace.ts'
-import type { Solicitor } from './neighbour.ts'
+import type { Solicitor } from './neighbour-entry.ts'
 import { ProxyQueue } from './proxy-queue.ts'
 
 const SCOPE_HOST = 254

@@ -1,21 +1,21 @@
 /** Questions about a device's addresses that ARP asks (net/ipv4/devinet.c). */
+
 import { ANY, cidrOf, contains, type Ipv4 } from '../wire/address.ts'
+import { type AddressScope, scopeNumber } from './device-address.ts'
 
 /** What is asked of an address: `ip addr` has more. */
 export interface OwnAddress {
   readonly address: Ipv4
   readonly prefix: number
-  readonly scope: 'global' | 'site' | 'link' | 'host'
+  readonly scope: AddressScope
 }
-
-const scopes = { global: 0, site: 200, link: 253, host: 254 } as const
 
 /** confirm_addr_indev: an address `local` (ANY: any) of at most this scope, in one network with `peer` (ANY: any). */
 export function confirms(own: readonly OwnAddress[], peer: Ipv4, local: Ipv4, scope: number): boolean {
   let found: Ipv4 = ANY
   let same = false
   for (const each of own) {
-    const near = scopes[each.scope] <= scope
+    const near = scopeNumber(each.scope) <= scope
     const network = cidrOf(each.address, each.prefix)
     if (found === ANY && (local === each.address || local === ANY) && near) {
       found = each.address

@@ -12,7 +12,7 @@ import { ANY, type Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { RouteExceptions } from './exception.ts'
-import { BLACKHOLE, PROHIBITED, type Route, RouteCache, RouteTable } from './route.ts'
+import { BLACKHOLE, PROHIBITED, type Route, RouteCache, type RouteListener, RouteTable } from './route.ts'
 import { Flow, matches, type Rule, Rules, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from './rules.ts'
 
 /** What the look-up needs of its namespace. */
@@ -32,6 +32,7 @@ export class Fib {
   #tables = new Map<number, RouteTable>()
   #cache = new RouteCache()
   #flow = new Flow()
+  #listener: RouteListener | null = null
 
   constructor(host: FibHost, exceptions: RouteExceptions) {
     this.#host = host
@@ -51,6 +52,7 @@ export class Fib {
     let found = this.#tables.get(id)
     if (found === undefined) {
       found = new RouteTable(id, () => this.#cache.clear())
+      found.listener = this.#listener
       this.#tables.set(id, found)
       if (id === TABLE_DEFAULT) this.#default = found
       this.#cache.clear()
@@ -71,6 +73,17 @@ export class Fib {
   /** Takes routes out of all tables but local. */
   remove(doomed: (route: Route) => boolean): void {
     for (const table of this.#tables.values()) if (table !== this.local) table.remove(doomed)
+  }
+
+  /** The same without telling anybody: what goes because its device did. */
+  purge(doomed: (route: Route) => boolean): void {
+    for (const table of this.#tables.values()) if (table !== this.local) table.purge(doomed)
+  }
+
+  /** Who hears of routes that come and go; null: nobody. */
+  listen(listener: RouteListener | null): void {
+    this.#listener = listener
+    for (const table of this.#tables.values()) table.listener = listener
   }
 
   /** Which way to a destination, for a question that names nothing else; null: network unreachable. */

@@ -61,6 +61,11 @@ export class Entry implements Neighbour, Task {
     this.timer = new Timer(this)
   }
 
+  /** Its MAC in one of the states NUD_CONNECTED, else null. */
+  get connectedMac(): Mac | null {
+    return this.state === 'REACHABLE' || this.state === 'PERMANENT' ? this.mac : null
+  }
+
   run(): void {
     this.#table.expire(this)
   }
@@ -70,6 +75,19 @@ export class Entry implements Neighbour, Task {
 export function maxProbes(entry: Entry): number {
   const { unicasts, appProbes, broadcasts, rebroadcasts } = entry.parameters
   return unicasts + appProbes + (entry.state === 'PROBE' ? rebroadcasts : broadcasts)
+}
+
+/** What the table needs of its namespace. */
+export interface Solicitor {
+  /** Sends an ARP request for the address: to everybody, or to `known` when the entry is only to be confirmed. */
+  solicit(device: NetDevice, target: Ipv4, known: Mac | null, waiting: Frame | null): void
+  /** Nobody answered: reports and ends a frame that waited. */
+  unresolved(frame: Frame, device: NetDevice): void
+}
+
+/** RTNLGRP_NEIGH: told of every change that the kernel announces; INCOMPLETE and DELAY are not among them. */
+export interface NeighbourListener {
+  neighbour(neighbour: Neighbour, gone: boolean): void
 }
 
 /** Room for headers that every packet is made with, and what sk_buff and skb_shared_info take (measured). */

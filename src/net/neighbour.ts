@@ -24,7 +24,9 @@ import {
   isValid,
   maxProbes,
   type Neighbour,
+  type NeighbourListener,
   type NeighbourState,
+  type Solicitor,
   truesize,
   UPDATED,
   USED,
@@ -33,15 +35,10 @@ import { ProxyAddresses } from './proxy-addresses.ts'
 
 /** Timers of the table are never closer than this (HZ / 100). */
 const LEAST: Nanos = SECOND / 100
-/** What the table needs of its namespace. */
-export interface Solicitor {
-  /** Sends an ARP request for the address: to everybody, or to `known` when the entry is only to be confirmed. */
-  solicit(device: NetDevice, target: Ipv4, known: Mac | null, waiting: Frame | null): void
-  /** Nobody answered: reports and ends a frame that waited. */
-  unresolved(frame: Frame, device: NetDevice): void
-}
 
 export class NeighbourTable {
+  /** Null while nobody wants to know. */
+  listener: NeighbourListener | null = null
   #world: World
   #solicitor: Solicitor
   #where: string
@@ -76,9 +73,12 @@ export class NeighbourTable {
       entry.state = state
       return true
     }
+    const { listener } = this
+    this.listener = null
     entry.state = 'STALE'
     this.#update(entry, mac, 0, 'STALE', true)
     entry.state = state
+    this.listener = listener
     this.#world.scheduler.cancel(entry.timer)
     if (state === 'REACHABLE') {
       entry.times[CONFIRMED] = this.#world.scheduler.now
@@ -88,6 +88,7 @@ export class NeighbourTable {
       entry.probes = 0
       this.#arm(entry, 0)
     }
+    listener?.neighbour(entry, false)
     return true
   }
 
@@ -101,15 +102,15 @@ export class NeighbourTable {
   delete(device: NetDevice, address: Ipv4): boolean {
     const entry = this.#find(device, address)
     if (entry === null) return false
+    // neigh_delete fails the entry first, which is announced on its own.
+    this.#become(entry, 'FAILED')
     this.#end(entry)
     return true
   }
 
   /** Every entry of the device goes, permanent ones too (neigh_flush_dev). */
   flush(device: NetDevice): void {
-    const entries = this.#byDevice.get(device)
-    if (entries === undefined) return
-    for (const entry of [...entries.values()]) this.#end(entry)
+    for (const entry of [...(this.#byDevice.get(device)?.values() ?? [])]) this.#end(entry)
     this.#byDevice.delete(device)
   }
 
@@ -150,15 +151,12 @@ export class NeighbourTable {
    */
   connected(device: NetDevice, address: Ipv4): Mac | null {
     const entry = this.#find(device, address)
-    if (entry === null || !entry.cached) return null
-    return entry.state === 'REACHABLE' || entry.state === 'PERMANENT' ? entry.mac : null
+    return entry === null || !entry.cached ? null : entry.connectedMac
   }
 
   /** The MAC of a neighbour in one of the states NUD_CONNECTED, or null: proxies answer from it. */
   connectedMac(device: NetDevice, address: Ipv4): Mac | null {
-    const entry = this.#find(device, address)
-    if (entry === null) return null
-    return entry.state === 'REACHABLE' || entry.state === 'PERMANENT' ? entry.mac : null
+    return this.#find(device, address)?.connectedMac ?? null
   }
 
   /** A higher layer heard from the neighbour: TCP's progress, for one. */
@@ -210,23 +208,26 @@ export class NeighbourTable {
         entry.times[UPDATED] = now
         return this.#arm(entry, delayFirstProbe)
       }
-      entry.state = 'STALE'
-      entry.times[UPDATED] = now
-      return
+      return this.#become(entry, 'STALE')
     }
     if (entry.state === 'DELAY') {
       if (now <= entry.times[CONFIRMED] + delayFirstProbe) {
-        entry.state = 'REACHABLE'
-        entry.times[UPDATED] = now
+        this.#become(entry, 'REACHABLE')
         return this.#arm(entry, entry.times[CONFIRMED] + this.#reachable(entry) - now)
       }
-      entry.state = 'PROBE'
       entry.probes = 0
-      entry.times[UPDATED] = now
+      this.#become(entry, 'PROBE')
     }
     if (entry.probes >= maxProbes(entry)) return this.#fail(entry)
     this.#arm(entry, Math.max(entry.parameters.retransmit, LEAST))
     this.#probe(entry)
+  }
+
+  /** A change that is announced. */
+  #become(entry: Entry, state: NeighbourState): void {
+    entry.state = state
+    entry.times[UPDATED] = this.#world.scheduler.now
+    this.listener?.neighbour(entry, false)
   }
 
   /** __neigh_event_send, for the states that do not send at once. */
@@ -286,8 +287,7 @@ export class NeighbourTable {
   }
 
   #fail(entry: Entry): void {
-    entry.state = 'FAILED'
-    entry.times[UPDATED] = this.#world.scheduler.now
+    this.#become(entry, 'FAILED')
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
       const frame = this.#dequeue(entry)
       if (frame !== null) this.#solicitor.unresolved(frame, entry.device)
@@ -308,9 +308,13 @@ export class NeighbourTable {
       copyMac(entry.mac, 0, bytes, macAt)
       if (state !== 'REACHABLE') entry.times[CONFIRMED] = now - 2 * entry.parameters.baseReachable
     }
-    if (state === entry.state) return
+    if (state === entry.state) {
+      if (!same) this.listener?.neighbour(entry, false)
+      return
+    }
     this.#world.scheduler.cancel(entry.timer)
     entry.state = state
+    this.listener?.neighbour(entry, false)
     if (state === 'REACHABLE') this.#arm(entry, this.#reachable(entry))
     for (let waiting = wasValid ? 0 : entry.waiting.size; waiting > 0; waiting--) {
       const frame = this.#dequeue(entry)
@@ -407,6 +411,7 @@ export class NeighbourTable {
   #end(entry: Entry): void {
     this.#world.scheduler.cancel(entry.timer)
     if (this.#byDevice.get(entry.device)?.delete(entry.address)) this.#size--
+    this.listener?.neighbour(entry, true)
     this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
       const frame = this.#dequeue(entry)

@@ -10,10 +10,10 @@ import { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
 import { jiffies } from '../sim/jiffies.ts'
+import type { Nanos } from '../sim/scheduler.ts'
 import {
   ANY,
   BROADCAST,
-  broadcastOf,
   cidrOf,
   contains,
   type Ipv4,
@@ -23,9 +23,11 @@ import {
   sameMac,
 } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { Addresses } from './addresses.ts'
 import { Arp } from './arp.ts'
 import { confirms, onLink } from './confirm-address.ts'
 import { Counters } from './counters.ts'
+import type { AddressOptions, DeviceAddress } from './device-address.ts'
 import type { Errno } from './errno.ts'
 import { RouteExceptions } from './exception.ts'
 import { Fib } from './fib.ts'
@@ -34,20 +36,12 @@ import type { InetDevice } from './inet-device.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import type { AddressType, Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
+import { type Listener, Notices } from './notices.ts'
 import { reject } from './reject.ts'
-import { type Route, type RouteTable, route } from './route.ts'
+import type { Route, RouteTable } from './route.ts'
 import { Sysctl } from './sysctl.ts'
 
-/** One address of one device: a line of `ip addr`. */
-export interface DeviceAddress {
-  readonly device: NetDevice
-  readonly address: Ipv4
-  readonly prefix: number
-  readonly broadcast: Ipv4 | null
-  readonly scope: 'global' | 'link' | 'host'
-  /** Another address of the same network came first; no routes of its own. */
-  readonly secondary: boolean
-}
+export type { DeviceAddress } from './device-address.ts'
 
 /** Steps of this spread devices' reachable times evenly, for one draw of the namespace. */
 const GOLDEN = 0.618_033_988_75
@@ -73,10 +67,9 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly transports: (Transport | null)[] = new Array<Transport | null>(256).fill(null)
   forwarding = false
   routeLocalnet = false
-  #addresses: DeviceAddress[] = []
-  #locals = new Set<number>()
-  /** Which hashes of addresses are ours at all: nearly every source on the way is told apart by this. */
-  #localHashes = new Uint8Array(256)
+  /** Who hears of changes; null while nobody does. */
+  notices: Notices | null = null
+  readonly #addresses: Addresses
   #nextIndex = 1
   #chance: number
   #ids: Int32Array
@@ -98,6 +91,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.fib = new Fib(this, this.exceptions)
     this.local = this.fib.local
     this.main = this.fib.main
+    this.#addresses = new Addresses(this)
     this.adopt(this.loopback)
     this.addAddress(this.loopback, LOOPBACK, 8, null)
     this.setUp(this.loopback)
@@ -120,14 +114,19 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (device.master === null) device.receiver = this
     device.adopted(this)
     this.world.onDevice?.(device, this.name)
+    this.notices?.netconf(device, false)
+    this.notices?.link(device, false)
   }
 
   /** The device leaves, with all that was set on it. */
   release(device: NetDevice): void {
     this.setDown(device)
     for (const { address } of this.addressesOf(device)) this.removeAddress(device, address)
-    this.local.remove((r) => r.device === device)
+    this.local.purge((r) => r.device === device)
     this.devices.delete(device.name)
+    device.activated = false
+    this.notices?.netconf(device, true)
+    this.notices?.link(device, true)
     this.sysctl.inet.release(device)
     if (device.receiver === this) device.receiver = null
     this.#noticeCarriers()
@@ -140,26 +139,50 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.sysctl.inet.rename(device, old)
     this.devices.clear()
     for (const each of all) this.devices.set(each.name, each)
+    this.notices?.link(device, false)
+    this.#addresses.relabel(device)
   }
 
   /** `ip link set DEVICE up`: its networks become reachable. */
   setUp(device: NetDevice): void {
     if (device.up) return
     device.up = true
-    for (const own of this.addressesOf(device)) this.#connect(own)
+    device.activated = true
+    this.notices?.link(device, false)
+    for (const own of this.addressesOf(device)) this.#addresses.connect(own)
+    this.world.linkChanged?.()
     if (this.inet(device).arpNotify) this.#announce(device)
   }
 
-  /** `ip link set DEVICE down`: the routes by it go, its neighbours are forgotten. */
+  /** `ip link set DEVICE down`: the routes by it go (unannounced, fib_flush), its neighbours are forgotten. */
   setDown(device: NetDevice): void {
     if (!device.up) return
     device.up = false
-    this.fib.remove((r) => r.device === device)
-    this.local.remove((r) => r.device === device && r.type === 'broadcast')
+    this.notices?.link(device, false)
+    this.fib.purge((r) => r.device === device)
+    this.local.purge((r) => r.device === device && r.type === 'broadcast')
     this.neighbours.forget(device)
     this.arp.forget(device)
     this.netfilter.conntrack.forget(device)
     this.#noticeCarriers()
+    this.world.linkChanged?.()
+  }
+
+  /** Hears of every change of this namespace until the returned function is called. */
+  listen(listener: Listener): () => void {
+    const notices = this.notices ?? new Notices()
+    notices.add(listener)
+    this.#tell(notices)
+    return () => {
+      notices.remove(listener)
+      if (!notices.heard) this.#tell(null)
+    }
+  }
+
+  #tell(notices: Notices | null): void {
+    this.notices = notices
+    this.neighbours.listener = notices
+    this.fib.listen(notices)
   }
 
   /** The device has another MAC (NETDEV_CHANGEADDR): who was known by it is asked again. */
@@ -189,44 +212,33 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   // ── addresses ────────────────────────────────────────────────────────
 
   /** `ip addr add`. The broadcast address defaults to the network's last (`brd +`); null sets none. */
-  addAddress(device: NetDevice, address: Ipv4, prefix: number, broadcast?: Ipv4 | null): void {
+  addAddress(
+    device: NetDevice,
+    address: Ipv4,
+    prefix: number,
+    broadcast?: Ipv4 | null,
+    options: AddressOptions = {},
+  ): void {
     this.sysctl.inet.detach(device)
-    const network = cidrOf(address, prefix)
-    const secondary = this.addressesOf(device).some((own) => own.prefix === prefix && contains(network, own.address))
-    const brd = broadcast === undefined ? (prefix < 31 ? broadcastOf(network) : null) : broadcast
-    const scope = isLoopback(address) ? 'host' : 'global'
-    const own: DeviceAddress = { device, address, prefix, broadcast: brd, scope, secondary }
-    this.#addresses.push(own)
-    this.#locals.add(address)
-    this.#localHashes[hash8(address)] = 1
-    const primary = this.addressesOf(device).find((other) => !other.secondary && contains(network, other.address))
-    const source = secondary && primary !== undefined ? primary.address : address
-    const destination = cidrOf(address, 32)
-    this.local.add(route({ type: 'local', destination, device, source, scope: 'host', protocol: 'kernel' }))
-    if (device.up) this.#connect(own)
+    this.#addresses.add(device, address, prefix, broadcast, options)
   }
 
-  /** False when the device has no such address. */
-  removeAddress(device: NetDevice, address: Ipv4): boolean {
-    const at = this.#addresses.findIndex((own) => own.device === device && own.address === address)
-    if (at < 0) return false
-    this.#addresses.splice(at, 1)
-    if (!this.#addresses.some((own) => own.address === address)) this.#locals.delete(address)
-    const own = (r: Route) => r.type === 'local' && r.destination.network === address && r.destination.prefix === 32
-    this.local.remove((r) => r.device === device && (own(r) || (r.source === address && r.type !== 'local')))
-    this.fib.remove((r) => r.source === address)
-    // Without an address the device speaks no IPv4: its routes go (fib_disable_ip).
-    if (this.addressOf(device) === null) this.fib.remove((r) => r.device === device)
-    return true
+  /** New lifetimes for an address that is there (virtual times); false when it is not. */
+  renewAddress(device: NetDevice, address: Ipv4, prefix: number, validUntil: Nanos, preferredUntil: Nanos): boolean {
+    return this.#addresses.renew(device, address, prefix, validUntil, preferredUntil)
+  }
+
+  /** False when the device has no such address. Its secondaries go with it, or one of them is promoted. */
+  removeAddress(device: NetDevice, address: Ipv4, prefix?: number, peer?: Ipv4): boolean {
+    return this.#addresses.remove(device, address, prefix, peer)
   }
 
   addressesOf(device: NetDevice): readonly DeviceAddress[] {
-    return this.#addresses.filter((own) => own.device === device)
+    return this.#addresses.of(device)
   }
 
   isLocal(address: Ipv4): boolean {
-    if (isLoopback(address)) return true
-    return this.#localHashes[hash8(address)] !== 0 && this.#locals.has(address)
+    return isLoopback(address) || this.#addresses.has(address)
   }
 
   addressOf(device: NetDevice): Ipv4 | null {
@@ -259,14 +271,14 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {
     let first: Ipv4 | null = null
-    for (const own of this.#addresses) {
+    for (const own of this.#addresses.all()) {
       // 127.0.0.1 is nobody's idea of us: a scope of `host` is never chosen (inet_select_addr).
       if (own.device !== device || own.secondary || own.scope === 'host') continue
       if (contains(cidrOf(own.address, own.prefix), peer)) return own.address
       first ??= own.address
     }
     if (first !== null) return first
-    return this.#addresses.find((own) => own.scope === 'global')?.address ?? null
+    return this.#addresses.all().find((own) => own.scope === 'global')?.address ?? null
   }
 
   // ── routes ───────────────────────────────────────────────────────────
@@ -365,25 +377,4 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   reject(frame: Frame, hook: Hook, how: RejectWith): void {
     reject(this, frame, hook, how)
   }
-
-  /** fib_add_ifaddr: the routes that come with an address while its device is up. */
-  #connect(own: DeviceAddress): void {
-    const { device, address, prefix, secondary } = own
-    if (secondary || prefix === 32) return
-    const network = cidrOf(address, prefix)
-    const source = address
-    if (device === this.loopback) {
-      const fields = { destination: network, device, source, protocol: 'kernel' } as const
-      this.local.add(route({ ...fields, type: 'local', scope: 'host' }))
-    } else {
-      this.main.append(route({ destination: network, device, source, scope: 'link', protocol: 'kernel' }))
-    }
-    if (prefix >= 31) return
-    const destination = cidrOf(broadcastOf(network), 32)
-    this.local.add(route({ type: 'broadcast', destination, device, source, scope: 'link', protocol: 'kernel' }))
-  }
-}
-
-function hash8(address: Ipv4): number {
-  return (address ^ (address >>> 8) ^ (address >>> 16)) & 255
 }

@@ -62,10 +62,16 @@ const tableNames = new Map<number, string>([
   [255, 'local'],
 ])
 
+export interface RouteListener {
+  route(route: Route, table: string, gone: boolean): void
+}
+
 export class RouteTable {
   readonly id: number
   #routes: Route[] = []
   #changed: () => void
+  /** Hears of routes that come and go; null while nobody wants to know. */
+  listener: RouteListener | null = null
 
   constructor(id: number, changed: () => void) {
     this.id = id
@@ -98,6 +104,12 @@ export class RouteTable {
 
   /** Removes what matches; says how many. */
   remove(matches: (route: Route) => boolean): number {
+    if (this.listener !== null) for (const r of this.#routes) if (matches(r)) this.listener.route(r, this.name, true)
+    return this.purge(matches)
+  }
+
+  /** The same without telling anybody (fib_table_flush): what goes because its device did. */
+  purge(matches: (route: Route) => boolean): number {
     const before = this.#routes.length
     this.#routes = this.#routes.filter((r) => !matches(r))
     if (this.#routes.length !== before) this.#changed()
@@ -134,6 +146,7 @@ export class RouteTable {
     )
     this.#routes.splice(at < 0 ? this.#routes.length : at, 0, added)
     this.#changed()
+    this.listener?.route(added, this.name, false)
   }
 }
 

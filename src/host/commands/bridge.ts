@@ -81,7 +81,8 @@ export const bridge = tool(async (self) => {
     else if (option !== '-color' && option !== '-4') throw notModelled(`bridge ${given}`)
   }
   if (words.done) throw new ToolError(USAGE, 255)
-  const context: IpContext = { self, netns, details, statistics, brief: false, json, pretty, oneline }
+  const more = { timestamp: null, family: null, human: null, everywhere: false } as const
+  const context: IpContext = { self, netns, details, statistics, brief: false, json, pretty, oneline, ...more }
   const object = words.take()
   switch (abbreviation(object, 'link', 'fdb', 'mdb', 'vlan', 'vni', 'monitor', 'help')) {
     case 'link':

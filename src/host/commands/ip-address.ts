@@ -1,43 +1,50 @@
 /** `ip addr`: addresses, device by device. */
 import type { NetDevice } from '../../link/device.ts'
-import type { DeviceAddress } from '../../net/netns.ts'
-import { broadcastOf, type Cidr, cidrOf, contains, formatIpv4, type Ipv4 } from '../../wire/address.ts'
+import { type AddressScope, type DeviceAddress, scopeNumber } from '../../net/device-address.ts'
+import { type Nanos, SECOND } from '../../sim/scheduler.ts'
+import { type Cidr, cidrOf, contains, formatIpv4 } from '../../wire/address.ts'
+import { addAddress, deleteAddress } from './ip-address-set.ts'
 import { type IpContext, record } from './ip-context.ts'
-import { findDevice } from './ip-device.ts'
+import { linkOf } from './ip-device.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import {
   briefHead,
+  briefJson,
   type DeviceSelection,
   headLine,
   linkJson,
   linkLines,
+  namespaceText,
   selected,
   statisticsLines,
   takeSelection,
 } from './ip-link.ts'
-import { abbreviation, notModelled, printed, ToolError, takeAddress, takePrefix, type Words } from './ip-words.ts'
+import { ADDRESS_USAGE } from './ip-usage.ts'
+import { abbreviation, notModelled, printed, ToolError, takePrefix, takeScope, type Words } from './ip-words.ts'
 
 const FOREVER = 4_294_967_295
 
-export function ipAddress(context: IpContext, words: Words, inetOnly: boolean): number {
-  if (words.done) return showAddresses(context, words, inetOnly)
+export function ipAddress(context: IpContext, words: Words): number {
+  if (words.done) return showAddresses(context, words)
   const verb = words.take()
   const verbs = ['add', 'change', 'chg', 'replace', 'delete', 'show', 'lst', 'list', 'flush', 'save', 'restore', 'help']
   switch (abbreviation(verb, ...verbs)) {
     case 'show':
     case 'lst':
     case 'list':
-      return showAddresses(context, words, inetOnly)
+      return showAddresses(context, words)
     case 'add':
-      return addAddress(context, words, false)
+      return addAddress(context, words, 'add')
     case 'replace':
     case 'change':
     case 'chg':
-      return addAddress(context, words, true)
+      return addAddress(context, words, 'change')
     case 'delete':
       return deleteAddress(context, words)
     case 'flush':
       return flushAddresses(context, words)
+    case 'help':
+      throw new ToolError(ADDRESS_USAGE, 255)
     case null:
       throw new ToolError(`Command "${verb}" is unknown, try "ip address help".`, 255)
     default:
@@ -47,47 +54,102 @@ export function ipAddress(context: IpContext, words: Words, inetOnly: boolean): 
 
 interface AddressSelection extends DeviceSelection {
   readonly within: Cidr | null
-  readonly scope: string | null
+  readonly scope: AddressScope | null
+  readonly label: RegExp | null
+  readonly flags: ReadonlySet<string>
 }
+
+/** Flags of addresses that a listing may ask for; those of IPv6 alone match nothing here. */
+const FLAGS = ['permanent', 'dynamic', 'secondary', 'temporary', 'primary', 'deprecated', '-deprecated']
+const INET6_FLAGS = ['tentative', '-tentative', 'dadfailed', '-dadfailed', 'home', 'nodad', 'mngtmpaddr']
 
 function takeAddressSelection(context: IpContext, words: Words): AddressSelection {
   let within: Cidr | null = null
-  let scope: string | null = null
+  let scope: AddressScope | null = null
+  let label: RegExp | null = null
+  const flags = new Set<string>()
   const selection = takeSelection(context.netns, words, (word) => {
     if (word === 'to') {
       const { address, prefix } = takePrefix(words)
       within = cidrOf(address, prefix)
-    } else if (word === 'scope') scope = words.take()
-    else if (['primary', 'secondary', 'permanent', 'dynamic', 'label', 'vrf'].includes(word)) {
-      throw notModelled(`ip address show ${word}`)
-    } else return false
+    } else if (word === 'scope') scope = takeScope(words)
+    else if (word === 'label') label = pattern(words.take())
+    else if (FLAGS.includes(word)) flags.add(word)
+    else if (INET6_FLAGS.includes(word)) flags.add('inet6')
+    else if (word === 'vrf') throw notModelled('ip address show vrf')
+    else return false
     return true
   })
-  return { ...selection, within, scope }
+  return { ...selection, within, scope, label, flags }
+}
+
+/** `eth0:*`, as fnmatch(3) reads it. */
+function pattern(text: string): RegExp {
+  const escaped = text
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${escaped}$`)
+}
+
+function scopeText(scope: AddressScope): string {
+  if (scope === 200) return 'site'
+  return scope === 255 ? 'nowhere' : String(scope)
+}
+
+function isDynamic(own: DeviceAddress): boolean {
+  return own.validUntil !== Number.POSITIVE_INFINITY
+}
+
+function carries(own: DeviceAddress, flag: string, now: Nanos): boolean {
+  switch (flag) {
+    case 'permanent':
+      return !isDynamic(own)
+    case 'dynamic':
+      return isDynamic(own)
+    case 'primary':
+      return !own.secondary
+    case 'secondary':
+    case 'temporary':
+      return own.secondary
+    case 'deprecated':
+      return own.preferredUntil <= now
+    case '-deprecated':
+      return own.preferredUntil > now
+    default:
+      return false
+  }
 }
 
 function addressesShown(context: IpContext, device: NetDevice, selection: AddressSelection): DeviceAddress[] {
+  const { within, scope, label, flags } = selection
+  const now = context.self.now()
   const all = context.netns
     .addressesOf(device)
     .filter(
       (own) =>
-        (selection.within === null || contains(selection.within, own.address)) &&
-        (selection.scope === null || selection.scope === own.scope),
+        context.family !== 'inet6' &&
+        (within === null || (contains(within, own.address) && own.prefix >= within.prefix)) &&
+        (scope === null || scope === -1 || scopeNumber(scope) === scopeNumber(own.scope)) &&
+        (label === null || label.test(own.label)) &&
+        [...flags].every((flag) => carries(own, flag, now)),
     )
   return [...all.filter((own) => !own.secondary), ...all.filter((own) => own.secondary)]
 }
 
-function showAddresses(context: IpContext, words: Words, inetOnly: boolean): number {
+function showAddresses(context: IpContext, words: Words): number {
   const { self, netns } = context
   const selection = takeAddressSelection(context, words)
-  const filtered = inetOnly || selection.within !== null || selection.scope !== null
+  const filtered = selection.within !== null || selection.scope !== null || selection.flags.size > 0
+  const bare = context.family !== null || selection.within !== null
   const shown = selected(netns, selection)
     .map((device) => ({ device, addresses: addressesShown(context, device, selection) }))
-    .filter(({ addresses }) => !filtered || addresses.length > 0)
+    .filter(({ addresses }) => !(filtered || bare || selection.label !== null) || addresses.length > 0)
+  const now = self.now()
   if (context.json) {
     const list: Json[] = shown.map(({ device, addresses }) => ({
-      ...linkJson(context, device, false),
-      addr_info: addresses.map(addressJson),
+      ...(context.brief ? briefJson(context, device) : linkJson(context, device, false)),
+      addr_info: addresses.map((own) => (context.brief ? briefAddressJson(own) : addressJson(own, now))),
     }))
     return printed(self, formatJson(list, context.pretty))
   }
@@ -95,116 +157,86 @@ function showAddresses(context: IpContext, words: Words, inetOnly: boolean): num
     if (context.brief) {
       self.out(`${briefHead(context, device)}${addresses.map((own) => `${addressText(own)} `).join('')}\n`)
     } else if (context.oneline) {
-      for (const own of addresses)
-        self.out(`${device.index}: ${device.name}    ${addressLines(own).join('\\').trimStart()}\n`)
+      for (const own of addresses) self.out(`${device.index}: ${device.name}${addressLines(own, now).join('\\')}\n`)
     } else {
-      const link = inetOnly ? [] : linkLines(context, device, false)
       const statistics = context.statistics > 0 ? statisticsLines(context, device) : []
-      self.out(
-        record(context, [headLine(context, device, false), ...link, ...addresses.flatMap(addressLines), ...statistics]),
-      )
+      const texts = addresses.flatMap((own) => addressLines(own, now))
+      self.out(record(context, [...linkHead(context, device, selection, bare), ...texts, ...statistics]))
     }
   }
   return 0
+}
+
+/** What stands above the addresses: nothing when labels were asked for, no link layer when only one family was. */
+function linkHead(context: IpContext, device: NetDevice, selection: AddressSelection, bare: boolean): string[] {
+  if (selection.label !== null) return []
+  const head = headLine(context, device, false)
+  if (!bare) return [head, ...linkLines(context, device, false)]
+  const netnsid = linkOf(device, context.netns)?.netnsid ?? null
+  return [netnsid === null ? head : `${head} ${namespaceText(context, device, netnsid)}`]
 }
 
 function addressText(own: DeviceAddress): string {
-  return `${formatIpv4(own.address)}/${own.prefix}`
+  const peer = own.peer === own.address ? '' : ` peer ${formatIpv4(own.peer)}`
+  const metric = own.metric === 0 ? '' : ` metric ${own.metric}`
+  return `${formatIpv4(own.address)}${peer}/${own.prefix}${metric}`
 }
 
-function addressLines(own: DeviceAddress): string[] {
+/** Whole seconds that are left, as the kernel counts them; null for ever. */
+function secondsLeft(until: Nanos, now: Nanos): number | null {
+  return until === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil((until - now) / SECOND))
+}
+
+export function addressLines(own: DeviceAddress, now: Nanos): string[] {
   const broadcast = own.broadcast === null ? '' : ` brd ${formatIpv4(own.broadcast)}`
-  const secondary = own.secondary ? ' secondary' : ''
+  const flags = [
+    own.secondary ? ' secondary' : '',
+    own.preferredUntil <= now ? ' deprecated' : '',
+    isDynamic(own) ? ' dynamic' : '',
+    own.noPrefixRoute ? ' noprefixroute' : '',
+  ].join('')
+  const lifetime = (until: Nanos) => {
+    const left = secondsLeft(until, now)
+    return left === null ? 'forever' : `${left}sec`
+  }
   return [
-    `    inet ${addressText(own)}${broadcast} scope ${own.scope}${secondary} ${own.device.name}`,
-    '       valid_lft forever preferred_lft forever',
+    `    inet ${addressText(own)}${broadcast} scope ${scopeText(own.scope)}${flags} ${own.label}`,
+    `       valid_lft ${lifetime(own.validUntil)} preferred_lft ${lifetime(own.preferredUntil)}`,
   ]
 }
 
-function addressJson(own: DeviceAddress): Json {
+function briefAddressJson(own: DeviceAddress): { [key: string]: Json | undefined } {
+  return {
+    local: formatIpv4(own.address),
+    address: own.peer === own.address ? undefined : formatIpv4(own.peer),
+    prefixlen: own.prefix,
+    metric: own.metric === 0 ? undefined : own.metric,
+  }
+}
+
+function addressJson(own: DeviceAddress, now: Nanos): Json {
   return {
     family: 'inet',
-    local: formatIpv4(own.address),
-    prefixlen: own.prefix,
+    ...briefAddressJson(own),
     broadcast: own.broadcast === null ? undefined : formatIpv4(own.broadcast),
-    scope: own.scope,
+    scope: scopeText(own.scope),
     secondary: own.secondary ? true : undefined,
-    label: own.device.name,
-    valid_life_time: FOREVER,
-    preferred_life_time: FOREVER,
+    deprecated: own.preferredUntil <= now ? true : undefined,
+    dynamic: isDynamic(own) ? true : undefined,
+    noprefixroute: own.noPrefixRoute ? true : undefined,
+    label: own.label,
+    valid_life_time: secondsLeft(own.validUntil, now) ?? FOREVER,
+    preferred_life_time: secondsLeft(own.preferredUntil, now) ?? FOREVER,
   }
-}
-
-interface GivenAddress {
-  readonly device: NetDevice
-  readonly address: Ipv4
-  readonly prefix: number
-  readonly bare: boolean
-  readonly broadcast: Ipv4 | null
-}
-
-function takeGiven(context: IpContext, words: Words): GivenAddress {
-  let local: { address: Ipv4; prefix: number; bare: boolean } | null = null
-  let broadcast: Ipv4 | 'last' | 'none' = 'none'
-  let name: string | null = null
-  while (!words.done) {
-    const word = words.peek
-    if (words.accept('dev')) name = words.take()
-    else if (words.accept('broadcast', 'brd')) {
-      if (words.accept('+')) broadcast = 'last'
-      else if (words.accept('-')) broadcast = 'none'
-      else broadcast = takeAddress(words)
-    } else if (
-      ['peer', 'remote', 'label', 'scope', 'valid_lft', 'preferred_lft', 'metric', 'noprefixroute'].includes(word)
-    ) {
-      throw notModelled(`ip address ${word}`)
-    } else {
-      words.accept('local')
-      if (local !== null)
-        throw new ToolError(`Error: either "local" is duplicate, or "${words.peek}" is a garbage.`, 255)
-      local = takePrefix(words)
-    }
-  }
-  if (name === null) throw new ToolError('Not enough information: "dev" argument is required.', 1)
-  if (local === null) throw new ToolError('RTNETLINK answers: Operation not supported', 2)
-  const { address, prefix, bare } = local
-  const last = broadcast === 'last' ? (prefix < 31 ? broadcastOf(cidrOf(address, prefix)) : null) : broadcast
-  return { device: findDevice(context.netns, name), address, prefix, bare, broadcast: last === 'none' ? null : last }
-}
-
-function addAddress(context: IpContext, words: Words, replace: boolean): number {
-  const { netns } = context
-  const { device, address, prefix, broadcast } = takeGiven(context, words)
-  if (netns.addressesOf(device).some((own) => own.address === address && own.prefix === prefix)) {
-    if (!replace) throw new ToolError('Error: ipv4: Address already assigned.', 2)
-    netns.removeAddress(device, address)
-  }
-  netns.addAddress(device, address, prefix, broadcast)
-  return 0
-}
-
-function deleteAddress(context: IpContext, words: Words): number {
-  const { self, netns } = context
-  const { device, address, prefix, bare } = takeGiven(context, words)
-  if (bare) {
-    self.err(
-      'Warning: Executing wildcard deletion to stay compatible with old scripts.\n' +
-        `         Explicitly specify the prefix length (${formatIpv4(address)}/32) to avoid this warning.\n` +
-        '         This special behaviour is likely to disappear in further releases,\n' +
-        '         fix your scripts!\n',
-    )
-  }
-  const found = netns.addressesOf(device).some((own) => own.address === address && (bare || own.prefix === prefix))
-  if (!found) throw new ToolError('Error: ipv4: Address not found.', 2)
-  netns.removeAddress(device, address)
-  return 0
 }
 
 function flushAddresses(context: IpContext, words: Words): number {
   if (words.done) throw new ToolError('Flush requires arguments.', 1)
   const selection = takeAddressSelection(context, words)
   for (const device of selected(context.netns, selection)) {
-    for (const own of addressesShown(context, device, selection)) context.netns.removeAddress(device, own.address)
+    for (const own of addressesShown(context, device, selection)) {
+      context.netns.removeAddress(device, own.address, own.prefix, own.peer)
+    }
   }
   return 0
 }

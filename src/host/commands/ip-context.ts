@@ -14,6 +14,14 @@ export interface IpContext {
   readonly pretty: boolean
   /** `-o`: one line for each record. */
   readonly oneline: boolean
+  /** `-t` or `-ts`: `ip monitor` says when. */
+  readonly timestamp: 'long' | 'short' | null
+  /** `-4`, `-6`: nothing of the other family. */
+  readonly family: 'inet' | 'inet6' | null
+  /** `-h`: numbers as 1.50M, with `-iec` in powers of 1024. */
+  readonly human: 'si' | 'iec' | null
+  /** `-a`: all namespaces. */
+  readonly everywhere: boolean
 }
 
 /** Joins the lines of one record, with `\\` for line ends when there may be only one line. */

@@ -7,6 +7,7 @@ import { Veth } from '../../link/veth.ts'
 import { Netns } from '../../net/netns.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import type { Mac } from '../../wire/address.ts'
+import type { IpContext } from './ip-context.ts'
 import { ToolError } from './ip-words.ts'
 
 /** IFLA_LINK: the device on the other side, or below. */
@@ -44,6 +45,13 @@ function linkNamespace(device: NetDevice): Netns | null {
   if (device instanceof Veth) return device.peer === null ? null : namespaceOf(device.peer)
   if (isUpper(device)) return namespaceOf(device.lower)
   return device instanceof VxlanDevice ? device.underlay : null
+}
+
+/** What `ip netns` of this machine calls the namespace that the device leads to; null when it has no name. */
+export function namespaceName(context: IpContext, device: NetDevice): string | null {
+  const there = linkNamespace(device)
+  for (const [name, netns] of context.self.place.machine.namespaces) if (netns === there) return name
+  return null
 }
 
 export function linkOf(device: NetDevice, netns: Netns): LowerLink | null {
@@ -115,8 +123,7 @@ export function operstateOf(device: NetDevice, netns: Netns): string {
 
 /** A device that was never up has no queue yet. */
 export function qdiscOf(device: NetDevice): string {
-  const used = device.up || device.rxPackets + device.txPackets > 0
-  return used ? 'noqueue' : 'noop'
+  return device.activated ? 'noqueue' : 'noop'
 }
 
 /** How many ask for all frames: somebody who listens, and the bridge it is a port of. */

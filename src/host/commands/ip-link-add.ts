@@ -195,9 +195,13 @@ function removeDevice(netns: Netns, device: NetDevice): void {
   if (device instanceof Veth) {
     const { peer } = device
     const there = peer === null ? null : namespaceOf(peer)
-    leave(netns, device)
-    if (peer !== null && there !== null) leave(there, peer)
     device.destroy()
+    if (peer === null || there === null) return leave(netns, device)
+    // Both are down before the first is gone (unregister_netdevice_many).
+    netns.setDown(device)
+    there.setDown(peer)
+    leave(netns, device)
+    leave(there, peer)
   } else if (device instanceof Bridge) {
     for (const port of [...device.ports]) release(netns, port.device)
     leave(netns, device)

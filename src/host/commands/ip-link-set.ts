@@ -17,15 +17,18 @@ import { notModelled, refused, ToolError, takeMac, takeNumber, type Words } from
 const MIN_MTU = 68
 const MAX_MTU = 65_535
 
+/** What the namespace announces by itself. */
+const ANNOUNCED = ['up', 'down', 'name', 'netns']
+
 /** All words are read before the first of them takes effect. */
 export function setLink(context: IpContext, words: Words): number {
   const { netns } = context
   let name: string | null = null
-  const acts: ((device: NetDevice) => void)[] = []
+  const acts: { readonly act: (device: NetDevice) => void; readonly announced: boolean }[] = []
   while (!words.done) {
     const word = words.take()
     const act = actOf(context, word, words)
-    if (act !== null) acts.push(act)
+    if (act !== null) acts.push({ act, announced: ANNOUNCED.includes(word) })
     else {
       const given = word === 'dev' ? words.take() : word
       if (name !== null) throw new ToolError(`Error: either "dev" is duplicate, or "${given}" is a garbage.`, 255)
@@ -34,7 +37,10 @@ export function setLink(context: IpContext, words: Words): number {
   }
   if (name === null) throw new ToolError('Not enough information: "dev" argument is required.', 255)
   const device = findDevice(netns, name)
-  for (const act of acts) act(device)
+  for (const { act, announced } of acts) {
+    act(device)
+    if (!announced) netns.notices?.link(device, false)
+  }
   return 0
 }
 
@@ -125,12 +131,12 @@ function takeNamespace(context: IpContext, words: Words): Netns {
 
 /** A loopback that comes up has its address from the kernel. */
 export function bringUp(netns: Netns, device: NetDevice): void {
-  if (device === netns.loopback && netns.addressesOf(device).length === 0) {
-    netns.addAddress(device, LOOPBACK, 8, null)
-  }
   // A VLAN cannot be up while the device below is down; it follows it up and down (vlan_device_event).
   if (device instanceof VlanDevice && !device.lower.up) throw refused('Network is down')
   netns.setUp(device)
+  if (device === netns.loopback && netns.addressesOf(device).length === 0) {
+    netns.addAddress(device, LOOPBACK, 8, null)
+  }
   const port = portOf(device)
   if (port?.state === PortState.disabled) port.state = PortState.forwarding
   for (const upper of device.stack?.uppers ?? []) {

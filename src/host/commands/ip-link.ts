@@ -11,6 +11,7 @@ import {
   fullName,
   linkKind,
   linkOf,
+  namespaceName,
   operstateOf,
   promiscuityOf,
   qdiscOf,
@@ -19,6 +20,7 @@ import { formatJson, type Json } from './ip-json.ts'
 import { addLink, deleteLink } from './ip-link-add.ts'
 import { detailJson, detailLines, deviceLimits } from './ip-link-details.ts'
 import { setLink } from './ip-link-set.ts'
+import { LINK_USAGE } from './ip-usage.ts'
 import { abbreviation, notModelled, printed, ToolError, type Words } from './ip-words.ts'
 
 export function ipLink(context: IpContext, words: Words): number {
@@ -36,6 +38,8 @@ export function ipLink(context: IpContext, words: Words): number {
       return setLink(context, words)
     case 'delete':
       return deleteLink(context, words)
+    case 'help':
+      throw new ToolError(LINK_USAGE, 255)
     case null:
       throw new ToolError(`Command "${verb}" is unknown, try "ip link help".`, 255)
     default:
@@ -105,7 +109,7 @@ function showLinks(context: IpContext, words: Words): number {
     return printed(
       self,
       formatJson(
-        devices.map((device) => linkJson(context, device, true)),
+        devices.map((device) => (context.brief ? briefLinkJson(context, device) : linkJson(context, device, true))),
         context.pretty,
       ),
     )
@@ -124,19 +128,41 @@ function showLinks(context: IpContext, words: Words): number {
   return 0
 }
 
+function briefLinkJson(context: IpContext, device: NetDevice): Json {
+  return { ...briefJson(context, device), address: formatMac(device.mac), flags: flagsOf(device, context.netns) }
+}
+
+/** `-br -j`: what the brief form says. */
+export function briefJson(context: IpContext, device: NetDevice): { [key: string]: Json | undefined } {
+  const link = linkOf(device, context.netns)
+  const foreign = link !== null && link.netnsid !== null
+  return {
+    link_index: foreign ? link.index : undefined,
+    link: link !== null && !foreign ? link.device?.name : undefined,
+    ifname: device.name,
+    operstate: operstateOf(device, context.netns),
+  }
+}
+
 /** Name and state of `-br`, in their columns. */
 export function briefHead(context: IpContext, device: NetDevice): string {
   return `${fullName(device, context.netns).padEnd(16)} ${operstateOf(device, context.netns).padEnd(14)} `
 }
 
+/** What announcements say differently: no queue length, a cable that is cut. */
+interface HeadLine {
+  readonly queue?: boolean
+  readonly cut?: boolean
+}
+
 /** `2: eth0@if5: <BROADCAST,…> mtu 1450 qdisc noqueue state UP mode DEFAULT group default qlen 1000`. */
-export function headLine(context: IpContext, device: NetDevice, mode: boolean): string {
+export function headLine(context: IpContext, device: NetDevice, mode: boolean, how: HeadLine = {}): string {
   const { netns } = context
   const master = device.master === null ? '' : `master ${device.master.name} `
   return (
-    `${device.index}: ${fullName(device, netns)}: <${flagsOf(device, netns).join(',')}> mtu ${device.mtu} ` +
+    `${device.index}: ${fullName(device, netns)}${how.cut ? '@NONE' : ''}: <${flagsOf(device, netns).join(',')}> mtu ${device.mtu} ` +
     `qdisc ${qdiscOf(device)} ${master}state ${operstateOf(device, netns)} ${mode ? 'mode DEFAULT ' : ''}` +
-    'group default qlen 1000'
+    `group default ${how.queue === false ? '' : 'qlen 1000'}`
   )
 }
 
@@ -148,10 +174,16 @@ function broadcastOfLink(device: NetDevice): string {
   return device.kind === 'loopback' ? '00:00:00:00:00:00' : 'ff:ff:ff:ff:ff:ff'
 }
 
+/** Where the other end is: by name when the machine has one for it. */
+export function namespaceText(context: IpContext, device: NetDevice, netnsid: number): string {
+  const name = namespaceName(context, device)
+  return name === null ? `link-netnsid ${netnsid}` : `link-netns ${name}`
+}
+
 /** `    link/ether … brd ff:ff:ff:ff:ff:ff link-netnsid 0`, and the details below it. */
 export function linkLines(context: IpContext, device: NetDevice, mode: boolean): string[] {
   const link = linkOf(device, context.netns)
-  const elsewhere = link !== null && link.netnsid !== null ? ` link-netnsid ${link.netnsid}` : ''
+  const elsewhere = link !== null && link.netnsid !== null ? ` ${namespaceText(context, device, link.netnsid)}` : ''
   const line = `    link/${linkType(device)} ${formatMac(device.mac)} brd ${broadcastOfLink(device)}${elsewhere}`
   if (!context.details) return [line]
   const { minimum, maximum } = deviceLimits(device)

@@ -2,6 +2,8 @@
  * The words of iproute2's command lines: read from left to right, keywords and verbs may be cut short. What is
  * wrong with them ends the command with a sentence and an exit code, as in ip(8) itself.
  */
+
+import type { AddressScope } from '../../net/device-address.ts'
 import {
   type Cidr,
   type InterfaceAddress,
@@ -110,6 +112,20 @@ export function takePrefix(words: Words): InterfaceAddress & { readonly bare: bo
   if (found !== null) return { ...found, bare: length === undefined }
   if (text.includes(':')) throw notModelled('ip with IPv6 addresses')
   throw new ToolError(`Error: any valid prefix is expected rather than "${text}".`, 1)
+}
+
+/** rt_scopes: a name or a number; -1 for `all`. */
+export function takeScope(words: Words): AddressScope {
+  const text = words.take()
+  if (text === 'all') return -1
+  if (text === 'global' || text === 'link' || text === 'host') return text
+  if (text === 'nowhere') return 255
+  if (text === 'site') return 200
+  const number = /^[0-9]+$/.test(text) ? Number(text) : -1
+  if (number < 0 || number > 255) throw new ToolError(`Error: argument "${text}" is wrong: invalid scope value.`, 255)
+  if (number === 0) return 'global'
+  if (number === 253) return 'link'
+  return number === 254 ? 'host' : number
 }
 
 /** A whole number, or the sentence that this argument is wrong. */

@@ -2,7 +2,9 @@
 import { ipAddress } from './ip-address.ts'
 import type { IpContext } from './ip-context.ts'
 import { ipLink } from './ip-link.ts'
+import { ipMonitor } from './ip-monitor.ts'
 import { ipNeighbour } from './ip-neighbour.ts'
+import { ipNetconf } from './ip-netconf.ts'
 import { ipNetns, namespaceNamed } from './ip-netns.ts'
 import { ipRoute } from './ip-route.ts'
 import { ipRule } from './ip-rule.ts'
@@ -70,7 +72,13 @@ interface Settings {
   pretty: boolean
   oneline: boolean
   /** `-4`: nothing but IPv4; on addresses it leaves the link line out. */
-  inet: boolean
+  family: 'inet' | 'inet6' | null
+  timestamp: 'long' | 'short' | null
+  human: 'si' | 'iec' | null
+  everywhere: boolean
+  /** `-force`: a batch goes on behind a command that failed. */
+  force: boolean
+  batch: string | null
   namespace: string | null
 }
 
@@ -83,7 +91,12 @@ export const ip = tool(async (self) => {
     json: false,
     pretty: false,
     oneline: false,
-    inet: false,
+    family: null,
+    timestamp: null,
+    human: null,
+    everywhere: false,
+    force: false,
+    batch: null,
     namespace: null,
   }
   while (words.peek.startsWith('-')) {
@@ -92,7 +105,7 @@ export const ip = tool(async (self) => {
   if (words.done) throw new ToolError(USAGE, 255)
   const netns = settings.namespace === null ? self.netns : namespaceNamed(self, settings.namespace)
   const context: IpContext = { self, netns, ...settings }
-  return dispatch(context, words, settings.inet)
+  return dispatch(context, words)
 })
 
 /** True when only the version was asked for. */
@@ -133,7 +146,38 @@ function takeOption(words: Words, settings: Settings): boolean {
   )
   switch (named) {
     case '-4':
-      settings.inet = true
+      settings.family = 'inet'
+      return false
+    case '-6':
+      settings.family = 'inet6'
+      return false
+    case '-0':
+      settings.family = null
+      return false
+    case '-timestamp':
+      settings.timestamp = 'long'
+      return false
+    case '-tshort':
+      settings.timestamp = 'short'
+      return false
+    case '-human-readable':
+      settings.human ??= 'si'
+      return false
+    case '-iec':
+      settings.human = 'iec'
+      return false
+    case '-all':
+      settings.everywhere = true
+      return false
+    case '-force':
+      settings.force = true
+      return false
+    case '-loops':
+    case '-rcvbuf':
+      words.take()
+      return false
+    case '-batch':
+      settings.batch = words.take()
       return false
     case '-family':
       return takeFamily(words, settings)
@@ -178,17 +222,27 @@ function takeOption(words: Words, settings: Settings): boolean {
 
 function takeFamily(words: Words, settings: Settings): false {
   const family = words.take()
-  if (family !== 'inet') throw notModelled(`ip -family ${family}`)
-  settings.inet = true
+  if (family === 'inet' || family === 'inet6') settings.family = family
+  else if (['mpls', 'bridge', 'link', 'any', 'mctp'].includes(family)) throw notModelled(`ip -family ${family}`)
+  else throw new ToolError(`Error: argument "${family}" is wrong: invalid protocol family\n`, 255)
   return false
 }
 
-async function dispatch(context: IpContext, words: Words, inet: boolean): Promise<number> {
+/** What of IPv6 is listed: nothing, as where net.ipv6.conf.all.disable_ipv6 is set. */
+const INET6_EMPTY: readonly string[] = ['route', 'neighbor', 'neighbour', 'maddress', 'tunnel', 'mroute']
+
+function listNothing(words: Words, object: string): number {
+  if (!words.done && abbreviation(words.take(), 'show', 'list', 'lst') === null) throw notModelled(`ip -6 ${object}`)
+  return 0
+}
+
+async function dispatch(context: IpContext, words: Words): Promise<number> {
   const word = words.take()
   const object = abbreviation(word, ...OBJECTS)
+  if (context.family === 'inet6' && object !== null && INET6_EMPTY.includes(object)) return listNothing(words, word)
   switch (object) {
     case 'address':
-      return ipAddress(context, words, inet)
+      return ipAddress(context, words)
     case 'link':
       return ipLink(context, words)
     case 'route':
@@ -200,6 +254,10 @@ async function dispatch(context: IpContext, words: Words, inet: boolean): Promis
       return ipRule(context, words)
     case 'netns':
       return ipNetns(context, words)
+    case 'monitor':
+      return ipMonitor(context, words)
+    case 'netconf':
+      return ipNetconf(context, words)
     case 'help':
       throw new ToolError(USAGE, 255)
     case null:

@@ -17,7 +17,7 @@ describe('ip addr', () => {
       expect(await node.prints(line, node.podPlace)).toBe(text)
     }
     expect(await node.prints('ip -4 addr show dev eth0', node.podPlace)).toBe(
-      text.split('\n').slice(4, 5).concat(text.split('\n').slice(6)).join('\n'),
+      [`${text.split('\n')[4]} link-netnsid 0`].concat(text.split('\n').slice(6)).join('\n'),
     )
   })
 
