@@ -23,7 +23,6 @@ import {
   Entry,
   isValid,
   maxProbes,
-  type Neighbour,
   type NeighbourListener,
   type NeighbourState,
   type Solicitor,
@@ -60,8 +59,8 @@ export class NeighbourTable {
     this.#collector = new Timer({ run: () => this.#collect() })
   }
 
-  list(): Neighbour[] {
-    return this.#entries()
+  list(): Entry[] {
+    return [...this.#byDevice.values()].flatMap((entries) => [...entries.values()])
   }
 
   /** `ip neigh replace`. False: the table is full. */
@@ -378,7 +377,7 @@ export class NeighbourTable {
     if (this.#size < gcThreshold3 && now <= this.#collected + 5 * SECOND) return true
     this.#collected = now
     const before = this.#size
-    for (const entry of this.#entries()) {
+    for (const entry of this.list()) {
       if (this.#size <= gcThreshold2) break
       const old = entry.times[UPDATED] < now - 5 * SECOND
       if (entry.state !== 'PERMANENT' && (old || entry.state === 'FAILED' || entry.state === 'NOARP')) this.#end(entry)
@@ -396,16 +395,12 @@ export class NeighbourTable {
     const { gcThreshold1 } = this.#inet.neighbours
     if (this.#size < gcThreshold1) return
     const { now } = this.#world.scheduler
-    for (const entry of this.#entries()) {
+    for (const entry of this.list()) {
       if (entry.state === 'PERMANENT' || entry.timer.armed) continue
       const used = Math.max(entry.times[USED], entry.times[CONFIRMED])
       if (entry.state === 'FAILED' || now >= used + entry.parameters.staleTime) this.#end(entry)
     }
     if (this.#size >= gcThreshold1) this.#collectLater()
-  }
-
-  #entries(): Entry[] {
-    return [...this.#byDevice.values()].flatMap((entries) => [...entries.values()])
   }
 
   #end(entry: Entry): void {
