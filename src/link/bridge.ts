@@ -219,6 +219,14 @@ export class Bridge extends NetDevice {
     this.world.linkChanged?.()
   }
 
+  /** br_port_carrier_check: a port without carrier forgets the stations that were heard there. */
+  portCarrier(device: NetDevice): void {
+    const port = this.portOf(device)
+    if (port === null || device.carrier) return
+    this.fdb.unlearn(port)
+    port.heard = null
+  }
+
   portOf(device: PortDevice): BridgePort | null {
     return this.ports.find((port) => port.device === device) ?? null
   }

@@ -4,18 +4,20 @@
  *          netns or bridge port (receiver)
  *            │ send            ▲ receive
  *   ┌────────▼─────────────────┴────────┐
+ *   │ qdisc, if any            │         │
  *   │ count, tap 'out'    count, tap 'in' │  NetDevice
  *   └────────┬─────────────────▲────────┘
  *            ▼ transmit        │
  *          cable, bridge, tunnel
  *
  * The taps sit where AF_PACKET sits in Linux: on the way in before anybody has seen the frame, on the way out
- * behind POSTROUTING. `link` may import `sim` and `wire`.
+ * behind POSTROUTING and the queueing discipline. `link` may import `sim` and `wire`.
  */
 import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
+import type { Qdisc } from './qdisc.ts'
 
 /** What a device needs of its World. */
 export interface Surroundings {
@@ -70,6 +72,8 @@ export abstract class NetDevice {
   readonly noArp: boolean = false
   /** The devices upon this one, which see what it receives first; null: none. */
   stack: Stack | null = null
+  /** What `tc` put at the egress; null: noqueue, the default. */
+  qdisc: Qdisc | null = null
   rxPackets = 0
   rxBytes = 0
   rxDropped = 0
@@ -89,9 +93,15 @@ export abstract class NetDevice {
     return this.up
   }
 
-  /** Down the stack: count, tap, transmit. The frame begins with its Ethernet header. */
+  /** Down the stack, into the queue when there is one. The frame begins with its Ethernet header. */
   send(frame: Frame): void {
     if (!this.up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    if (this.qdisc !== null) return this.qdisc.enqueue(frame)
+    this.leave(frame)
+  }
+
+  /** Behind the queue (dev_hard_start_xmit): count, tap, transmit. */
+  leave(frame: Frame): void {
     this.txPackets++
     this.txBytes += frame.end - frame.start
     if (this.tap !== null) this.tap(frame, this, 'out')

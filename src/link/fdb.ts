@@ -115,6 +115,11 @@ export class Fdb<Port> {
     for (const entry of this.entries()) if (entry.port === port) this.#remove(entry)
   }
 
+  /** Forgets the stations that were heard at a port; what was set by hand and its own address stay. */
+  unlearn(port: Port): void {
+    for (const entry of this.entries()) if (entry.port === port && !entry.permanent && !entry.local) this.#remove(entry)
+  }
+
   /** In the order of insertion within the table's present size: for listings. */
   entries(): FdbEntry<Port>[] {
     return this.#entries.filter((entry): entry is FdbEntry<Port> => entry !== null && entry !== undefined)

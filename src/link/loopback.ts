@@ -3,7 +3,7 @@ import { Ring } from '../sim/ring.ts'
 import { type Task, Timer } from '../sim/scheduler.ts'
 import { MAC_ZERO } from '../wire/address.ts'
 import { NetDevice, type Surroundings } from './device.ts'
-import { DropReason, type Frame } from './frame.ts'
+import type { Frame } from './frame.ts'
 
 export class Loopback extends NetDevice implements Task {
   override readonly kind = 'loopback'
@@ -18,8 +18,7 @@ export class Loopback extends NetDevice implements Task {
   }
 
   /** Not tapped on the way out: libpcap shows a loopback's frames once, as they come in. */
-  override send(frame: Frame): void {
-    if (!this.up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+  override leave(frame: Frame): void {
     this.txPackets++
     this.txBytes += frame.end - frame.start
     this.transmit(frame)

@@ -3,12 +3,16 @@
  * turn in the other end's inbox until it is due, as Linux's veth hands it to the peer's softirq. This is the one
  * place in the forwarding path where frames wait, and what breaks the recursion between two stacks.
  *
- * With a `Netem` it is also the physical link: delay, jitter, loss and rate, each direction on its own.
+ * With a `Netem` it is also the physical link: delay, jitter, loss and rate, each direction on its own; what is rarer
+ * than these (duplicates, damage, reordering, correlated chance) an engine of netem does for the cable.
  */
 import { type Nanos, type Task, Timer } from '../sim/scheduler.ts'
 import type { Mac } from '../wire/address.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import { DropReason, type Frame } from './frame.ts'
+import { NetemQdisc } from './netem.ts'
+import { type NetemOptions, PLAIN } from './netem-options.ts'
+import type { QdiscOutput } from './qdisc.ts'
 
 /** What makes a cable slower than a wire, after tc-netem. */
 export interface Netem {
@@ -22,6 +26,8 @@ export interface Netem {
   readonly rate?: number
   /** Frames that may wait; more are dropped. Linux's netem default is 1000. */
   readonly limit?: number
+  /** What the plain cable does not do. With it, the fields above are nothing: it says all. */
+  readonly engine?: Partial<NetemOptions>
 }
 
 /** Decides frame by frame, for tests and golden scenarios: true drops it. */
@@ -30,6 +36,9 @@ export type Impairment = (frame: Frame) => boolean
 export class Veth extends NetDevice implements Task {
   override readonly kind = 'veth'
   #peer: Veth | null = null
+  /** Where frames go: the peer while the cable is plugged in. */
+  #wire: Veth | null = null
+  #engine: NetemQdisc | null = null
   #delay: Nanos = 0
   #jitter: Nanos = 0
   #loss = 0
@@ -58,11 +67,21 @@ export class Veth extends NetDevice implements Task {
     const right = new Veth(world, b, bMac, netem)
     left.#peer = right
     right.#peer = left
+    left.#wire = right
+    right.#wire = left
     return [left, right]
   }
 
   /** `tc qdisc change`: for what this end sends from now on. */
   setNetem(netem: Netem): void {
+    this.#engine?.reset()
+    this.#engine = null
+    if (netem.engine !== undefined) {
+      this.#engine = new NetemQdisc(this.#farEnd(), this.world, { ...PLAIN, ...netem.engine, ordered: true })
+      this.#delay = 0
+      this.#impaired = true
+      return
+    }
     this.#delay = netem.delay ?? 0
     this.#jitter = netem.jitter ?? 0
     this.#loss = netem.loss ?? 0
@@ -77,7 +96,23 @@ export class Veth extends NetDevice implements Task {
   }
 
   override get carrier(): boolean {
-    return this.up && this.#peer !== null && this.#peer.up
+    return this.up && this.#wire !== null && this.#wire.up
+  }
+
+  /** Is the plug in? Both ends say the same. */
+  get plugged(): boolean {
+    return this.#wire !== null
+  }
+
+  /** Pulls the plug, or puts it in again. What is on the way when it is pulled is lost. */
+  set plugged(plugged: boolean) {
+    const peer = this.#peer
+    if (peer === null || plugged === this.plugged) return
+    this.#wire = plugged ? peer : null
+    peer.#wire = plugged ? this : null
+    if (plugged) return
+    this.#empty(DropReason.DeviceDown)
+    peer.#empty(DropReason.DeviceDown)
   }
 
   /** `ip link del`: both ends vanish, with what is on the way. */
@@ -86,13 +121,32 @@ export class Veth extends NetDevice implements Task {
     if (peer === null) return
     for (const end of [this, peer]) {
       end.#peer = null
-      this.world.scheduler.cancel(end.#timer)
-      for (; end.#size > 0; ) this.world.frames.drop(end.#shift(), DropReason.Teardown, end.name)
+      end.#wire = null
+      end.qdisc?.reset()
+      end.#empty(DropReason.Teardown)
     }
   }
 
+  /** What waits at this end is lost, and what its engine holds. */
+  #empty(reason: DropReason): void {
+    this.#engine?.reset()
+    this.world.scheduler.cancel(this.#timer)
+    for (; this.#size > 0; ) this.world.frames.drop(this.#shift(), reason, this.name)
+  }
+
+  /** Where the cable's own engine puts what has waited there. */
+  #farEnd(): QdiscOutput {
+    const { name, mtu, world } = this
+    const leave = (frame: Frame): void => {
+      const { scheduler } = world
+      if (this.#wire === null) world.frames.drop(frame, DropReason.DeviceDown, name)
+      else this.#wire.#enqueue(frame, scheduler.now)
+    }
+    return { name, mtu, up: true, world, leave }
+  }
+
   protected override transmit(frame: Frame): void {
-    const peer = this.#peer
+    const peer = this.#wire
     if (peer === null || !peer.up) {
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
@@ -102,14 +156,7 @@ export class Veth extends NetDevice implements Task {
       due = this.#impair(frame, due)
       if (due < 0) return
     }
-    // skb_scrub_packet: what one namespace knew of a frame is not the next one's.
-    frame.tracked = null
-    frame.trackedInfo = 0
-    frame.mark = 0
-    frame.bridgeInput = null
-    frame.bridgeOutput = null
-    frame.toBridge = false
-    frame.fragmentSize = 0
+    scrub(frame)
     peer.#enqueue(frame, due)
   }
 
@@ -128,6 +175,13 @@ export class Veth extends NetDevice implements Task {
     if (lost || full) {
       this.txDropped++
       this.world.frames.drop(frame, lost ? DropReason.Impaired : DropReason.QueueFull, this.name)
+      return -1
+    }
+    if (this.#engine !== null) {
+      scrub(frame)
+      const { drops } = this.#engine
+      this.#engine.enqueue(frame)
+      this.txDropped += this.#engine.drops - drops
       return -1
     }
     const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
@@ -175,4 +229,15 @@ export class Veth extends NetDevice implements Task {
     this.#dues = dues
     this.#head = 0
   }
+}
+
+/** skb_scrub_packet: what one namespace knew of a frame is not the next one's. */
+function scrub(frame: Frame): void {
+  frame.tracked = null
+  frame.trackedInfo = 0
+  frame.mark = 0
+  frame.bridgeInput = null
+  frame.bridgeOutput = null
+  frame.toBridge = false
+  frame.fragmentSize = 0
 }

@@ -4,6 +4,7 @@
  *
  * `net` may import `netfilter`, `link`, `sim` and `wire`. Sockets register themselves in `transports`.
  */
+import { Bridge } from '../link/bridge.ts'
 import type { NetDevice, Receiver } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Loopback } from '../link/loopback.ts'
@@ -128,6 +129,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.notices?.netconf(device, true)
     this.notices?.link(device, true)
     this.sysctl.inet.release(device)
+    device.qdisc = null
     if (device.receiver === this) device.receiver = null
     this.#noticeCarriers()
   }
@@ -158,6 +160,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   setDown(device: NetDevice): void {
     if (!device.up) return
     device.up = false
+    device.qdisc?.reset()
     this.notices?.link(device, false)
     this.fib.purge((r) => r.device === device)
     this.local.purge((r) => r.device === device && r.type === 'broadcast')
@@ -194,6 +197,13 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   /** inetdev_send_gratuitous_arp. */
   #announce(device: NetDevice): void {
     for (const { address } of this.addressesOf(device)) this.arp.announce(device, address)
+  }
+
+  /** A device's cable was pulled or plugged in again (linkwatch): who was known there must be asked anew. */
+  carrierChanged(device: NetDevice): void {
+    if (!device.carrier) this.neighbours.unplugged(device)
+    if (device.master instanceof Bridge) device.master.portCarrier(device)
+    this.#noticeCarriers()
   }
 
   /** A bridge whose last port went has no carrier any more (NETDEV_CHANGE). */

@@ -121,8 +121,9 @@ export function operstateOf(device: NetDevice, netns: Netns): string {
   return stacked === null || stacked.carrier ? 'DOWN' : 'LOWERLAYERDOWN'
 }
 
-/** A device that was never up has no queue yet. */
+/** A device that was never up has no queue yet, unless it was given one. */
 export function qdiscOf(device: NetDevice): string {
+  if (device.qdisc !== null) return device.qdisc.kind
   return device.activated ? 'noqueue' : 'noop'
 }
 

@@ -11,12 +11,14 @@ import { netstat } from './netstat.ts'
 import { route } from './route.ts'
 import { ss } from './ss.ts'
 import { sysctl } from './sysctl.ts'
+import { tc } from './tc.ts'
 import { tcpdump } from './tcpdump.ts'
 
 /** `busybox-ifconfig` is what small images call ifconfig. */
 export const iprouteCommands: Record<string, Program> = {
   ip,
   bridge,
+  tc,
   ss,
   ifconfig,
   'busybox-ifconfig': busyboxIfconfig,
