@@ -222,9 +222,7 @@ export class Bridge extends NetDevice {
   /** br_port_carrier_check: a port without carrier forgets the stations that were heard there. */
   portCarrier(device: NetDevice): void {
     const port = this.portOf(device)
-    if (port === null || device.carrier) return
-    this.fdb.unlearn(port)
-    port.heard = null
+    if (port !== null && !device.carrier) this.fdb.unlearn(port)
   }
 
   portOf(device: PortDevice): BridgePort | null {
