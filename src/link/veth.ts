@@ -99,6 +99,13 @@ export class Veth extends NetDevice implements Task {
     return this.up && this.#wire !== null && this.#wire.up
   }
 
+  /** Without a plug its queue is the one that eats everything (noop_qdisc): not even a capture sees the frame. */
+  override send(frame: Frame): void {
+    if (this.#wire !== null) return super.send(frame)
+    this.txDropped++
+    this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+  }
+
   /** Is the plug in? Both ends say the same. */
   get plugged(): boolean {
     return this.#wire !== null

@@ -13,16 +13,17 @@ import { ssh } from '../host/ssh.ts'
 import { Cluster } from '../kube/cluster.ts'
 import { Bridge } from '../link/bridge.ts'
 import type { NetDevice } from '../link/device.ts'
-import { type Netem, Veth } from '../link/veth.ts'
+import { Veth } from '../link/veth.ts'
 import { World } from '../link/world.ts'
 import { Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
-import { MICROSECOND, SECOND } from '../sim/scheduler.ts'
+import { SECOND } from '../sim/scheduler.ts'
 import { type Ipv4, type Mac, parseCidr, parseIpv4, tryParseInterfaceAddress } from '../wire/address.ts'
+import { type CableSpec, directionsOf } from './cable.ts'
+import { Events } from './events.ts'
 import type { FileAccess } from './load.ts'
 import { Recorder } from './recorder.ts'
-import type { CableSpec, HostSpec, TopologyFile } from './schema.ts'
-import { parseDuration, parseRate } from './units.ts'
+import type { HostSpec, TopologyFile } from './schema.ts'
 import { kubectlProgram } from './workstation.ts'
 
 /** The files are those that commands and the topology name, relative to the topology. */
@@ -34,8 +35,6 @@ export interface LabOptions extends FileAccess {
 }
 
 const ANYWHERE = parseCidr('0.0.0.0/0')
-/** A patch cable and a switch port, unless the topology says otherwise. */
-const CABLE_DELAY = 50 * MICROSECOND
 /** Between two commands of a person: clusters react in less. */
 const TYPING = SECOND
 
@@ -48,6 +47,7 @@ export class Lab {
   readonly machines = new Map<string, Machine>()
   readonly workstation: Place
   readonly recorder: Recorder | null
+  readonly events = new Events(this)
   readonly epochSeconds: number
   #cluster: Cluster | null = null
   /** Who hears of what a manifest asks for and podwire does not model. */
@@ -55,6 +55,8 @@ export class Lab {
   readonly #options: LabOptions
   readonly #switch: Bridge
   readonly #switchSpace: Netns
+  /** The machine's end and the switch's end of each machine's cable. */
+  readonly #cables = new Map<string, readonly [Veth, Veth]>()
 
   private constructor(topology: TopologyFile, options: LabOptions) {
     this.topology = topology
@@ -80,6 +82,7 @@ export class Lab {
     await lab.#startCluster()
     lab.#furnish()
     for (const path of topology.manifests) await lab.#apply(path)
+    lab.events.schedule(topology.events)
     return lab
   }
 
@@ -103,6 +106,17 @@ export class Lab {
     }
     const code = await this.runner.until(this.workstation.shell(line, { out: keep, err: keep }).exit)
     return { code, output }
+  }
+
+  /** `w1/eth0 down` pulls the machine's cable, `up` plugs it in again: both ends notice at once. */
+  setLink(text: string): void {
+    const { machine, up } = Events.link(text)
+    const cable = this.#cables.get(machine)
+    if (cable === undefined) throw new RangeError(`there is no machine ${JSON.stringify(machine)}`)
+    const [eth0, far] = cable
+    eth0.plugged = up
+    this.machines.get(machine)?.netns.carrierChanged(eth0)
+    this.#switchSpace.carrierChanged(far)
   }
 
   get #prefix(): number {
@@ -149,9 +163,12 @@ export class Lab {
     const { underlay } = this.topology
     const machine = new Machine(this.runner, name, linuxCommands())
     this.machines.set(name, machine)
-    const netem = netemOf({ ...underlay.cable, ...cable })
+    const { toSwitch, fromSwitch } = directionsOf(underlay.cable, cable)
     const port = this.#portName(name)
-    const [eth0, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac(), netem)
+    const [eth0, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac())
+    eth0.setNetem(toSwitch)
+    far.setNetem(fromSwitch)
+    this.#cables.set(name, [eth0, far])
     eth0.mtu = underlay.mtu
     far.mtu = underlay.mtu
     machine.netns.adopt(eth0)
@@ -228,17 +245,5 @@ export class Lab {
   #randomMac(): Mac {
     const { random } = this.world
     return Uint8Array.from({ length: 6 }, (_, i) => (i === 0 ? 0x52 : i === 1 ? 0x54 : random.below(256)))
-  }
-}
-
-function netemOf(spec: CableSpec): Netem {
-  const delay = spec.delay === undefined ? CABLE_DELAY : (parseDuration(spec.delay) ?? CABLE_DELAY)
-  const jitter = spec.jitter === undefined ? null : parseDuration(spec.jitter)
-  const rate = spec.rate === undefined ? null : parseRate(spec.rate)
-  return {
-    delay,
-    ...(jitter === null ? {} : { jitter }),
-    ...(spec.loss === undefined ? {} : { loss: spec.loss }),
-    ...(rate === null ? {} : { rate }),
   }
 }

@@ -4,6 +4,7 @@ import { cidrOf, contains, formatCidr, mask, parseCidr, parseIpv4, tryParseCidr 
 import { nearest, type Problem, TopologyError } from './problem.ts'
 import { type TopologyFile, topologySchema } from './schema.ts'
 import { formatPath, type Path, Source } from './source.ts'
+import { parseLink } from './units.ts'
 
 /** Reads files named in a topology, relative to it; null when there is none. */
 export type ReadFile = (path: string) => string | null
@@ -142,6 +143,11 @@ function* contradictions(topology: TopologyFile, source: Source): Generator<Prob
       yield at([...machine.path, 'ip'], { found, expected: `an address in ${topology.underlay.cidr}` })
     }
   }
+  yield* links(
+    topology,
+    machines.map((machine) => machine.name),
+    at,
+  )
   yield* ranges(topology, at)
   if (topology.nodes.length > 0 && topology.cluster !== undefined) {
     if (!topology.nodes.some((node) => node.roles.includes('control-plane'))) {
@@ -153,6 +159,22 @@ function* contradictions(topology: TopologyFile, source: Source): Generator<Prob
   if (topology.nodes.length === 0 && (topology.cluster !== undefined || topology.manifests.length > 0)) {
     const path = topology.cluster !== undefined ? ['cluster'] : ['manifests']
     yield at(path, { found: 'there is a cluster, and no nodes', expected: 'at least one entry in nodes' })
+  }
+}
+
+/** Cables that are pulled must be somebody's. */
+function* links(topology: TopologyFile, names: readonly string[], at: At): Generator<Problem> {
+  const named = [
+    ...topology.events.map(({ link }, i) => ({ link, path: ['events', i, 'link'] as Path })),
+    ...topology.steps.map(({ link }, i) => ({ link, path: ['steps', i, 'link'] as Path })),
+  ]
+  for (const { link, path } of named) {
+    const machine = link === undefined ? undefined : parseLink(link)?.machine
+    if (machine === undefined || names.includes(machine)) continue
+    const meant = nearest(machine, names)
+    const found = `there is no machine ${JSON.stringify(machine)}`
+    const suggestion = meant === null ? {} : { suggestion: `did you mean ${JSON.stringify(meant)}?` }
+    yield at(path, { found, expected: 'the name of a node or host', ...suggestion })
   }
 }
 

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { compileFilter } from '../host/commands/pcap-filter.ts'
 import { tryParseCidr, tryParseInterfaceAddress, tryParseIpv4 } from '../wire/address.ts'
-import { parseDuration, parseRate } from './units.ts'
+import { cable } from './cable.ts'
+import { parseDuration, parseLink } from './units.ts'
 
 function holds(read: () => unknown): boolean {
   try {
@@ -25,16 +26,8 @@ const addressWithPrefix = z.string().refine((text) => tryParseInterfaceAddress(t
 const duration = z
   .string()
   .refine((text) => parseDuration(text) !== null, { error: 'a duration with its unit, such as 50us, 10ms or 2s' })
-const rate = z.string().refine((text) => parseRate(text) !== null, { error: 'a bit rate, such as 100mbit or 1gbit' })
 const name = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, {
   error: 'a host name: lower-case letters, digits, "-" and "."',
-})
-
-const cable = z.strictObject({
-  delay: duration.optional(),
-  jitter: duration.optional(),
-  loss: z.number().min(0).max(1).optional(),
-  rate: rate.optional(),
 })
 
 const node = z.strictObject({
@@ -112,15 +105,24 @@ const expectation = z.strictObject({
   frames: z.array(frames).default([]),
 })
 
+const link = z.string().refine((text) => parseLink(text) !== null, {
+  error: 'a machine and what becomes of its cable, such as "w1/eth0 down"',
+})
+
+const event = z
+  .strictObject({ at: duration, link: link.optional(), run: z.string().optional() })
+  .refine((given) => (given.link === undefined) !== (given.run === undefined), { error: 'either link or run' })
+
 const step = z
   .strictObject({
     say: z.string().optional(),
+    link: link.optional(),
     run: z.string().optional(),
     wait: duration.optional(),
     expect: expectation.optional(),
   })
-  .refine((given) => given.say !== undefined || given.run !== undefined || given.wait !== undefined, {
-    error: 'at least one of run, wait or say',
+  .refine((given) => [given.say, given.run, given.wait, given.link].some((part) => part !== undefined), {
+    error: 'at least one of run, wait, link or say',
   })
 
 export const topologySchema = z.strictObject({
@@ -147,6 +149,7 @@ export const topologySchema = z.strictObject({
   cluster: cluster.optional(),
   images: z.record(z.string(), image).default({}),
   manifests: z.array(z.string()).default([]),
+  events: z.array(event).default([]),
   steps: z.array(step).default([]),
 })
 
@@ -158,4 +161,4 @@ export type ClusterSpec = z.infer<typeof cluster>
 export type Step = TopologyFile['steps'][number]
 export type Expectation = z.infer<typeof expectation>
 export type FrameExpectation = z.infer<typeof frames>
-export type CableSpec = z.infer<typeof cable>
+export type ScheduledEvent = TopologyFile['events'][number]

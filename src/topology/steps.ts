@@ -32,8 +32,10 @@ export interface StepListener {
 /** Runs one step to its end; virtual time stands still between steps but for `wait`. */
 export async function runStep(lab: Lab, step: Step, number: number, listener: StepListener): Promise<StepResult> {
   if (step.say !== undefined) listener.say(step.say)
+  lab.events.listener = (text) => listener.say(text)
   if (step.wait !== undefined) await lab.runner.runFor(parseDuration(step.wait) ?? 0)
   const from = lab.recorder?.capture.frames ?? 0
+  if (step.link !== undefined) lab.setLink(step.link)
   let output = ''
   let exit: number | null = null
   if (step.run !== undefined) {
@@ -46,7 +48,11 @@ export async function runStep(lab: Lab, step: Step, number: number, listener: St
     // What the command left on its way, the last FIN for one, belongs to this step.
     await lab.runner.runFor(AFTERMATH)
   }
-  const failures = [...judge(step, output, exit), ...judgeFrames(lab, from, step.expect?.frames ?? [])]
+  const failures = [
+    ...lab.events.failures.splice(0),
+    ...judge(step, output, exit),
+    ...judgeFrames(lab, from, step.expect?.frames ?? []),
+  ]
   return { step, number, output, exit, failures }
 }
 

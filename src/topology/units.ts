@@ -25,3 +25,23 @@ export function parseRate(text: string): number | null {
   const found = /^([0-9]+(?:\.[0-9]+)?)(bit|kbit|mbit|gbit|tbit)$/.exec(text.toLowerCase())
   return found === null ? null : Number(found[1]) * rates[found[2]]
 }
+
+/** `1%`, `0.01`, or with a correlation `1% 25%`; both from 0 to 1; null when the text is no chance. */
+export function parseChance(
+  given: number | string,
+): { readonly probability: number; readonly correlation: number } | null {
+  const words = String(given).trim().split(/\s+/)
+  if (words.length > 2) return null
+  const values = words.map((word) => {
+    const found = /^([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)(%?)$/.exec(word)
+    return found === null ? Number.NaN : Number(found[1]) / (found[2] === '%' ? 100 : 1)
+  })
+  if (!values.every((value) => value >= 0 && value <= 1)) return null
+  return { probability: values[0], correlation: values[1] ?? 0 }
+}
+
+/** `w1/eth0 down`, `w1 up`: the machine at the end of a cable, and whether the plug is in. */
+export function parseLink(text: string): { readonly machine: string; readonly up: boolean } | null {
+  const found = /^([^\s/]+)(?:\/eth0)? (up|down)$/.exec(text)
+  return found === null ? null : { machine: found[1], up: found[2] === 'up' }
+}
