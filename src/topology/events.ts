@@ -1,18 +1,28 @@
 /** What a topology lets happen by itself: cables pulled and plugged in, and commands typed, at their times. */
-import type { Lab } from './lab.ts'
+import type { Place } from '../host/place.ts'
+import type { Runner } from '../host/run.ts'
+import type { World } from '../link/world.ts'
 import type { ScheduledEvent } from './schema.ts'
 import { parseDuration, parseLink } from './units.ts'
 
 /** Told when an event happens, so that a terminal can show it. */
 export type EventListener = (text: string) => void
 
+/** What events need of their lab. */
+export interface EventPlace {
+  readonly world: World
+  readonly runner: Runner
+  readonly workstation: Place
+  setLink(text: string): void
+}
+
 export class Events {
   /** What went wrong since somebody asked, each in one sentence. */
   readonly failures: string[] = []
   listener: EventListener | null = null
-  readonly #lab: Lab
+  readonly #lab: EventPlace
 
-  constructor(lab: Lab) {
+  constructor(lab: EventPlace) {
     this.#lab = lab
   }
 
