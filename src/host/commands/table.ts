@@ -2,6 +2,7 @@
 import type { Program } from '../process.ts'
 import { shell } from '../shell.ts'
 import { python3 } from './apps/table.ts'
+import { arping } from './arping.ts'
 import { busyboxPing } from './busybox-ping.ts'
 import * as core from './coreutils.ts'
 import { curl } from './curl.ts'
@@ -101,7 +102,6 @@ function pick(from: Readonly<Record<string, Program>>, names: readonly string[])
 const missing = [
   'apt',
   'apt-get',
-  'arping',
   'iperf3',
   'ipvsadm',
   'mtr',
@@ -130,6 +130,7 @@ const linux: Programs = new Map<string, Program>(
     bash: shell('bash'),
     ps: core.ps,
     ping,
+    arping,
     tracepath,
     traceroute,
     curl,
