@@ -67,12 +67,17 @@ export function linkOf(device: NetDevice, netns: Netns): LowerLink | null {
 
 /** Namespaces are numbered in the order in which the devices of this one lead to them. */
 export function netnsidOf(netns: Netns, other: Netns): number {
+  return numberedBy(netns).indexOf(other)
+}
+
+/** The namespaces that have a number here, in its order. */
+export function numberedBy(netns: Netns): Netns[] {
   const known: Netns[] = []
   for (const device of netns.devices.values()) {
     const there = linkNamespace(device)
     if (there !== null && there !== netns && !known.includes(there)) known.push(there)
   }
-  return known.indexOf(other)
+  return known
 }
 
 /** `eth0@if5`, `veth0@veth1`, `cni0`. */

@@ -197,6 +197,18 @@ export function linkLines(context: IpContext, device: NetDevice, mode: boolean):
 const RX = ['packets', 'errors', 'dropped', 'missed', 'mcast'] as const
 const TX = ['packets', 'errors', 'dropped', 'carrier', 'collsns'] as const
 
+/** print_num: with `-h` three digits and a prefix, `6.39k`; with `-iec` besides, `6.24ki`. */
+function countText(count: number, human: 'si' | 'iec' | null): string {
+  const base = human === 'iec' ? 1024 : 1000
+  if (human === null || count < base) return String(count)
+  let power = base
+  let prefix = 0
+  for (; prefix < 5 && count >= power * base; prefix++) power *= base
+  const whole = Math.floor(count / power)
+  const digits = whole < 10 ? 2 : whole < 100 ? 1 : 0
+  return `${(count / power).toFixed(digits)}${'kMGTPE'[prefix]}${human === 'iec' ? 'i' : ''}`
+}
+
 /** The numbers of `-s`; the columns grow with them. */
 export function statisticsLines(context: IpContext, device: NetDevice): string[] {
   const rx = [device.rxBytes, device.rxPackets, 0, device.rxDropped, 0, 0]
@@ -204,7 +216,7 @@ export function statisticsLines(context: IpContext, device: NetDevice): string[]
   const minima = [10, 7, 6, 7, 7, 7]
   const widths = minima.map((least, i) => Math.max(least, String(rx[i]).length, String(tx[i]).length))
   const row = (numbers: readonly number[]) =>
-    `    ${numbers.map((n, i) => `${String(n).padStart(widths[i])} `).join('')}`
+    `    ${numbers.map((n, i) => `${countText(n, context.human).padStart(widths[i])} `).join('')}`
   const title = (label: string, names: readonly string[]) =>
     `    ${label}: ${'bytes'.padStart(widths[0] - 4)} ${names.map((n, i) => `${n.padStart(widths[i + 1])} `).join('')}${' '.repeat(10)}`
   const lines = [title('RX', RX), row(rx)]

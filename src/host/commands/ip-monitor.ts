@@ -24,8 +24,11 @@ OBJECTS :=  address | link | mroute | neigh | netconf |
             nexthop | nsid | prefix | route | rule | stats
 FILE := file FILENAME`
 
-/** In ip(8)'s order; podwire announces the first six of them. */
+/** In ip(8)'s order. */
 const GROUPS = ['link', 'address', 'route', 'neigh', 'netconf', 'nsid', 'mroute', 'prefix', 'rule', 'nexthop', 'stats']
+
+/** What podwire announces nothing of: whoever asks for one of them is told, `all` is the rest. */
+const SILENT = ['mroute', 'prefix', 'rule', 'nexthop', 'stats']
 
 interface Watching {
   readonly groups: ReadonlySet<string>
@@ -62,7 +65,8 @@ function takeWatching(context: IpContext, words: Words): Watching {
     const named = abbreviation(word, 'file', 'label', 'help', 'all', 'all-nsid', ...GROUPS)
     if (named === null) throw new ToolError(`Argument "${word}" is unknown, try "ip monitor help".`, 255)
     if (named === 'help') throw new ToolError(USAGE, 255)
-    if (named === 'file' || named === 'all-nsid') throw new ToolError(`podwire: ip monitor ${named} is not modelled`, 2)
+    if (named === 'file' || named === 'all-nsid' || SILENT.includes(named))
+      throw new ToolError(`podwire: ip monitor ${named} is not modelled`, 2)
     if (named === 'label') label = true
     else if (named === 'all') {
       label = true

@@ -4,8 +4,9 @@ import { LOOPBACK } from '../../wire/address.ts'
 import { Place } from '../place.ts'
 import type { Process, ProcessPlace, Running } from '../process.ts'
 import type { IpContext } from './ip-context.ts'
-import { netnsidOf } from './ip-device.ts'
-import { abbreviation, notModelled, ToolError, type Words } from './ip-words.ts'
+import { netnsidOf, numberedBy } from './ip-device.ts'
+import { NETNS_USAGE } from './ip-usage.ts'
+import { abbreviation, notModelled, ToolError, takeNumber, type Words } from './ip-words.ts'
 
 export function namespaceNamed(self: Process, name: string): Netns {
   const found = self.place.machine.namespaces.get(name)
@@ -32,6 +33,7 @@ export async function ipNetns(context: IpContext, words: Words): Promise<number>
       'exec',
       'monitor',
       'attach',
+      'list-id',
       'help',
     )
   ) {
@@ -42,9 +44,16 @@ export async function ipNetns(context: IpContext, words: Words): Promise<number>
     case 'add':
       return add(self, takeName(words))
     case 'delete':
+      if (context.everywhere) throw notModelled('ip -all netns delete')
       return remove(self, takeName(words))
     case 'exec':
-      return execute(self, words)
+      return context.everywhere ? executeEverywhere(self, words) : execute(self, words)
+    case 'identify':
+      return identify(self, words)
+    case 'list-id':
+      return listNumbers(context, words)
+    case 'help':
+      throw new ToolError(NETNS_USAGE, 255)
     case null:
       throw new ToolError(`Command "${verb}" is unknown, try "ip netns help".`, 255)
     default:
@@ -53,7 +62,7 @@ export async function ipNetns(context: IpContext, words: Words): Promise<number>
 }
 
 function takeName(words: Words): string {
-  if (words.done) throw new ToolError('No netns name specified', 255)
+  if (words.done) throw new ToolError('No netns name specified', 1)
   return words.take()
 }
 
@@ -63,6 +72,40 @@ function list(context: IpContext): number {
   for (const [name, namespace] of [...self.place.machine.namespaces].reverse()) {
     const id = netnsidOf(netns, namespace)
     self.out(id < 0 ? `${name}\n` : `${name} (id: ${id})\n`)
+  }
+  return 0
+}
+
+/** The name of the namespace that a process is in, or an empty line: it has none. Only processes of one's own are seen. */
+function identify(self: Process, words: Words): number {
+  const pid = words.done ? '' : words.take()
+  if (!words.done) throw new ToolError('extra arguments specified', 1)
+  if (!/^[0-9]*$/.test(pid)) throw new ToolError(`Specified string '${pid}' is not a pid`, 1)
+  const { machine, processes } = self.place
+  const process = pid === '' ? self : processes.get(Number(pid))
+  if (process === undefined) throw new ToolError('Cannot open network namespace: No such file or directory', 1)
+  const names = [...machine.namespaces].filter(([, netns]) => netns === process.netns).map(([name]) => name)
+  self.out(`${names.join('\n')}\n`)
+  return 0
+}
+
+/** `ip netns list-id`: the numbers that cables have given to other namespaces here. */
+function listNumbers(context: IpContext, words: Words): number {
+  const { self, netns } = context
+  let only: number | null = null
+  while (!words.done) {
+    const word = words.take()
+    if (word === 'target-nsid') throw notModelled('ip netns list-id target-nsid')
+    if (word !== 'nsid') throw new ToolError(NETNS_USAGE, 255)
+    only = takeNumber(words, 'nsid')
+  }
+  if (context.json) throw notModelled('ip -json netns list-id')
+  const known = numberedBy(netns)
+  if (only !== null && only >= known.length) throw new ToolError('Error: Peer netns reference is invalid.', 2)
+  for (const [number, other] of known.entries()) {
+    if (only !== null && only !== number) continue
+    const name = [...self.place.machine.namespaces].find(([, named]) => named === other)?.[0]
+    self.out(`nsid ${number} ${name === undefined ? '' : `(iproute2 netns name: ${name})`}\n`)
   }
   return 0
 }
@@ -109,10 +152,30 @@ class NetnsPlace extends Place {
 async function execute(self: Process, words: Words): Promise<number> {
   const name = takeName(words)
   const argv = words.rest()
-  if (argv.length === 0) throw new ToolError('No command specified', 255)
+  if (argv.length === 0) throw new ToolError('No command specified', 1)
+  return executeIn(self, name, argv)
+}
+
+/** `ip -all netns exec`: in one after the other; none of them can make it fail. */
+async function executeEverywhere(self: Process, words: Words): Promise<number> {
+  const argv = words.rest()
+  if (argv.length === 0) throw new ToolError('No command specified', 1)
+  for (const name of [...self.place.machine.namespaces.keys()].reverse()) {
+    self.out(`\nnetns: ${name}\n`)
+    try {
+      await executeIn(self, name, argv)
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error
+      self.err(`${error.message}\n`)
+    }
+  }
+  return 0
+}
+
+async function executeIn(self: Process, name: string, argv: readonly string[]): Promise<number> {
   const place = new NetnsPlace(self.place, name, namespaceNamed(self, name))
   if (place.find(argv[0]) === null) {
-    throw new ToolError(`exec of "${argv[0]}" failed: No such file or directory`, 255)
+    throw new ToolError(`exec of "${argv[0]}" failed: No such file or directory`, 1)
   }
   const child: Running = place.spawn(argv, {
     out: (text) => self.out(text),

@@ -1,5 +1,6 @@
 /** ip(8) of iproute2 6.1: global options, then an object, then what to do with it. Words may be cut short. */
 import { ipAddress } from './ip-address.ts'
+import { runBatch } from './ip-batch.ts'
 import type { IpContext } from './ip-context.ts'
 import { ipLink } from './ip-link.ts'
 import { ipMonitor } from './ip-monitor.ts'
@@ -74,7 +75,9 @@ interface Settings {
   /** `-4`: nothing but IPv4; on addresses it leaves the link line out. */
   family: 'inet' | 'inet6' | null
   timestamp: 'long' | 'short' | null
-  human: 'si' | 'iec' | null
+  human: boolean
+  /** `-iec`: with `-h`, powers of 1024; nothing without it. */
+  iec: boolean
   everywhere: boolean
   /** `-force`: a batch goes on behind a command that failed. */
   force: boolean
@@ -93,7 +96,8 @@ export const ip = tool(async (self) => {
     oneline: false,
     family: null,
     timestamp: null,
-    human: null,
+    human: false,
+    iec: false,
     everywhere: false,
     force: false,
     batch: null,
@@ -102,9 +106,12 @@ export const ip = tool(async (self) => {
   while (words.peek.startsWith('-')) {
     if (takeOption(words, settings)) return printed(self, `${VERSION}\n`)
   }
-  if (words.done) throw new ToolError(USAGE, 255)
+  const { batch, force } = settings
+  if (words.done && batch === null) throw new ToolError(USAGE, 255)
   const netns = settings.namespace === null ? self.netns : namespaceNamed(self, settings.namespace)
-  const context: IpContext = { self, netns, ...settings }
+  const human = settings.human ? (settings.iec ? 'iec' : 'si') : null
+  const context: IpContext = { self, netns, ...settings, human }
+  if (batch !== null) return runBatch(context, { file: batch, force }, dispatch)
   return dispatch(context, words)
 })
 
@@ -161,10 +168,10 @@ function takeOption(words: Words, settings: Settings): boolean {
       settings.timestamp = 'short'
       return false
     case '-human-readable':
-      settings.human ??= 'si'
+      settings.human = true
       return false
     case '-iec':
-      settings.human = 'iec'
+      settings.iec = true
       return false
     case '-all':
       settings.everywhere = true
@@ -177,6 +184,7 @@ function takeOption(words: Words, settings: Settings): boolean {
       words.take()
       return false
     case '-batch':
+      if (words.done) throw new ToolError(USAGE, 255)
       settings.batch = words.take()
       return false
     case '-family':
