@@ -143,3 +143,42 @@ describe('policies', () => {
     })
   }
 })
+
+describe('a promiscuous cni0', () => {
+  const shop: Lab = {
+    underlay,
+    kubeProxy: { dropInvalid: false },
+    nodes: [{ name: 'node1', ip: '192.168.14.11', podCIDR: '10.244.1.0/24' }],
+    pods: [
+      { name: 'client', node: 'node1', ip: '10.244.1.2' },
+      { name: 'web', node: 'node1', ip: '10.244.1.3' },
+    ],
+    services: [{ name: 'shop', clusterIP: '10.96.0.80', ports: [{ port: 80, targetPort: 8080 }], endpoints: ['web'] }],
+  }
+
+  async function segmentsAtWeb(promisc: boolean): Promise<string[]> {
+    const lab = await build(shop)
+    serve(lab, 'web', 'python3 apps.py http 8080 web')
+    if (promisc) await type(lab, 'node1', 'ip link set cni0 promisc on')
+    await lab.runner.runFor(SECOND)
+    const web = lab.device('web.eth0')
+    const seen: string[] = []
+    if (web !== null) {
+      web.tap = (frame, _device, direction) => {
+        const line = printFrame(frame.bytes, frame.start, frame.end, { verbose: 1 })
+        if (direction === 'in' && line.includes('proto TCP')) seen.push(/ttl \d+/.exec(line)?.[0] ?? line)
+      }
+    }
+    expect(await type(lab, 'client', 'curl -s http://10.96.0.80/')).toBe('web sees 10.244.1.2\n')
+    return seen
+  }
+
+  it('routes a second copy of each frame that DNAT sent to a station of the bridge', async () => {
+    const plain = await segmentsAtWeb(false)
+    expect(new Set(plain)).toEqual(new Set(['ttl 64']))
+    const twice = await segmentsAtWeb(true)
+    const bridged = twice.filter((ttl) => ttl === 'ttl 64').length
+    expect(bridged).toBeGreaterThanOrEqual(plain.length)
+    expect(twice.filter((ttl) => ttl === 'ttl 63')).toHaveLength(bridged)
+  })
+})
