@@ -1,6 +1,7 @@
 /** Every match and target by name. */
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { NetfilterError } from './error.ts'
+import type { IpSets } from './ipset.ts'
 import type { Match } from './match.ts'
 import { LimitMatch, StatisticMatch } from './match-chance.ts'
 import { ConnlimitMatch } from './match-connlimit.ts'
@@ -13,6 +14,7 @@ import { CommentMatch, MarkMatch } from './match-mark.ts'
 import { AddrtypeMatch, PhysdevMatch } from './match-place.ts'
 import { MultiportMatch, PortMatch, TcpMatch } from './match-ports.ts'
 import { type RecentLists, RecentMatch } from './match-recent.ts'
+import { SetMatch, SetTarget } from './match-set.ts'
 import type { Target } from './target.ts'
 import { LogTarget, NflogTarget, RejectTarget } from './target-answer.ts'
 import { DscpTarget, TcpmssTarget, TosTarget, TtlTarget } from './target-header.ts'
@@ -22,20 +24,21 @@ import { AddressTarget, MasqueradeTarget, NetmapTarget, RedirectTarget } from '.
 /** What the extensions of one namespace share. */
 export interface Lists {
   readonly lists: RecentLists
+  readonly sets: IpSets
 }
 
 /** Extensions that iptables 1.8.9 has and podwire does not; any other name is unknown to both. */
 const unmodelledMatches =
-  'ah bpf cgroup cluster connbytes connlabel cpu dccp devgroup ecn esp helper ipcomp ipvs l2tp nfacct osf owner policy quota rateest realm rpfilter sctp set socket string time u32 udplite'.split(
+  'ah bpf cgroup cluster connbytes connlabel cpu dccp devgroup ecn esp helper ipcomp ipvs l2tp nfacct osf owner policy quota rateest realm rpfilter sctp socket string time u32 udplite'.split(
     ' ',
   )
 export const unmodelledTargets: readonly string[] =
-  'AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNSECMARK ECN HMARK IDLETIMER LED NFQUEUE RATEEST SECMARK SET SYNPROXY TCPOPTSTRIP TEE TPROXY TRACE ULOG'.split(
+  'AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNSECMARK ECN HMARK IDLETIMER LED NFQUEUE RATEEST SECMARK SYNPROXY TCPOPTSTRIP TEE TPROXY TRACE ULOG'.split(
     ' ',
   )
 
 /** @throws NetfilterError when podwire does not model the match. */
-export function makeMatch(name: string, { lists }: Lists): Match {
+export function makeMatch(name: string, { lists, sets }: Lists): Match {
   switch (name) {
     case 'comment':
       return new CommentMatch()
@@ -59,6 +62,8 @@ export function makeMatch(name: string, { lists }: Lists): Match {
       return new LimitMatch()
     case 'recent':
       return new RecentMatch(lists)
+    case 'set':
+      return new SetMatch(sets)
     case 'addrtype':
       return new AddrtypeMatch()
     case 'physdev':
@@ -97,7 +102,7 @@ export function protocolMatch(protocol: number, lists: Lists): Match | null {
 }
 
 /** Null when there is no such target. */
-export function makeTarget(name: string, _lists: Lists): Target | null {
+export function makeTarget(name: string, { sets }: Lists): Target | null {
   switch (name) {
     case 'REJECT':
       return new RejectTarget()
@@ -121,6 +126,8 @@ export function makeTarget(name: string, _lists: Lists): Target | null {
       return new CtTarget(name === 'NOTRACK')
     case 'NETMAP':
       return new NetmapTarget()
+    case 'SET':
+      return new SetTarget(sets)
     case 'TTL':
       return new TtlTarget()
     case 'TOS':

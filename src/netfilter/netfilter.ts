@@ -15,6 +15,7 @@ import { Conntrack, isReply } from './conntrack.ts'
 import type { Flow } from './flow.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
 import type { NetfilterHost } from './host.ts'
+import { type Answer, ipset } from './ipset-command.ts'
 import { concerns, Nat } from './nat.ts'
 import { Manip } from './nat-rewrite.ts'
 import { type LogReader, Packet } from './packet.ts'
@@ -55,6 +56,8 @@ export class Netfilter {
     this.conntrack = new Conntrack(world)
     this.#nat = new Nat(this.conntrack.flows, world.random)
     this.#packet = new Packet(world, host, this.#nat)
+    this.rules.sets.now = () => world.scheduler.now
+    this.rules.sets.seed = () => world.random.int32() >>> 0
     this.rules.onChange = () => {
       this.#dirty = true
       this.active = true
@@ -112,6 +115,11 @@ export class Netfilter {
   /** The command `iptables` with its arguments: what it prints. @throws NetfilterError */
   iptables(args: readonly string[]): string {
     return iptables(this.rules, args)
+  }
+
+  /** The command `ipset` with its arguments; `stdin` is what `ipset restore` reads. */
+  ipset(args: readonly string[], stdin = ''): Answer {
+    return ipset(this.rules.sets, args, stdin)
   }
 
   /** POSTROUTING has nothing to do: no rules but nat's, and a flow in the table whose source stays what it is. */

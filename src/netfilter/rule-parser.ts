@@ -3,6 +3,7 @@ import { type Chain, Inverted, Rule } from './chain.ts'
 import { NetfilterError, RuleRefused } from './error.ts'
 import { makeMatch, makeTarget, protocolMatch, unmodelledTargets } from './extension.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
+import type { IpSets } from './ipset.ts'
 import { PortMatch } from './match-ports.ts'
 import type { RecentLists } from './match-recent.ts'
 import { parseNetwork, parseProtocol, Words } from './words.ts'
@@ -12,6 +13,7 @@ export interface Place {
   readonly table: TableName
   readonly chain: Chain
   readonly lists: RecentLists
+  readonly sets: IpSets
   /** A user-defined chain of the same table. */
   find(name: string): Chain | null
 }

@@ -5,7 +5,9 @@
 import { Chain, type Rule, Table } from './chain.ts'
 import { NetfilterError, RuleRefused } from './error.ts'
 import { type TableName, tableNames, Verdict } from './hook.ts'
+import { IpSets, type SetPlace } from './ipset.ts'
 import { RecentLists } from './match-recent.ts'
+import { SetMatch, SetTarget } from './match-set.ts'
 import { type Place, parseRules } from './rule-parser.ts'
 import { saveRule } from './rule-text.ts'
 
@@ -28,9 +30,28 @@ const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
 
 export class Ruleset {
   readonly lists = new RecentLists()
+  readonly sets = new IpSets()
   /** Told after each change. */
   onChange: (() => void) | null = null
   #tables = new Map<TableName, Table>()
+
+  constructor() {
+    this.sets.references = (place) => this.#references(place)
+  }
+
+  /** How often rules name the set: it cannot be destroyed meanwhile. */
+  #references(place: SetPlace): number {
+    let count = 0
+    for (const table of this.#tables.values()) {
+      for (const chain of table.chains.values()) {
+        for (const { matches, target } of chain.rules) {
+          for (const match of matches) if (match instanceof SetMatch && match.place === place) count++
+          if (target instanceof SetTarget) count += target.places.filter((named) => named === place).length
+        }
+      }
+    }
+    return count
+  }
 
   /** Null while nobody has used the table. */
   peek(name: TableName): Table | null {
@@ -218,6 +239,7 @@ export class Ruleset {
       table: name,
       chain,
       lists: this.lists,
+      sets: this.sets,
       find: (wanted) => {
         const found = table.chains.get(wanted)
         return found === undefined || found.hook !== null ? null : found

@@ -221,7 +221,7 @@ describe('chains', () => {
 describe('what cannot be read says so', () => {
   it.each([
     ['-A FORWARD -j TPROXY --on-port 1', 'podwire: target TPROXY is not modelled'],
-    ['-A FORWARD -m set --match-set x src -j DROP', 'podwire: match set is not modelled'],
+    ['-A FORWARD -m set --match-set x src -j DROP', "Set x doesn't exist.\n"],
     ['-A FORWARD -j NOWHERE-CHAIN', "Chain 'NOWHERE-CHAIN' does not exist"],
     ['-A FORWARD -p tcp --dport 99999 -j DROP', "invalid port/service `99999' specified"],
     ['-A FORWARD -s 10.0.0.300 -j DROP', "host/network `10.0.0.300' not found"],

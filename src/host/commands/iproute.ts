@@ -6,6 +6,7 @@ import { conntrack } from './conntrack.ts'
 import { ethtool } from './ethtool.ts'
 import { busyboxIfconfig, ifconfig } from './ifconfig.ts'
 import { ip } from './ip.ts'
+import { ipset } from './ipset.ts'
 import { iptables, iptablesRestore, iptablesSave } from './iptables.ts'
 import { netstat } from './netstat.ts'
 import { route } from './route.ts'
@@ -29,6 +30,7 @@ export const iprouteCommands: Record<string, Program> = {
   iptables,
   'iptables-save': iptablesSave,
   'iptables-restore': iptablesRestore,
+  ipset,
   conntrack,
   ethtool,
   tcpdump,
