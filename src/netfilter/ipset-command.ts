@@ -1,6 +1,6 @@
 /** The command `ipset` 7.17: sets are made, filled, printed and destroyed. */
-import { Found, IpSet, type IpSets, type SetOptions, SetPlace, type SetType } from './ipset.ts'
-import { formatElement, formatKey, parseElements, type SetElement, SetError } from './ipset-element.ts'
+import { Found, IpSet, type IpSets, type SetElement, type SetOptions, SetPlace, type SetType } from './ipset.ts'
+import { formatElement, formatKey, parseElements, SetError } from './ipset-element.ts'
 import { splitWords, Words } from './words.ts'
 
 /** What it prints to standard output and to standard error, and its exit code. */

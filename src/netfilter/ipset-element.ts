@@ -1,32 +1,8 @@
 /** The elements of IP sets, in memory and in text. */
 import { formatIpv4, type Ipv4, ipv4, mask, tryParseIpv4 } from '../wire/address.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
-import { type IpSet, keyOf } from './ipset.ts'
+import { type IpSet, SetElement } from './ipset.ts'
 import { servicePort } from './services.ts'
-
-export class SetElement {
-  readonly address: Ipv4
-  readonly prefix: number
-  readonly protocol: number
-  readonly port: number
-  readonly key: number
-  nomatch = false
-  /** Nanoseconds; 0: never. */
-  expires = 0
-  packets = 0
-  bytes = 0
-  comment = ''
-  /** In its hash bucket. */
-  next: SetElement | null = null
-
-  constructor(address: Ipv4, prefix: number, protocol: number, port: number) {
-    this.address = address
-    this.prefix = prefix
-    this.protocol = protocol
-    this.port = port
-    this.key = keyOf(prefix, protocol, port)
-  }
-}
 
 /** A sentence of ipset's. `usage`: exit code 2 and the hint at the help. */
 export class SetError extends Error {

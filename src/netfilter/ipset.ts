@@ -3,7 +3,6 @@
  * elements in hash buckets under two 32-bit keys, so that the question of a packet allocates nothing.
  */
 import { type Ipv4, ipv4, mask } from '../wire/address.ts'
-import type { SetElement } from './ipset-element.ts'
 
 export type SetType = 'hash:ip' | 'hash:net' | 'hash:ip,port' | 'hash:net,port' | 'bitmap:port'
 
@@ -37,6 +36,30 @@ function mix(address: number, rest: number): number {
 /** Prefix length, protocol and port in 30 bits. */
 export function keyOf(prefix: number, protocol: number, port: number): number {
   return (prefix << 24) | (protocol << 16) | port
+}
+
+export class SetElement {
+  readonly address: Ipv4
+  readonly prefix: number
+  readonly protocol: number
+  readonly port: number
+  readonly key: number
+  nomatch = false
+  /** Nanoseconds; 0: never. */
+  expires = 0
+  packets = 0
+  bytes = 0
+  comment = ''
+  /** In its hash bucket. */
+  next: SetElement | null = null
+
+  constructor(address: Ipv4, prefix: number, protocol: number, port: number) {
+    this.address = address
+    this.prefix = prefix
+    this.protocol = protocol
+    this.port = port
+    this.key = keyOf(prefix, protocol, port)
+  }
 }
 
 export class IpSet {
