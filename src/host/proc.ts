@@ -68,7 +68,7 @@ function snmp(netns: Netns): string {
     OutRateLimitHost: count.icmpOutRateLimitHost,
     OutDestUnreachs: count.icmpOutDestUnreachs,
     OutTimeExcds: count.icmpOutTimeExcds,
-    OutParmProbs: 0,
+    OutParmProbs: count.icmpOutParmProbs,
     OutSrcQuenchs: 0,
     OutRedirects: 0,
     OutEchos: count.icmpOutEchos,

@@ -36,6 +36,7 @@ export const DropReason = {
   NoPort: 19,
   NotArpTarget: 20,
   Teardown: 21,
+  SourceRoute: 22,
 } as const
 export type DropReason = (typeof DropReason)[keyof typeof DropReason]
 /** By number. */
@@ -86,6 +87,8 @@ export class Frame {
    * Negative: in such pieces only if it does not fit the link.
    */
   fragmentSize = 0
+  /** What the host found in the options of the IP header (net/ip-options.ts); 0: none. */
+  options = 0
   /**
    * The transport checksums in it are known to be right, inner and outer: they were computed in this world and only
    * patched since (skb->ip_summed). Whoever damages the bytes clears it.
@@ -153,6 +156,7 @@ export class FramePool {
     frame.toBridge = false
     frame.group = false
     frame.fragmentSize = 0
+    frame.options = 0
     frame.summed = false
     frame.packetId = 0
     return frame
@@ -176,6 +180,7 @@ export class FramePool {
     copy.toBridge = frame.toBridge
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
+    copy.options = frame.options
     copy.summed = frame.summed
     copy.packetId = this.identify(frame)
     return copy

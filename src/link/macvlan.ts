@@ -204,6 +204,7 @@ function scrub(frame: Frame): void {
   frame.bridgeOutput = null
   frame.toBridge = false
   frame.fragmentSize = 0
+  frame.options = 0
 }
 
 function portOf(world: Surroundings, lower: NetDevice): MacvlanPort {

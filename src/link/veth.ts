@@ -247,4 +247,5 @@ function scrub(frame: Frame): void {
   frame.bridgeOutput = null
   frame.toBridge = false
   frame.fragmentSize = 0
+  frame.options = 0
 }

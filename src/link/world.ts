@@ -10,6 +10,8 @@ export class World {
   /** Called when a device's carrier may have changed: up, down, plugged into a bridge, unplugged. */
   linkChanged: (() => void) | null = null
   readonly #linkWatchers = new Set<() => void>()
+  /** What the clock on the wall shows, in whole seconds since 1970, when the world begins. */
+  epochSeconds = 0
   readonly scheduler = new Scheduler()
   readonly frames = new FramePool()
   readonly random: Random

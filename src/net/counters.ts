@@ -25,6 +25,7 @@ export class Counters {
   icmpInDestUnreachs = 0
   icmpOutDestUnreachs = 0
   icmpOutTimeExcds = 0
+  icmpOutParmProbs = 0
   icmpInTimeExcds = 0
   icmpInEchoReps = 0
   icmpOutEchos = 0

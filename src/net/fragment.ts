@@ -7,6 +7,7 @@ import { wheel } from '../sim/jiffies.ts'
 import { SECOND, type Task, Timer } from '../sim/scheduler.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { dropUncopied } from './ip-options.ts'
 import type { Namespace } from './namespace.ts'
 
 /** One datagram in pieces (struct ipq). */
@@ -127,6 +128,7 @@ export class Reassembler {
     ipv4.setLengthAndFragment(whole.bytes, whole.network, header + assembly.total, dontFragment)
     whole.mark = first.mark
     whole.hash = first.hash
+    whole.options = first.options
     whole.bridgeInput = first.bridgeInput
     whole.toHost = first.toHost
     for (const piece of assembly.pieces) world.frames.consume(piece)
@@ -157,6 +159,7 @@ export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (pie
     piece.end = piece.transport + size
     piece.bytes.set(bytes.subarray(frame.start, at + header), piece.start)
     piece.bytes.set(bytes.subarray(from, from + size), piece.transport)
+    if (header > ipv4.HEADER && from > at + header) dropUncopied(piece.bytes, piece.network)
     const offset = (field & 0x1fff) + (from - at - header) / 8
     const more = from + size < end || (field & ipv4.MF) !== 0
     const kept = field & ipv4.DF

@@ -86,16 +86,19 @@ export class Icmp {
       return
     }
     const available = Math.min(ipv4.totalLength(bytes, at), frame.end - at)
-    const quote = Math.min(available, LONGEST_QUOTE)
+    const options = netns.ipOptions.echo(frame)
+    if (options < 0) return
+    const quote = Math.min(available, LONGEST_QUOTE - options)
     const error = netns.world.frames.take()
     const message = error.start
     for (let i = 0; i < quote; i++) error.bytes[message + icmp.HEADER + i] = bytes[at + i]
     error.end = message + icmp.HEADER + quote
-    icmp.write(error.bytes, message, error.end, type, code, 0, info)
+    icmp.write(error.bytes, message, error.end, type, code, info >>> 16, info & 0xffff)
     const from = own ? destination : netns.sourceFor(back, source)
     error.sourceChosen = !own
     if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpOutDestUnreachs++
     if (type === icmp.TIME_EXCEEDED) netns.counters.icmpOutTimeExcds++
+    if (type === icmp.PARAMETER_PROBLEM) netns.counters.icmpOutParmProbs++
     netns.counters.icmpOutMsgs++
     // It belongs to the flow of what it quotes (icmp_glue_bits): our own NAT of that is undone on its way out.
     netns.netfilter.conntrack.attach(error, frame)
@@ -115,6 +118,7 @@ export class Icmp {
     const { bytes, start: at, network } = frame
     netns.counters.icmpInEchos++
     if (frame.group || netns.sysctl.number('net.ipv4.icmp_echo_ignore_all') !== 0) return
+    if (netns.ipOptions.echo(frame) < 0) return
     const reply = netns.world.frames.take(frame.end - at)
     for (let i = at; i < frame.end; i++) reply.bytes[reply.start + i - at] = bytes[i]
     reply.end = reply.start + frame.end - at

@@ -70,6 +70,7 @@ export class Ipv4Layer {
     const netns = this.#netns
     netns.counters.ipOutRequests++
     frame.transport = frame.start
+    netns.ipOptions.makeRoom(frame)
     const at = frame.push(ipv4.HEADER)
     frame.network = at
     const total = frame.end - at
@@ -77,12 +78,14 @@ export class Ipv4Layer {
     const found = netns.fib.output(frame, source, destination)
     const refused = found === null ? 'ENETUNREACH' : refusal(found)
     if (found === null || refused !== null) {
+      netns.ipOptions.cancel()
       netns.counters.ipOutNoRoutes++
       netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
       return refused
     }
     frame.summed = true
     if (source === ANY) ipv4.setSource(frame.bytes, at, netns.sourceFor(found, destination))
+    netns.ipOptions.attach(frame, ipv4.source(frame.bytes, at))
     const mtu = netns.mtuBy(found, destination)
     const beyond = total > mtu
     const tooBig = fragmentField !== 0 && beyond
@@ -121,8 +124,9 @@ export class Ipv4Layer {
       netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
     }
+    const found = destination === BROADCAST ? null : netns.fib.input(frame, source, destination, input)
+    if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
     if (destination === BROADCAST) return this.#deliver(frame, input)
-    const found = netns.fib.input(frame, source, destination, input)
     if (found !== null && found.type === 'unicast') return this.#forward(frame, found, input)
     if (found !== null && (found.type === 'local' || found.type === 'broadcast')) return this.#deliver(frame, input)
     this.#unroutable(frame, found)
@@ -151,6 +155,7 @@ export class Ipv4Layer {
     ipv4.decrementTtl(bytes, at)
     if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
     netns.counters.ipForwDatagrams++
+    if (frame.options !== 0) netns.ipOptions.forwarded(frame, route)
     this.#output(frame, route)
   }
 

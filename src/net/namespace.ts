@@ -45,6 +45,16 @@ export interface IcmpMessages {
   routeErrorAllowed(source: Ipv4): boolean
 }
 
+/** Options of the IPv4 header as the rest of the namespace uses them; the class is in ip-options.ts. */
+export interface HeaderOptions {
+  accepts(frame: Frame, input: NetDevice, local: boolean): boolean
+  forwarded(frame: Frame, route: Route): void
+  echo(frame: Frame): number
+  makeRoom(frame: Frame): void
+  attach(frame: Frame, source: Ipv4): void
+  cancel(): void
+}
+
 export interface Namespace {
   readonly world: World
   readonly name: string
@@ -54,6 +64,7 @@ export interface Namespace {
   readonly neighbours: NeighbourTable
   readonly netfilter: Netfilter
   readonly icmp: IcmpMessages
+  readonly ipOptions: HeaderOptions
   /** By IP protocol number. */
   readonly transports: (Transport | null)[]
   /** net.ipv4.ip_forward, kept as a field for the path of a frame. */

@@ -34,6 +34,7 @@ import { RouteExceptions } from './exception.ts'
 import { Fib } from './fib.ts'
 import { Icmp } from './icmp.ts'
 import type { InetDevice } from './inet-device.ts'
+import { IpOptions } from './ip-options.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import type { AddressType, Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
@@ -62,6 +63,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly main: RouteTable
   readonly arp: Arp
   readonly icmp: Icmp
+  readonly ipOptions: IpOptions
   readonly ipv4: Ipv4Layer
   readonly neighbours: NeighbourTable
   readonly netfilter: Netfilter
@@ -83,6 +85,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.#idTimes = new Int32Array(64)
     this.arp = new Arp(this)
     this.icmp = new Icmp(this)
+    this.ipOptions = new IpOptions(this)
     this.ipv4 = new Ipv4Layer(this)
     this.#chance = world.random.fraction()
     this.neighbours = new NeighbourTable(world, this.arp, name, this.sysctl.inet)

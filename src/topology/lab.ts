@@ -63,6 +63,7 @@ export class Lab {
     this.#options = options
     this.world = new World(options.seed ?? topology.seed)
     this.epochSeconds = Date.parse(topology.epoch) / 1000
+    this.world.epochSeconds = this.epochSeconds
     this.runner = new Runner(this.world, this.epochSeconds)
     this.recorder = options.capture === null ? null : new Recorder(this.world, this.epochSeconds, options.capture)
     this.#switchSpace = new Netns(this.world, 'switch')

@@ -151,6 +151,7 @@ export class VxlanDevice extends NetDevice {
     frame.mark = 0
     frame.bridgeInput = null
     frame.fragmentSize = 0
+    frame.options = 0
     if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
       return this.world.frames.drop(frame, DropReason.Malformed, this.name)
     }
