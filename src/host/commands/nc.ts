@@ -1,11 +1,15 @@
 /** nc: OpenBSD's (Debian) and BusyBox's: scan a port, talk to one, listen on one; TCP and UDP. */
+import { strerror } from '../../net/errno.ts'
 import { SECOND } from '../../sim/scheduler.ts'
-import { ANY, formatIpv4, type Ipv4 } from '../../wire/address.ts'
+import type { TcpSocket } from '../../socket/tcp/socket.ts'
+import type { UdpSocket } from '../../socket/udp.ts'
+import { ANY, formatIpv4, type Ipv4, parseIpv4 } from '../../wire/address.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import { decodeText, encodeText } from '../http.ts'
 import { Killed, type Process, type Program } from '../process.ts'
 import { resolve } from '../resolver.ts'
 import { Datagrams, SocketError, TcpAcceptor, TcpStream, TimedOut } from '../streams.ts'
+import { portsOf, refusedNc, unknownSource } from './nc-options.ts'
 
 type Style = 'openbsd' | 'busybox'
 
@@ -31,8 +35,18 @@ export const busyboxNc: Program = (self) => netcat(self, 'busybox')
 
 async function netcat(self: Process, style: Style): Promise<number> {
   const found = getopt(self.args.slice(1), '4zvnulkNp:w:q:s:')
+  const refused = style === 'openbsd' ? refusedNc(found) : null
+  if (refused !== null) {
+    self.err(refused)
+    return refused.startsWith('podwire:') ? 2 : 1
+  }
   if (found.problem !== null) {
     self.err(`podwire: nc ${found.problem.option} is not modelled\n`)
+    return 2
+  }
+  const named = unknownSource(found)
+  if (named !== null) {
+    self.err(`podwire: nc ${named} with a name is not modelled\n`)
     return 2
   }
   return has(found, 'l') ? listen(self, found, style) : dial(self, found, style)
@@ -40,11 +54,13 @@ async function netcat(self: Process, style: Style): Promise<number> {
 
 async function dial(self: Process, found: Options, style: Style): Promise<number> {
   const [host, ports] = found.rest
-  const range = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(ports ?? '')
-  if (host === undefined || range === null) {
-    if (ports !== undefined) self.err(`nc: port number invalid: ${ports}\n`)
-    else if (style === 'busybox') self.err('BusyBox v1.36.1 multi-call binary.\n\nUsage: nc [OPTIONS] HOST PORT\n')
-    else self.err('usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [destination] [port]\n')
+  if (host === undefined || ports === undefined) {
+    self.err('BusyBox v1.36.1 multi-call binary.\n\nUsage: nc [OPTIONS] HOST PORT\n')
+    return 1
+  }
+  const range = portsOf(ports)
+  if (typeof range === 'string') {
+    self.err(range)
     return 1
   }
   const answer = await resolve(self, host)
@@ -55,7 +71,7 @@ async function dial(self: Process, found: Options, style: Style): Promise<number
   }
   const [address] = answer.addresses
   let code = 1
-  for (let port = Number(range[1]); port <= Number(range[2] ?? range[1]); port++) {
+  for (let port = range[0]; port <= range[1]; port++) {
     const connected = await dialPort(self, found, style, host, address, port)
     if (connected) code = 0
   }
@@ -76,13 +92,24 @@ async function dialPort(
   const protocol = udp ? 'udp' : 'tcp'
   try {
     if (udp) return await talkUdp(self, found, style, host, address, port, timeout)
-    const stream = await TcpStream.connect(self, address, port, timeout)
+    const stream = new TcpStream(self, self.tcp())
     stream.timeout = timeout
+    try {
+      bindSource(found, stream.socket)
+      await stream.connect(address, port)
+    } catch (error) {
+      stream.close()
+      throw error
+    }
     succeeded(self, found, style, host, address, port, protocol)
     if (!has(found, 'z')) await talk(self, found, style, stream)
     stream.close()
     return true
   } catch (error) {
+    if (error instanceof BindFailed) {
+      self.err(`nc: bind failed: ${error.message}\n`)
+      return false
+    }
     if (!(error instanceof SocketError || error instanceof TimedOut)) throw error
     const late = error instanceof TimedOut
     if (style === 'busybox') {
@@ -102,6 +129,17 @@ async function dialPort(
     }
     return false
   }
+}
+
+class BindFailed extends Error {}
+
+/** -s and -p: where the connection comes from. */
+function bindSource(found: Options, socket: TcpSocket | UdpSocket): void {
+  const address = valueOf(found, 's')
+  const port = valueOf(found, 'p')
+  if (address === null && port === null) return
+  const refused = socket.bind(address === null ? ANY : parseIpv4(address), Number(port ?? 0) & 0xffff)
+  if (refused !== null) throw new BindFailed(strerror(refused))
 }
 
 function succeeded(
@@ -125,18 +163,29 @@ function succeeded(
 
 /** Standard input to the peer, the peer's bytes to standard output, until the peer has ended. */
 async function talk(self: Process, found: Options, style: Style, stream: TcpStream): Promise<void> {
+  const quit = style === 'openbsd' ? Number(valueOf(found, 'q') ?? -1) : -1
+  let leave: () => void = () => {}
+  const left = new Promise<void>((resolve) => {
+    leave = resolve
+  })
   const send = async () => {
     for (let text = await self.stdin.read(); text !== null; text = await self.stdin.read()) {
       await stream.write(encodeText(text))
     }
     // BusyBox half-closes at the end of its input, OpenBSD's only with -N.
-    if (style === 'busybox' || has(found, 'N')) stream.shutdown()
+    if (style === 'busybox' || has(found, 'N') || quit >= 0) stream.shutdown()
+    if (quit < 0) return
+    await self.sleep(quit * SECOND)
+    leave()
   }
   send().catch((error) => {
     if (!(error instanceof SocketError || error instanceof TimedOut || error instanceof Killed)) throw error
   })
-  try {
+  const hear = async () => {
     for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) self.out(decodeText(bytes))
+  }
+  try {
+    await Promise.race([hear(), left])
   } catch (error) {
     // -w: silence for that long ends it, without a word.
     if (!(error instanceof TimedOut || error instanceof SocketError)) throw error
@@ -153,14 +202,22 @@ async function talkUdp(
   timeout: number | null,
 ): Promise<boolean> {
   const socket = self.udp()
+  bindSource(found, socket)
   const refused = socket.connect(address, port)
   if (refused !== null) throw new SocketError(refused)
   const datagrams = new Datagrams(self, socket)
   if (has(found, 'z')) {
     // udptest(): a few empty-handed datagrams; an ICMP error within the time says no.
     for (let round = 0; round < (timeout === null ? 4 : 3); round++) {
-      datagrams.send(encodeText('X'))
-      await datagrams.receive(SECOND)
+      try {
+        datagrams.send(encodeText('X'))
+        await datagrams.receive(SECOND)
+      } catch (error) {
+        // "No such port" is an answer that nc -z keeps to itself.
+        if (!(error instanceof SocketError) || style === 'busybox') throw error
+        datagrams.close()
+        return false
+      }
     }
     succeeded(self, found, style, host, address, port, 'udp')
     return true
@@ -179,14 +236,20 @@ async function talkUdp(
 async function listen(self: Process, found: Options, style: Style): Promise<number> {
   const port = Number(valueOf(found, 'p') ?? found.rest.at(-1) ?? 0)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    self.err(`nc: port number invalid: ${found.rest.at(-1)}\n`)
+    self.err('nc: getaddrinfo: Servname not supported for ai_socktype\n')
     return 1
   }
+  const asked = valueOf(found, 's') ?? (found.rest.length > 1 ? found.rest[0] : null)
+  const own = asked === null ? ANY : parseIpv4(asked)
   try {
-    if (has(found, 'u')) return await listenUdp(self, found, port)
-    const acceptor = new TcpAcceptor(self, port, ANY, 1)
+    if (has(found, 'u')) return await listenUdp(self, found, own, port)
+    const acceptor = new TcpAcceptor(self, port, own, 1)
     if (has(found, 'v'))
-      self.err(style === 'busybox' ? `listening on 0.0.0.0:${port} ...\n` : `Listening on 0.0.0.0 ${port}\n`)
+      self.err(
+        style === 'busybox'
+          ? `listening on ${formatIpv4(own)}:${port} ...\n`
+          : `Listening on ${formatIpv4(own)} ${port}\n`,
+      )
     do {
       const stream = await acceptor.accept()
       if (has(found, 'v')) self.err(heard(style, stream.remoteAddress, stream.remotePort))
@@ -209,9 +272,9 @@ function heard(style: Style, from: Ipv4, port: number): string {
     : `Connection received on ${address} ${port}\n`
 }
 
-async function listenUdp(self: Process, found: Options, port: number): Promise<number> {
-  const datagrams = Datagrams.bind(self, port)
-  if (has(found, 'v')) self.err(`Bound on 0.0.0.0 ${port}\n`)
+async function listenUdp(self: Process, found: Options, own: Ipv4, port: number): Promise<number> {
+  const datagrams = Datagrams.bind(self, port, own)
+  if (has(found, 'v')) self.err(`Bound on ${formatIpv4(own)} ${port}\n`)
   for (;;) {
     const datagram = await datagrams.receive()
     if (datagram !== null) self.out(decodeText(datagram.payload))

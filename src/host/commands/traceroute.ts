@@ -14,9 +14,9 @@ import type { Process, Program } from '../process.ts'
 import { resolve, reverse } from '../resolver.ts'
 import { type IcmpEvent, IcmpInbox } from './icmp-inbox.ts'
 import { milliseconds } from './ping-text.ts'
+import { type TracerouteOptions, tracerouteOptions } from './traceroute-options.ts'
 
 const FIRST_PORT = 33_434
-const SIMULTANEOUS = 16
 const PROBE_COST: Nanos = 200 * MICROSECOND
 
 interface Trace {
@@ -27,6 +27,10 @@ interface Trace {
   readonly hops: number
   readonly first: number
   readonly queries: number
+  /** Probes in flight. */
+  readonly simultaneous: number
+  /** Of the first UDP probe, or the first echo request's sequence number; null is the usual. */
+  readonly port: number | null
   readonly wait: Nanos
   /** Of the whole IP packet. */
   readonly size: number
@@ -50,40 +54,48 @@ export const traceroute: Program = (self) => trace(self, 'debian')
 export const busyboxTraceroute: Program = (self) => trace(self, 'busybox')
 
 async function trace(self: Process, style: 'debian' | 'busybox'): Promise<number> {
-  const found = getopt(self.args.slice(1), '4Inlm:f:q:w:p:', { icmp: 'I', 'max-hops': 'm:', queries: 'q:', wait: 'w:' })
-  if (found.problem !== null) {
-    self.err(`podwire: traceroute ${found.problem.option} is not modelled\n`)
-    return 2
+  const asked = style === 'debian' ? tracerouteOptions(self.args.slice(1)) : busyboxOptions(self.args.slice(1))
+  if (typeof asked === 'string') {
+    self.err(`${asked}\n`)
+    return style === 'debian' || asked.startsWith('podwire:') ? 2 : 1
   }
-  const [host, length] = found.rest
-  if (host === undefined) {
-    if (style === 'debian') self.err('Specify "host" missing argument.\n')
-    else self.err('BusyBox v1.36.1 multi-call binary.\n\nUsage: traceroute [OPTIONS] HOST [BYTES]\n')
-    return style === 'debian' ? 2 : 1
-  }
+  const { host } = asked
   const answer = await resolve(self, host)
   if ('error' in answer) {
     if (style === 'busybox') self.err(`traceroute: bad address '${host}'\n`)
     else {
       self.err(`${host}: ${answer.message}\n`)
-      self.err(`Cannot handle "host" cmdline arg \`${host}' on position 1 (argc ${self.args.length - 1})\n`)
+      self.err(`Cannot handle "host" cmdline arg \`${host}' on position 1 (argc ${asked.hostAt})\n`)
     }
     return style === 'busybox' ? 1 : 2
   }
-  const settings: Trace = {
-    target: answer.addresses[0],
-    host,
-    byIcmp: has(found, 'I'),
-    numeric: has(found, 'n'),
-    hops: Number(valueOf(found, 'm') ?? 30),
-    first: Number(valueOf(found, 'f') ?? 1),
-    queries: Number(valueOf(found, 'q') ?? 3),
-    wait: Number(valueOf(found, 'w') ?? 5) * SECOND,
-    size: Number(length ?? (style === 'debian' ? 60 : 46)),
-  }
+  const settings: Trace = { ...asked, wait: asked.wait * SECOND, target: answer.addresses[0] }
   const { hops, size, target } = settings
   self.out(`traceroute to ${host} (${formatIpv4(target)}), ${hops} hops max, ${size} byte packets\n`)
   return new Tracer(self, settings, style).run()
+}
+
+/** BusyBox's: one probe at a time. A sentence instead when the command line is refused. */
+function busyboxOptions(args: readonly string[]): TracerouteOptions | string {
+  const found = getopt(args, '4Inm:f:q:w:p:')
+  if (found.problem !== null) return `podwire: traceroute ${found.problem.option} is not modelled`
+  const [host, length] = found.rest
+  if (host === undefined) return 'BusyBox v1.36.1 multi-call binary.\n\nUsage: traceroute [OPTIONS] HOST [BYTES]'
+  const number = (name: string, otherwise: number) => Number(valueOf(found, name) ?? otherwise)
+  return {
+    host,
+    hostAt: 1,
+    byIcmp: has(found, 'I'),
+    numeric: has(found, 'n'),
+    first: number('f', 1),
+    hops: number('m', 30),
+    queries: number('q', 3),
+    simultaneous: 1,
+    // Its first probe has the port one beyond the base.
+    port: has(found, 'I') ? null : number('p', FIRST_PORT) + 1,
+    wait: number('w', 5),
+    size: Number(length ?? 46),
+  }
 }
 
 class Tracer {
@@ -92,7 +104,8 @@ class Tracer {
   readonly #style: 'debian' | 'busybox'
   readonly #inbox: IcmpInbox
   readonly #probes: Probe[] = []
-  readonly #basePort: number
+  /** The first probe's port or sequence number. */
+  readonly #base: number
   /** BusyBox sends all its probes by one socket, Debian's opens one for each. */
   readonly #socket: UdpSocket | null
 
@@ -100,14 +113,13 @@ class Tracer {
     this.#self = self
     this.#trace = settings
     this.#style = style
-    this.#basePort = style === 'busybox' ? FIRST_PORT + 1 : FIRST_PORT
+    this.#base = settings.port ?? (settings.byIcmp ? 1 : FIRST_PORT)
     this.#socket = style === 'busybox' && !settings.byIcmp ? self.udp() : null
     this.#inbox = new IcmpInbox(self, (event) => this.#indexOf(event) !== null)
   }
 
   async run(): Promise<number> {
-    const { hops, first, queries } = this.#trace
-    const ahead = this.#style === 'debian' ? SIMULTANEOUS : 1
+    const { hops, first, queries, simultaneous: ahead } = this.#trace
     const last = (hops - first + 1) * queries
     let printed = 0
     let end = last
@@ -139,7 +151,7 @@ class Tracer {
     const payload = Uint8Array.from({ length: Math.max(0, size - ipv4.HEADER - 8) }, (_, at) => 0x40 + (at & 0x3f))
     this.#probes.push({ sent: this.#self.now(), answer: null, expired: false })
     if (byIcmp) {
-      const errno = this.#inbox.socket.echo(this.#self.pid & 0xffff, index + 1, payload, target, {
+      const errno = this.#inbox.socket.echo(this.#self.pid & 0xffff, (this.#base + index) & 0xffff, payload, target, {
         ttl,
         dontFragment: false,
       })
@@ -149,7 +161,7 @@ class Tracer {
     const socket = own ?? this.#self.udp()
     socket.ttl = ttl
     socket.dontFragment = own !== null
-    const errno = socket.sendTo(payload, target, this.#basePort + index)
+    const errno = socket.sendTo(payload, target, (this.#base + index) & 0xffff)
     if (own === null) {
       this.#self.disclaim(socket)
       socket.close()
@@ -161,16 +173,21 @@ class Tracer {
   #indexOf(event: IcmpEvent): number | null {
     const { target, byIcmp } = this.#trace
     if (event.kind === 'reply') {
-      return byIcmp && event.identifier === (this.#self.pid & 0xffff) ? event.sequence - 1 : null
+      return byIcmp && event.identifier === (this.#self.pid & 0xffff) ? this.#indexAt(event.sequence) : null
     }
     if (event.destination !== target || event.type === icmp.REDIRECT) return null
     if (byIcmp) {
       const ours = event.protocol === ipv4.IPPROTO_ICMP && icmp.identifier(event.quote, 0) === (this.#self.pid & 0xffff)
-      return ours ? icmp.sequence(event.quote, 0) - 1 : null
+      return ours ? this.#indexAt(icmp.sequence(event.quote, 0)) : null
     }
     if (event.protocol !== ipv4.IPPROTO_UDP) return null
-    const index = u16(event.quote, 2) - this.#basePort
-    return index >= 0 && index < this.#probes.length ? index : null
+    return this.#indexAt(u16(event.quote, 2))
+  }
+
+  /** The probe with this port or sequence number, of those that were sent. */
+  #indexAt(mark: number): number | null {
+    const index = (mark - this.#base) & 0xffff
+    return index < this.#probes.length ? index : null
   }
 
   /** Until the probe of this index is answered or given up. */

@@ -294,6 +294,30 @@ describe('nc', () => {
     await box.rest()
   })
 
+  it('comes from the address and port of -s and -p, and leaves some seconds after its input with -q', async () => {
+    const { box, a, b } = pair()
+    const heard = transcript()
+    b.place.spawn(['nc', '-v', '-l', '10.0.0.2', '9000'], { ...heard.io, stdin: new TextPipe() })
+    const said = transcript()
+    const client = a.place.spawn(['nc', '-q', '2', '-s', '10.0.0.1', '-p', '5000', '10.0.0.2', '9000'], {
+      ...said.io,
+      stdin: 'from a\n',
+    })
+    const began = box.world.scheduler.now
+    expect(await box.runner.until(client.exit)).toBe(0)
+    expect(heard.text()).toBe('Listening on 10.0.0.2 9000\nConnection received on 10.0.0.1 5000\nfrom a\n')
+    expect(Math.floor((box.world.scheduler.now - began) / SECOND)).toBeLessThanOrEqual(2)
+    await box.rest()
+  })
+
+  it('tries the ports of a range from low to high', async () => {
+    const { box, a } = pair()
+    const refused = (port: number) => `nc: connect to 10.0.0.2 port ${port} (tcp) failed: Connection refused\n`
+    const { text } = await typed(box, a.place, 'nc -z -v 10.0.0.2 90-88')
+    expect(text).toBe([88, 89, 90].map(refused).join(''))
+    await box.rest()
+  })
+
   it('carries a conversation', async () => {
     const { box, a, b } = pair()
     const heard = transcript()

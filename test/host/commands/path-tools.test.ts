@@ -74,6 +74,20 @@ describe('traceroute', () => {
     expect(said.slice(0, 6).join('')).toBe('><><><')
     expect(said.filter((way) => way === '>').length).toBe(16)
   })
+
+  it('has as many probes in flight as -N says, to ports from -p up', async () => {
+    const { box, a, near } = narrow()
+    const lines: string[] = []
+    near[0].tap = (frame) => void lines.push(printFrame(frame.bytes, frame.start, frame.end))
+    const { out, code } = await box.say(a.place, 'traceroute -n -N 1 -q 1 -p 40000 10.2.0.1')
+    expect(code).toBe(0)
+    expect(out.replace(/\d+\.\d{3} ms/g, 'T ms')).toBe(
+      'traceroute to 10.2.0.1 (10.2.0.1), 30 hops max, 60 byte packets\n 1  10.1.0.254  T ms\n 2  10.2.0.1  T ms\n',
+    )
+    const said = lines.filter((line) => line.startsWith('IP')).map((line) => (line.includes('ICMP') ? '<' : '>'))
+    expect(said.join('')).toBe('><><')
+    expect(lines.filter((line) => /10\.2\.0\.1\.4000[01]: UDP/.test(line)).length).toBe(2)
+  })
 })
 
 describe('busybox nslookup', () => {
