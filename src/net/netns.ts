@@ -8,6 +8,7 @@ import { Bridge } from '../link/bridge.ts'
 import type { NetDevice, Receiver } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Loopback } from '../link/loopback.ts'
+import { Veth } from '../link/veth.ts'
 import type { World } from '../link/world.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
 import { jiffies } from '../sim/jiffies.ts'
@@ -157,6 +158,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     for (const own of this.addressesOf(device)) this.#addresses.connect(own)
     this.world.linkChanged?.()
     if (this.inet(device).arpNotify) this.#announce(device)
+    tellPeer(device)
   }
 
   /** `ip link set DEVICE down`: the routes by it go (unannounced, fib_flush), its neighbours are forgotten. */
@@ -172,6 +174,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.netfilter.conntrack.forget(device)
     this.#noticeCarriers()
     this.world.linkChanged?.()
+    tellPeer(device)
   }
 
   /** Hears of every change of this namespace until the returned function is called. */
@@ -390,4 +393,12 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   reject(frame: Frame, hook: Hook, how: RejectWith): void {
     reject(this, frame, hook, how)
   }
+}
+
+/** veth_open, veth_close: the carrier of a cable's other end comes and goes with this one. */
+function tellPeer(device: NetDevice): void {
+  const peer = device instanceof Veth ? device.peer : null
+  if (peer === null || !peer.up) return
+  const above = peer.master instanceof Bridge ? peer.master.receiver : peer.receiver
+  if (above instanceof Netns) above.carrierChanged(peer)
 }

@@ -83,12 +83,14 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
         device.promiscuous = on
       }
     }
+    case 'type':
+      return takeType(words)
     case 'arp':
     case 'multicast':
     case 'allmulticast':
+    case 'carrier':
     case 'txqueuelen':
-    case 'type':
-      return takeType(words)
+    case 'qlen':
     case 'alias':
     case 'group':
     case 'xdp':
