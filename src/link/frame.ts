@@ -113,6 +113,18 @@ export class Frame {
     return this.start
   }
 
+  /** skb_scrub_packet: what one namespace knew of the frame is not the next one's. */
+  scrub(): void {
+    this.tracked = null
+    this.trackedInfo = 0
+    this.mark = 0
+    this.bridgeInput = null
+    this.bridgeOutput = null
+    this.toBridge = false
+    this.fragmentSize = 0
+    this.options = 0
+  }
+
   /** Strips a header in front and returns where the rest begins. */
   pull(length: number): number {
     this.start += length

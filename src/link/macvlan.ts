@@ -150,14 +150,14 @@ export class MacvlanPort implements RxHandler, Task {
       const to = this.devices[i]
       if (to === from || !to.up || (to.modeBit & modes) === 0) continue
       const copy = this.#world.frames.copy(frame)
-      if (local) scrub(copy)
+      if (local) copy.scrub()
       to.enqueue(copy)
     }
   }
 
   /** A frame for a device beside the sender comes in again by the lower device. */
   forward(frame: Frame): void {
-    scrub(frame)
+    frame.scrub()
     this.#inbox.push(frame)
     if (!this.#timer.armed) this.#world.scheduler.after(this.#timer, 0)
   }
@@ -193,18 +193,6 @@ export class MacvlanPort implements RxHandler, Task {
     }
     return false
   }
-}
-
-/** skb_scrub_packet: what the sender's host knew of a frame is not the receiver's. */
-function scrub(frame: Frame): void {
-  frame.tracked = null
-  frame.trackedInfo = 0
-  frame.mark = 0
-  frame.bridgeInput = null
-  frame.bridgeOutput = null
-  frame.toBridge = false
-  frame.fragmentSize = 0
-  frame.options = 0
 }
 
 function portOf(world: Surroundings, lower: NetDevice): MacvlanPort {

@@ -163,7 +163,7 @@ export class Veth extends NetDevice implements Task {
       due = this.#impair(frame, due)
       if (due < 0) return
     }
-    scrub(frame)
+    frame.scrub()
     peer.#enqueue(frame, due)
   }
 
@@ -185,7 +185,7 @@ export class Veth extends NetDevice implements Task {
       return -1
     }
     if (this.#engine !== null) {
-      scrub(frame)
+      frame.scrub()
       const { drops } = this.#engine
       this.#engine.enqueue(frame)
       this.txDropped += this.#engine.drops - drops
@@ -236,16 +236,4 @@ export class Veth extends NetDevice implements Task {
     this.#dues = dues
     this.#head = 0
   }
-}
-
-/** skb_scrub_packet: what one namespace knew of a frame is not the next one's. */
-function scrub(frame: Frame): void {
-  frame.tracked = null
-  frame.trackedInfo = 0
-  frame.mark = 0
-  frame.bridgeInput = null
-  frame.bridgeOutput = null
-  frame.toBridge = false
-  frame.fragmentSize = 0
-  frame.options = 0
 }
