@@ -64,7 +64,7 @@ function snmp(netns: Netns): string {
     InAddrMaskReps: 0,
     OutMsgs: count.icmpOutMsgs,
     OutErrors: 0,
-    OutRateLimitGlobal: 0,
+    OutRateLimitGlobal: count.icmpOutRateLimitGlobal,
     OutRateLimitHost: count.icmpOutRateLimitHost,
     OutDestUnreachs: count.icmpOutDestUnreachs,
     OutTimeExcds: count.icmpOutTimeExcds,

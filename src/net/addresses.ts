@@ -47,6 +47,14 @@ export class Addresses {
     return this.#all.filter((own) => own.device === device)
   }
 
+  /** Both stand in one network that the device has an address in (inet_addr_onlink). */
+  sameNetwork(device: NetDevice, a: Ipv4, b: Ipv4): boolean {
+    return this.#all.some((own) => {
+      const network = cidrOf(own.peer, own.prefix)
+      return own.device === device && contains(network, a) && contains(network, b)
+    })
+  }
+
   /** `ip addr add`. `broadcast`: undefined for the network's last (`brd +`), null for none. */
   add(
     device: NetDevice,

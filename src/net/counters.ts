@@ -20,6 +20,10 @@ export class Counters {
   icmpInErrors = 0
   icmpOutMsgs = 0
   icmpOutRateLimitHost = 0
+  icmpOutRateLimitGlobal = 0
+  /** TcpExt's IPReversePathFilter. */
+  ipReversePathFilter = 0
+  ipReasmOverlaps = 0
   icmpInEchos = 0
   icmpOutEchoReps = 0
   icmpInDestUnreachs = 0

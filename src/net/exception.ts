@@ -42,7 +42,11 @@ export class RouteExceptions {
   /** What is known of the destination, while it holds. */
   get(destination: Ipv4): RouteException | null {
     const found = this.#known.get(destination)
-    return found !== undefined && found.expires > this.#scheduler.now ? found : null
+    if (found === undefined) return null
+    if (found.expires > this.#scheduler.now) return found
+    this.#known.delete(destination)
+    if (found.redirect !== null) this.redirects--
+    return null
   }
 
   /** A message said that packets of `mtu` bytes get through; `current` is what we believe now (ip_rt_update_pmtu). */
@@ -84,8 +88,7 @@ export class RouteExceptions {
   }
 
   #fresh(destination: Ipv4): RouteException {
-    if (this.#known.get(destination)?.redirect) this.redirects--
-    const made = { destination, mtu: 0, mtuLocked: false, redirect: null, expires: 0 }
+    const made: RouteException = { destination, mtu: 0, mtuLocked: false, redirect: null, expires: 0 }
     this.#known.set(destination, made)
     return made
   }

@@ -89,7 +89,7 @@ export class Fib {
   /** Which way to a destination, for a question that names nothing else; null: network unreachable. */
   lookup(destination: Ipv4, source: Ipv4 = ANY): Route | null {
     const known = this.#cache.get(destination)
-    if (known !== null && known.legs === null) return known
+    if (known !== null) return known
     const flow = this.#flow
     flow.clear()
     flow.destination = destination
@@ -101,15 +101,28 @@ export class Fib {
   /** The way of a packet that this host sends: frame.network is its header. ANY as source: the route chooses it. */
   output(frame: Frame, source: Ipv4, destination: Ipv4): Route | null {
     const known = this.#cache.get(destination)
-    if (known !== null && known.legs === null) return known
+    if (known !== null) return known
     return this.find(this.#flowOf(frame, source, destination, this.#host.loopback))
   }
 
   /** The way of a packet that came in. */
   input(frame: Frame, source: Ipv4, destination: Ipv4, input: NetDevice): Route | null {
     const known = this.#cache.get(destination)
-    if (known !== null && known.legs === null) return known
+    if (known !== null) return known
     return this.find(this.#flowOf(frame, source, destination, input))
+  }
+
+  /** The way back to where a packet came from; its mark counts if that is asked for. */
+  reverse(frame: Frame, source: Ipv4, destination: Ipv4, withMark: boolean): Route | null {
+    const known = this.#cache.get(source)
+    if (known !== null) return known
+    const flow = this.#flow
+    flow.clear()
+    flow.destination = source
+    flow.source = destination
+    flow.input = this.#host.loopback
+    flow.mark = withMark ? frame.mark : 0
+    return this.find(flow)
   }
 
   /** The answer for everything that is known of a packet. */
@@ -119,7 +132,7 @@ export class Fib {
     return this.exceptions.redirects === 0 ? found : this.exceptions.redirected(found, flow.destination)
   }
 
-  /** The route itself, before what ICMP taught: a multipath one as a whole. */
+  /** The route itself, before what ICMP taught. */
   resolve(flow: Flow): Route | null {
     if (this.rules.custom) return this.#byRules(flow)
     const { destination } = flow

@@ -10,6 +10,10 @@ import * as ipv4 from '../wire/ipv4.ts'
 import { dropUncopied } from './ip-options.ts'
 import type { Namespace } from './namespace.ts'
 
+/** What a fragment can be to those before it. */
+const DUPLICATE = 1
+const OVERLAP = 2
+
 /** One datagram in pieces (struct ipq). */
 class Assembly implements Task {
   readonly pieces: Frame[] = []
@@ -56,6 +60,18 @@ export class Reassembler {
       netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
       return null
     }
+    const overlap = this.#overlap(assembly, offset, offset + size)
+    if (overlap === DUPLICATE) {
+      netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+      return null
+    }
+    const beyond = assembly.total >= 0 && (more ? offset + size > assembly.total : offset + size !== assembly.total)
+    if (overlap === OVERLAP || beyond || size === 0) {
+      // Whoever sends overlapping pieces means no good: the whole datagram is given up (RFC 5722, for IPv4 since 2018).
+      if (overlap === OVERLAP) netns.counters.ipReasmOverlaps++
+      this.#discard(assembly, frame)
+      return null
+    }
     if (!more) assembly.total = offset + size
     const behind = assembly.pieces.findIndex((piece) => ipv4.fragmentOffset(piece.bytes, piece.network) > offset)
     assembly.pieces.splice(behind < 0 ? assembly.pieces.length : behind, 0, frame)
@@ -73,6 +89,29 @@ export class Reassembler {
       if (ours) messages.error(first, icmp.TIME_EXCEEDED, 1, 0)
     }
     for (const piece of assembly.pieces) world.frames.drop(piece, DropReason.FragmentTimeout, name)
+  }
+
+  /** inet_frag_queue_insert: nothing new in it, partly something that is there already, or neither. */
+  #overlap(assembly: Assembly, from: number, to: number): number {
+    let covered = from
+    let touches = false
+    for (const { bytes, network } of assembly.pieces) {
+      const start = ipv4.fragmentOffset(bytes, network)
+      const end = start + ipv4.totalLength(bytes, network) - ipv4.headerLength(bytes, network)
+      if (start < to && end > from) touches = true
+      if (start <= covered && end > covered) covered = end
+    }
+    if (!touches) return 0
+    return covered >= to ? DUPLICATE : OVERLAP
+  }
+
+  #discard(assembly: Assembly, last: Frame): void {
+    const { world, name, counters } = this.#netns
+    counters.ipReasmFails++
+    world.scheduler.cancel(assembly.timer)
+    this.#open.splice(this.#open.indexOf(assembly), 1)
+    for (const piece of assembly.pieces) world.frames.drop(piece, DropReason.Malformed, name)
+    world.frames.drop(last, DropReason.Malformed, name)
   }
 
   #find(frame: Frame): Assembly {

@@ -8,6 +8,7 @@ import { ANY, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { Namespace } from './namespace.ts'
+import { Redirects } from './redirect.ts'
 
 /** An error is at most 576 bytes long (RFC 1812, 4.3.2.3): 20 IP, 8 ICMP, 548 of the packet it quotes. */
 const LONGEST_QUOTE = 548
@@ -39,11 +40,36 @@ class Allowance {
 }
 
 export class Icmp {
+  readonly redirects: Redirects
   #netns: Namespace
+  /** icmp_ratemask: bit t is set when messages of type t are limited. */
+  #limited = 0
+  /** What all destinations together may be told: icmp_msgs_per_sec, icmp_msgs_burst, and what is left of them. */
+  #rate = 0
+  #burst = 0
+  #credit = 0
+  /** In jiffies; long enough ago for a first burst. */
+  #stamp = -60 * HZ
+  #ignoreAll = false
+  #ignoreBroadcasts = true
   #peers = new Map<number, Allowance>()
 
   constructor(netns: Namespace) {
     this.#netns = netns
+    this.redirects = new Redirects(netns)
+    netns.sysctl.watch((name) => {
+      if (name.startsWith('net.ipv4.icmp_')) this.#settle()
+    })
+    this.#settle()
+  }
+
+  #settle(): void {
+    const { sysctl } = this.#netns
+    this.#limited = sysctl.number('net.ipv4.icmp_ratemask')
+    this.#rate = sysctl.number('net.ipv4.icmp_msgs_per_sec')
+    this.#burst = sysctl.number('net.ipv4.icmp_msgs_burst')
+    this.#ignoreAll = sysctl.number('net.ipv4.icmp_echo_ignore_all') !== 0
+    this.#ignoreBroadcasts = sysctl.number('net.ipv4.icmp_echo_ignore_broadcasts') !== 0
   }
 
   /** A message for this host: frame.start is the ICMP header, frame.network the IP header. Takes the frame. */
@@ -59,6 +85,7 @@ export class Icmp {
     if (type === icmp.ECHO_REQUEST) this.#reply(frame)
     else if (type === icmp.ECHO_REPLY) netns.counters.icmpInEchoReps++
     else if (type === icmp.DESTINATION_UNREACHABLE || type === icmp.TIME_EXCEEDED) this.#failed(frame, type)
+    else if (type === icmp.REDIRECT) this.#redirected(frame)
     const listener = netns.transports[ipv4.IPPROTO_ICMP]
     if (listener !== null) listener.receive(frame, netns)
     else netns.world.frames.consume(frame)
@@ -66,7 +93,8 @@ export class Icmp {
 
   /**
    * Tells the sender of a packet why it went no further (icmp_send). The frame is lent; frame.network is the
-   * offending IP header. `info` is the next hop's MTU for fragmentation needed, otherwise 0.
+   * offending IP header. `info` is the next hop's MTU for fragmentation needed, the better
+   * gateway of a redirect, otherwise 0.
    */
   error(frame: Frame, type: number, code: number, info: number): void {
     const netns = this.#netns
@@ -81,9 +109,15 @@ export class Icmp {
     if (back.type !== 'unicast' && back.type !== 'local') return
     // Path MTU discovery is never limited (icmpv4_xrlim_allow).
     const discovery = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
-    if (back.type === 'unicast' && !discovery && !this.#allowed(source)) {
-      netns.counters.icmpOutRateLimitHost++
-      return
+    if (back.type === 'unicast' && !discovery && ((this.#limited >> type) & 1) !== 0) {
+      if (!this.#globally()) {
+        netns.counters.icmpOutRateLimitGlobal++
+        return
+      }
+      if (!this.#allowed(source)) {
+        netns.counters.icmpOutRateLimitHost++
+        return
+      }
     }
     const available = Math.min(ipv4.totalLength(bytes, at), frame.end - at)
     const options = netns.ipOptions.echo(frame)
@@ -104,7 +138,7 @@ export class Icmp {
     netns.netfilter.conntrack.attach(error, frame)
     const tos = (ipv4.tos(bytes, at) & 0x1e) | INTERNET_CONTROL
     const id = netns.nextId(from, source, ipv4.IPPROTO_ICMP)
-    netns.send(error, from, source, ipv4.IPPROTO_ICMP, ipv4.DEFAULT_TTL, tos, id, 0)
+    netns.send(error, from, source, ipv4.IPPROTO_ICMP, netns.defaultTtl, tos, id, 0)
   }
 
   /** `ip_error`'s own limit, which a packet without a route meets before the limit of all errors. */
@@ -117,7 +151,9 @@ export class Icmp {
     const netns = this.#netns
     const { bytes, start: at, network } = frame
     netns.counters.icmpInEchos++
-    if (frame.group || netns.sysctl.number('net.ipv4.icmp_echo_ignore_all') !== 0) return
+    if (this.#ignoreAll) return
+    const own = netns.isLocal(ipv4.destination(bytes, network))
+    if (!own && this.#ignoreBroadcasts) return
     if (netns.ipOptions.echo(frame) < 0) return
     const reply = netns.world.frames.take(frame.end - at)
     for (let i = at; i < frame.end; i++) reply.bytes[reply.start + i - at] = bytes[i]
@@ -126,10 +162,12 @@ export class Icmp {
     icmp.write(reply.bytes, reply.start, reply.end, icmp.ECHO_REPLY, 0, id, icmp.sequence(bytes, at))
     netns.counters.icmpOutEchoReps++
     netns.counters.icmpOutMsgs++
-    const from = ipv4.destination(bytes, network)
     const to = ipv4.source(bytes, network)
+    // A broadcast is answered from the address that its sender knows us by.
+    const back = own ? null : netns.lookup(to)
+    const from = back === null ? ipv4.destination(bytes, network) : netns.sourceFor(back, to)
     const ipId = netns.nextId(from, to, ipv4.IPPROTO_ICMP)
-    netns.send(reply, from, to, ipv4.IPPROTO_ICMP, ipv4.DEFAULT_TTL, ipv4.tos(bytes, network), ipId, 0)
+    netns.send(reply, from, to, ipv4.IPPROTO_ICMP, netns.defaultTtl, ipv4.tos(bytes, network), ipId, 0)
   }
 
   /** An error about one of our packets: remembers a smaller path MTU, and tells the transport. */
@@ -157,6 +195,14 @@ export class Icmp {
     frame.transport = transport
   }
 
+  /** icmp_redirect; only as much of it is believed as the route that it is about allows. */
+  #redirected(frame: Frame): void {
+    const { bytes, start: at, end, network } = frame
+    const quoted = at + icmp.HEADER
+    if (end - quoted < ipv4.HEADER || bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return
+    this.redirects.accept(ipv4.destination(bytes, quoted), ipv4.source(bytes, network), icmp.gateway(bytes, at))
+  }
+
   /** RFC 1122, 3.2.2: no errors about errors, fragments but the first, or packets to or from more than one host. */
   #answerable(frame: Frame, source: Ipv4, destination: Ipv4): boolean {
     const { bytes, network: at } = frame
@@ -173,6 +219,19 @@ export class Icmp {
     const cost = Math.ceil((limit * HZ) / 1000)
     const now = jiffies(this.#netns.world.scheduler.now)
     return cost === 0 || this.#allowance(destination).pay(now, cost, ICMP_BURST * cost)
+  }
+
+  /** icmp_global_allow: refilled at most fifty times a second. */
+  #globally(): boolean {
+    const now = jiffies(this.#netns.world.scheduler.now)
+    const elapsed = Math.min(now - this.#stamp, HZ)
+    if (elapsed >= HZ / 50) {
+      this.#credit = Math.min(this.#credit + Math.floor((this.#rate * elapsed) / HZ), this.#burst)
+      this.#stamp = now
+    }
+    if (this.#credit <= 0) return false
+    this.#credit--
+    return true
   }
 
   #allowance(peer: Ipv4): Allowance {

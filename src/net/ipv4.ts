@@ -16,6 +16,7 @@ import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
+import type { InetDevice } from './inet-device.ts'
 import type { Namespace } from './namespace.ts'
 import type { Route } from './route.ts'
 
@@ -120,23 +121,28 @@ export class Ipv4Layer {
     const { bytes, network: at } = frame
     const source = ipv4.source(bytes, at)
     const destination = ipv4.destination(bytes, at)
-    if (input !== netns.loopback && this.#martian(source, destination)) {
-      netns.counters.ipInAddrErrors++
+    const inet = netns.inet(input)
+    if (input !== netns.loopback && this.#martian(source, destination, inet)) {
+      return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
+    }
+    if (inet.rpFilter !== 0 && !this.#comesTheRightWay(frame, source, destination, inet)) {
+      netns.counters.ipReversePathFilter++
       return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
     }
     const found = destination === BROADCAST ? null : netns.fib.input(frame, source, destination, input)
     if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
     if (destination === BROADCAST) return this.#deliver(frame, input)
-    if (found !== null && found.type === 'unicast') return this.#forward(frame, found, input)
+    if (found !== null && found.type === 'unicast') return this.#forward(frame, found, inet)
     if (found !== null && (found.type === 'local' || found.type === 'broadcast')) return this.#deliver(frame, input)
-    this.#unroutable(frame, found)
+    this.#unroutable(frame, found, inet)
   }
 
-  #forward(frame: Frame, route: Route, input: NetDevice): void {
+  #forward(frame: Frame, route: Route, inet: InetDevice): void {
     const netns = this.#netns
+    const input = inet.device
     const { bytes, network: at } = frame
     const output = route.device as NetDevice
-    if (!netns.forwarding || frame.group) {
+    if (!inet.forwarding || frame.group) {
       netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
     }
@@ -145,7 +151,7 @@ export class Ipv4Layer {
       netns.icmp.error(frame, icmp.TIME_EXCEEDED, 0, 0)
       return netns.world.frames.drop(frame, DropReason.TtlExpired, netns.name)
     }
-    const mtu = route.mtuLocked ? route.mtu : output.mtu
+    const mtu = route.mtu > 0 ? route.mtu : output.mtu
     const largest = frame.fragmentSize > 0 ? frame.fragmentSize : frame.end - at
     if (largest > mtu && ipv4.dontFragment(bytes, at)) {
       netns.counters.ipFragFails++
@@ -153,6 +159,7 @@ export class Ipv4Layer {
       return netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
     }
     ipv4.decrementTtl(bytes, at)
+    if (output === input) netns.icmp.redirects.send(frame, route, input)
     if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
     netns.counters.ipForwDatagrams++
     if (frame.options !== 0) netns.ipOptions.forwarded(frame, route)
@@ -217,20 +224,30 @@ export class Ipv4Layer {
   }
 
   /** Addresses that may not be on a wire (ip_route_input_slow), and our own as somebody else's source. */
-  #martian(source: Ipv4, destination: Ipv4): boolean {
-    const netns = this.#netns
+  #martian(source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
     if (isMulticast(source) || source === BROADCAST) return true
-    if ((isLoopback(source) || isLoopback(destination)) && !netns.routeLocalnet) return true
-    return netns.isLocal(source)
+    if ((isLoopback(source) || isLoopback(destination)) && !inet.routeLocalnet) return true
+    return this.#netns.isLocal(source) && !inet.acceptLocal
+  }
+
+  /** Reverse path filtering (RFC 3704, __fib_validate_source): would an answer leave where this came in? */
+  #comesTheRightWay(frame: Frame, source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
+    const { fib, loopback } = this.#netns
+    const { device } = inet
+    if (device === loopback || source === ANY) return true
+    const back = fib.reverse(frame, source, destination, inet.srcValidMark)
+    if (back === null || (back.type !== 'unicast' && back.type !== 'local')) return false
+    // Strict wants this very device; loose is content with any way there is.
+    return back.device === device || inet.rpFilter === 2
   }
 
   /** ip_error, for a packet that no route takes. */
-  #unroutable(frame: Frame, found: Route | null): void {
+  #unroutable(frame: Frame, found: Route | null, inet: InetDevice): void {
     const netns = this.#netns
     if (isMulticast(ipv4.destination(frame.bytes, frame.network)) || found?.type === 'blackhole') {
       return netns.world.frames.drop(frame, DropReason.Blackhole, netns.name)
     }
-    if (!netns.forwarding) {
+    if (!inet.forwarding) {
       netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
     }

@@ -11,7 +11,7 @@ import type { RouteExceptions } from './exception.ts'
 import type { Fib } from './fib.ts'
 import type { InetDevice } from './inet-device.ts'
 import type { NeighbourTable } from './neighbour.ts'
-import type { Route } from './route.ts'
+import type { Route, RouteTable } from './route.ts'
 import type { Sysctl } from './sysctl.ts'
 
 export type AddressType =
@@ -43,6 +43,7 @@ export interface IcmpMessages {
   receive(frame: Frame): void
   error(frame: Frame, type: number, code: number, info: number): void
   routeErrorAllowed(source: Ipv4): boolean
+  readonly redirects: { send(frame: Frame, route: Route, input: NetDevice): void }
 }
 
 /** Options of the IPv4 header as the rest of the namespace uses them; the class is in ip-options.ts. */
@@ -69,10 +70,13 @@ export interface Namespace {
   readonly transports: (Transport | null)[]
   /** net.ipv4.ip_forward, kept as a field for the path of a frame. */
   readonly forwarding: boolean
-  /** net.ipv4.conf.all.route_localnet. */
-  readonly routeLocalnet: boolean
   /** The device's IPv4 switches (net.ipv4.conf.DEVICE.*), for one of the namespace's devices. */
   inet(device: NetDevice): InetDevice
+  /** net.ipv4.ip_default_ttl. */
+  readonly defaultTtl: number
+  readonly main: RouteTable
+  /** Are both addresses in one network of the device (inet_addr_onlink)? */
+  sameNetwork(device: NetDevice, a: Ipv4, b: Ipv4): boolean
   readonly fib: Fib
   readonly exceptions: RouteExceptions
   isLocal(address: Ipv4): boolean

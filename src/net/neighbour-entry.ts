@@ -4,6 +4,7 @@ import type { Frame } from '../link/frame.ts'
 import { Ring } from '../sim/ring.ts'
 import { type Task, Timer } from '../sim/scheduler.ts'
 import type { Ipv4, Mac } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
 import type { NeighbourParameters } from './neighbour-parameters.ts'
 
 export type NeighbourState =
@@ -64,6 +65,21 @@ export class Entry implements Neighbour, Task {
   /** Its MAC in one of the states NUD_CONNECTED, else null. */
   get connectedMac(): Mac | null {
     return this.state === 'REACHABLE' || this.state === 'PERMANENT' ? this.mac : null
+  }
+
+  /** The oldest frame that waits. */
+  dequeue(): Frame | null {
+    const frame = this.waiting.shift()
+    if (frame !== null) this.waitingBytes -= truesize(frame.end - frame.start)
+    return frame
+  }
+
+  /** neigh_hh_output: the frame leaves to the MAC that is known. */
+  send(frame: Frame): void {
+    const start = frame.push(ethernet.HEADER)
+    ethernet.write(frame.bytes, start, this.mac, this.device.mac, ethernet.ETH_P_IP)
+    this.cached = true
+    this.device.send(frame)
   }
 
   run(): void {

@@ -16,7 +16,6 @@ import type { World } from '../link/world.ts'
 import { wheel } from '../sim/jiffies.ts'
 import { type Nanos, SECOND, Timer } from '../sim/scheduler.ts'
 import { copyMac, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
-import * as ethernet from '../wire/ethernet.ts'
 import type { InetDevices } from './inet-device.ts'
 import {
   CONFIRMED,
@@ -136,12 +135,20 @@ export class NeighbourTable {
       const { state } = entry
       if (state !== 'STALE' && isValid(state)) {
         entry.times[USED] = this.#world.scheduler.now
-        return this.#send(entry, frame)
+        return entry.send(frame)
       }
     }
     const asked = entry ?? this.#create(device, nextHop)
     if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
     this.#event(asked, frame)
+  }
+
+  /** Looks for an unknown neighbour although nothing waits to be sent to it (neigh_event_send without a packet). */
+  ask(device: NetDevice, address: Ipv4): void {
+    const entry = this.#find(device, address) ?? this.#create(device, address)
+    if (entry === null || this.resolved(device, address)) return
+    if (entry.state === 'INCOMPLETE' && entry.timer.armed) return
+    if (entry.parameters.broadcasts + entry.parameters.appProbes > 0) this.#begin(entry)
   }
 
   /**
@@ -236,7 +243,7 @@ export class NeighbourTable {
       entry.state = 'DELAY'
       entry.times[UPDATED] = this.#world.scheduler.now
       this.#arm(entry, entry.parameters.delayFirstProbe)
-      return this.#send(entry, frame)
+      return entry.send(frame)
     }
     const { parameters } = entry
     const asking = entry.state === 'INCOMPLETE' && entry.timer.armed
@@ -247,7 +254,12 @@ export class NeighbourTable {
       return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
     }
     this.#enqueue(entry, frame)
-    if (asking) return
+    if (!asking) this.#begin(entry)
+  }
+
+  /** Asks who has the address, from the first question on. */
+  #begin(entry: Entry): void {
+    const { parameters } = entry
     entry.state = 'INCOMPLETE'
     entry.times[UPDATED] = this.#world.scheduler.now
     // Unicast probes make no sense yet, and count as done.
@@ -260,18 +272,12 @@ export class NeighbourTable {
   #enqueue(entry: Entry, frame: Frame): void {
     const size = truesize(frame.end - frame.start)
     while (entry.waitingBytes + size > entry.parameters.queueBytes) {
-      const oldest = this.#dequeue(entry)
+      const oldest = entry.dequeue()
       if (oldest === null) break
       this.#world.frames.drop(oldest, DropReason.QueueFull, this.#where)
     }
     entry.waiting.push(frame)
     entry.waitingBytes += size
-  }
-
-  #dequeue(entry: Entry): Frame | null {
-    const frame = entry.waiting.shift()
-    if (frame !== null) entry.waitingBytes -= truesize(frame.end - frame.start)
-    return frame
   }
 
   /** neigh_probe, arp_solicit: first the MAC that was known, then the user's daemon, then everybody. */
@@ -288,7 +294,7 @@ export class NeighbourTable {
   #fail(entry: Entry): void {
     this.#become(entry, 'FAILED')
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
-      const frame = this.#dequeue(entry)
+      const frame = entry.dequeue()
       if (frame !== null) this.#solicitor.unresolved(frame, entry.device)
     }
   }
@@ -316,16 +322,9 @@ export class NeighbourTable {
     this.listener?.neighbour(entry, false)
     if (state === 'REACHABLE') this.#arm(entry, this.#reachable(entry))
     for (let waiting = wasValid ? 0 : entry.waiting.size; waiting > 0; waiting--) {
-      const frame = this.#dequeue(entry)
+      const frame = entry.dequeue()
       if (frame !== null) this.resolve(entry.device, entry.address, frame)
     }
-  }
-
-  #send(entry: Entry, frame: Frame): void {
-    const start = frame.push(ethernet.HEADER)
-    ethernet.write(frame.bytes, start, entry.mac, entry.device.mac, ethernet.ETH_P_IP)
-    entry.cached = true
-    entry.device.send(frame)
   }
 
   #arm(entry: Entry, delay: Nanos): void {
@@ -409,7 +408,7 @@ export class NeighbourTable {
     this.listener?.neighbour(entry, true)
     this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
-      const frame = this.#dequeue(entry)
+      const frame = entry.dequeue()
       if (frame !== null) this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
     }
   }

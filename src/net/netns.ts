@@ -11,7 +11,6 @@ import { Loopback } from '../link/loopback.ts'
 import { Veth } from '../link/veth.ts'
 import type { World } from '../link/world.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
-import { jiffies } from '../sim/jiffies.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 import {
   ANY,
@@ -34,6 +33,7 @@ import type { Errno } from './errno.ts'
 import { RouteExceptions } from './exception.ts'
 import { Fib } from './fib.ts'
 import { Icmp } from './icmp.ts'
+import { Identifications } from './identification.ts'
 import type { InetDevice } from './inet-device.ts'
 import { IpOptions } from './ip-options.ts'
 import { Ipv4Layer } from './ipv4.ts'
@@ -70,20 +70,18 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly netfilter: Netfilter
   readonly transports: (Transport | null)[] = new Array<Transport | null>(256).fill(null)
   forwarding = false
-  routeLocalnet = false
+  defaultTtl = 64
   /** Who hears of changes; null while nobody does. */
   notices: Notices | null = null
   readonly #addresses: Addresses
   #nextIndex = 1
   #chance: number
-  #ids: Int32Array
-  #idTimes: Int32Array
+  readonly #identifications: Identifications
 
   constructor(world: World, name: string) {
     this.world = world
     this.name = name
-    this.#ids = Int32Array.from({ length: 64 }, () => world.random.below(65_536))
-    this.#idTimes = new Int32Array(64)
+    this.#identifications = new Identifications(world)
     this.arp = new Arp(this)
     this.icmp = new Icmp(this)
     this.ipOptions = new IpOptions(this)
@@ -102,8 +100,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.setUp(this.loopback)
     this.sysctl.watch((changed, value) => {
       if (changed.startsWith('net.netfilter.')) this.netfilter.conntrack.settings.set(changed, value)
+      if (changed === 'net.ipv4.ip_default_ttl') this.defaultTtl = Number(value)
       if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0
-      if (changed === 'net.ipv4.conf.all.route_localnet') this.routeLocalnet = Number(value) !== 0
     })
   }
 
@@ -257,6 +255,10 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return isLoopback(address) || this.#addresses.has(address)
   }
 
+  sameNetwork(device: NetDevice, a: Ipv4, b: Ipv4): boolean {
+    return this.#addresses.sameNetwork(device, a, b)
+  }
+
   addressOf(device: NetDevice): Ipv4 | null {
     return this.addressesOf(device).at(0)?.address ?? null
   }
@@ -380,14 +382,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.icmp.error(frame, type, code, info)
   }
 
-  /** ip_idents_reserve: counters shared by hash, which also jump a little with the time between uses. */
   nextId(source: Ipv4, destination: Ipv4, protocol: number): number {
-    const bucket = (source ^ (source >>> 8) ^ destination ^ (destination >>> 6) ^ protocol) & 63
-    const now = jiffies(this.world.scheduler.now)
-    const elapsed = now - this.#idTimes[bucket]
-    this.#idTimes[bucket] = now
-    this.#ids[bucket] += 1 + (elapsed > 0 ? this.world.random.below(elapsed) : 0)
-    return this.#ids[bucket] & 0xffff
+    return this.#identifications.next(source, destination, protocol)
   }
 
   reject(frame: Frame, hook: Hook, how: RejectWith): void {

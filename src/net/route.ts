@@ -26,10 +26,6 @@ export interface Route {
   /** 0: the device's. */
   readonly mtu: number
   readonly mtuLocked: boolean
-  /** The next hops of a multipath route, each as a route of its own; null: there is just the one above. */
-  readonly legs: readonly Route[] | null
-  /** A leg's share of the flows, from 1 to 256. */
-  readonly weight: number
 }
 
 /** A route with everything that is not said at its default. */
@@ -46,8 +42,6 @@ export function route(fields: Partial<Route> & { readonly destination: Cidr }): 
     onlink: fields.onlink ?? false,
     mtu: fields.mtu ?? 0,
     mtuLocked: fields.mtuLocked ?? false,
-    legs: fields.legs ?? null,
-    weight: fields.weight ?? 1,
   }
 }
 

@@ -66,7 +66,7 @@ export class IcmpSocket {
     // What must never be cut needs no number (ip_select_ident_segs): with IP_PMTUDISC_WANT it still might be.
     const id = options.forbidFragments === true ? 0 : netns.nextId(source, destination, ipv4.IPPROTO_ICMP)
     const fragment = options.dontFragment !== false && fits ? ipv4.DF : 0
-    const ttl = options.ttl ?? ipv4.DEFAULT_TTL
+    const ttl = options.ttl ?? netns.defaultTtl
     return netns.send(frame, source, destination, ipv4.IPPROTO_ICMP, ttl, options.tos ?? 0, id, fragment)
   }
 

@@ -29,7 +29,7 @@ export class UdpSocket {
   dontFragment = true
   /** IP_RECVERR: soft errors are reported too, and errors of an unconnected socket's datagrams. */
   receiveErrors = false
-  ttl = ipv4.DEFAULT_TTL
+  ttl: number
   tos = 0
   reuse = false
   localAddress: Ipv4 = ANY
@@ -43,6 +43,7 @@ export class UdpSocket {
 
   constructor(transport: UdpTransport) {
     this.#transport = transport
+    this.ttl = transport.netns.defaultTtl
   }
 
   get connected(): boolean {

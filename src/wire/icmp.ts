@@ -6,7 +6,8 @@
  *   │ type │ code │ checksum │ id / 0   │ seq/mtu│ data / quoted packet │
  *   └──────┴──────┴──────────┴──────────┴────────┴──────────────────────┘
  */
-import { put16, u16 } from './bytes.ts'
+import type { Ipv4 } from './address.ts'
+import { i32, put16, u16 } from './bytes.ts'
 import { add, checksum, fold } from './checksum.ts'
 
 export const HEADER = 8
@@ -29,6 +30,14 @@ export const PORT_UNREACHABLE = 3
 export const FRAGMENTATION_NEEDED = 4
 export const HOST_PROHIBITED = 10
 export const COMMUNICATION_PROHIBITED = 13
+
+/** Code of a redirect: for this destination alone. */
+export const REDIRECT_HOST = 1
+
+/** Of a redirect: the better gateway. */
+export function gateway(bytes: Uint8Array, at: number): Ipv4 {
+  return i32(bytes, at + IDENTIFIER) as Ipv4
+}
 
 /** Long enough, and the checksum is right. */
 export function valid(bytes: Uint8Array, at: number, end: number): boolean {

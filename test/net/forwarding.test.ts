@@ -169,3 +169,40 @@ test('127.0.0.1 is no source for what goes elsewhere, though it leaves by lo', (
   const { a } = routed()
   expect(a.selectSource(a.loopback, parseIpv4('10.1.0.1'))).toBe(parseIpv4('10.1.0.1'))
 })
+
+/** Linux 6.18: the device that a packet came in by decides, whatever `all` was set to before. */
+test.each([
+  ['eth0', 0, 'the request stays at the router'],
+  ['eth1', 1, 'the answer does'],
+] as const)('conf.%s.forwarding=0 on the router: %i requests arrive, %3$s', (device, requests, _what) => {
+  const { world, a, router, aDevice, bDevice } = routed()
+  router.sysctl.set(`net.ipv4.conf.${device}.forwarding`, '0')
+  const [near, far] = [watch(aDevice), watch(bDevice)]
+  ping(a, '10.2.0.1')
+  world.scheduler.run(SECOND)
+  expect(far.filter((line) => line.includes('echo request'))).toHaveLength(requests)
+  expect(near.filter((line) => line.includes('echo reply'))).toHaveLength(0)
+  expect(router.counters.ipInAddrErrors).toBe(1)
+  expect(world.frames.inUse).toBe(0)
+})
+
+/** a, whose neighbours know each other by then, claims an address of the router's. */
+test.each([
+  ['0', 0],
+  ['1', 1],
+] as const)('our own address as the source of what comes in, accept_local=%s', (accept, delivered) => {
+  const { world, a, router, bDevice, aDevice } = routed()
+  router.sysctl.set('net.ipv4.conf.eth0.accept_local', accept)
+  ping(a, '10.1.0.254')
+  world.scheduler.run(SECOND / 2)
+  a.addAddress(aDevice, parseIpv4('10.2.0.254'), 32)
+  const seen = watch(bDevice)
+  const frame = world.frames.take(8)
+  frame.end = frame.start + 8
+  frame.bytes.fill(0, frame.start, frame.end)
+  a.send(frame, parseIpv4('10.2.0.254'), parseIpv4('10.2.0.1'), ipv4.IPPROTO_ICMP, 64, 0, 1, ipv4.DF)
+  world.scheduler.run(SECOND)
+  expect(seen.filter((line) => line.includes('IP 10.2.0.254 > 10.2.0.1'))).toHaveLength(delivered)
+  expect(router.counters.ipInAddrErrors).toBe(0)
+  expect(world.frames.inUse).toBe(0)
+})

@@ -9,10 +9,11 @@ const RP_FILTER = ['off', 'strict', 'loose']
 export function netconfLines(netns: Netns, name: string, values = true): string[] {
   if (!values) return [`inet ${name} `, `inet6 ${name} `]
   const setting = (key: string) => netns.sysctl.number(`net.ipv4.conf.${name}.${key}`)
-  const rest = `mc_forwarding off proxy_neigh ${setting('proxy_arp') === 0 ? 'off' : 'on'} ignore_routes_with_linkdown off `
-  const forwarding = netns.forwarding ? 'on' : 'off'
+  const onOff = (key: string) => (setting(key) === 0 ? 'off' : 'on')
+  const linkdown = `ignore_routes_with_linkdown ${onOff('ignore_routes_with_linkdown')} `
+  const rest = `mc_forwarding off proxy_neigh ${onOff('proxy_arp')} ${linkdown}`
   return [
-    `inet ${name} forwarding ${forwarding} rp_filter ${RP_FILTER[setting('rp_filter')] ?? 'off'} ${rest}`,
+    `inet ${name} forwarding ${onOff('forwarding')} rp_filter ${RP_FILTER[setting('rp_filter')] ?? 'off'} ${rest}`,
     `inet6 ${name} forwarding off mc_forwarding off proxy_neigh off ignore_routes_with_linkdown off `,
   ]
 }

@@ -162,7 +162,7 @@ function answer(context: IpContext, question: Question & { destination: Ipv4 }):
   flow.destinationPort = question.destinationPort
   if (from !== null && input === null && !netns.isLocal(from)) throw refused('Network is unreachable')
   const found = question.fibMatch ? netns.fib.resolve(flow) : netns.fib.find(flow)
-  const deaf = input !== null && !netns.forwarding
+  const deaf = input !== null && !netns.inet(input).forwarding
   // With a device named but no route by it, the destination is taken to be on its link.
   if (found === null && output !== null) {
     return route({ destination: cidrOf(destination, 32), device: output, scope: 'link' })

@@ -1,0 +1,89 @@
+/**
+ * ICMP redirects (net/ipv4/route.c): a router tells a neighbour that another router on the same link is nearer
+ * (ip_rt_send_redirect), and a host that is told so goes there (__ip_do_redirect).
+ */
+import type { NetDevice } from '../link/device.ts'
+import type { Frame } from '../link/frame.ts'
+import { MILLISECOND, type Nanos } from '../sim/scheduler.ts'
+import { ANY, BROADCAST, type Ipv4, isMulticast } from '../wire/address.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import type { Namespace } from './namespace.ts'
+import type { Route } from './route.ts'
+
+/** Redirects that a host ignored before we give up (ip_rt_redirect_number). */
+const NUMBER = 9
+/** Between the first two; doubled with each further one (ip_rt_redirect_load, HZ / 50). */
+const LOAD: Nanos = 20 * MILLISECOND
+/** After so long without a packet that deserves one, all begins again (ip_rt_redirect_silence). */
+const SILENCE: Nanos = LOAD * 2 ** (NUMBER + 1)
+
+/** What a host was told by us. */
+interface Told {
+  count: number
+  last: Nanos
+}
+
+export class Redirects {
+  #netns: Namespace
+  #told = new Map<number, Told>()
+
+  constructor(netns: Namespace) {
+    this.#netns = netns
+  }
+
+  /** A packet leaves by the device it came in: its sender may be told. The frame is lent. */
+  send(frame: Frame, by: Route, device: NetDevice): void {
+    const netns = this.#netns
+    const inet = netns.inet(device)
+    if (!inet.sendRedirects) return
+    const source = ipv4.source(frame.bytes, frame.network)
+    const back = netns.fib.lookup(source)
+    // Only a host on the link itself can go to the better gateway.
+    if (back === null || back.type !== 'unicast' || back.gateway !== null || back.device !== device) return
+    const gateway = by.gateway ?? ipv4.destination(frame.bytes, frame.network)
+    if (!inet.sharedMedia && !netns.sameNetwork(device, source, gateway)) return
+    if (this.#due(source)) netns.icmp.error(frame, icmp.REDIRECT, icmp.REDIRECT_HOST, gateway)
+  }
+
+  /** A router that we use says which gateway is better for a destination. */
+  accept(destination: Ipv4, from: Ipv4, gateway: Ipv4): void {
+    const netns = this.#netns
+    const current = netns.fib.lookup(destination)
+    if (current === null || current.type !== 'unicast' || current.device === null) return
+    const { device } = current
+    // Whom we do not send to has nothing to tell.
+    if (current.gateway !== from || gateway === from || !this.#credible(device, from, gateway)) return
+    if (netns.neighbours.resolved(device, gateway)) {
+      netns.exceptions.redirect(destination, { ...current, gateway })
+      netns.fib.changed()
+    } else netns.neighbours.ask(device, gateway)
+  }
+
+  #credible(device: NetDevice, from: Ipv4, gateway: Ipv4): boolean {
+    const netns = this.#netns
+    const inet = netns.inet(device)
+    if (!inet.acceptRedirects || isMulticast(gateway) || gateway === BROADCAST || gateway === ANY) return false
+    if (inet.sharedMedia) return netns.addressType(gateway) === 'UNICAST'
+    if (!netns.sameNetwork(device, gateway, from)) return false
+    return !inet.secureRedirects || netns.main.list().some((each) => each.gateway === gateway)
+  }
+
+  #due(host: Ipv4): boolean {
+    const { now } = this.#netns.world.scheduler
+    let told = this.#told.get(host)
+    if (told === undefined) {
+      told = { count: 0, last: 0 }
+      this.#told.set(host, told)
+    }
+    if (now > told.last + SILENCE) told.count = 0
+    if (told.count >= NUMBER) {
+      told.last = now
+      return false
+    }
+    if (told.count > 0 && now <= told.last + LOAD * 2 ** told.count) return false
+    told.last = now
+    told.count++
+    return true
+  }
+}
