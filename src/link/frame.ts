@@ -80,6 +80,8 @@ export class Frame {
    * since. Known for promiscuous bridges only.
    */
   toBridge = false
+  /** br_netfilter chose the way of a frame that it DNATed: IP keeps to it, and forgets that a redirect was due. */
+  routed = false
   /** Addressed to everybody or to a group at the link layer. */
   group = false
   /**
@@ -121,6 +123,7 @@ export class Frame {
     this.bridgeInput = null
     this.bridgeOutput = null
     this.toBridge = false
+    this.routed = false
     this.fragmentSize = 0
     this.options = 0
   }
@@ -166,6 +169,7 @@ export class FramePool {
     frame.bridgeOutput = null
     frame.toHost = true
     frame.toBridge = false
+    frame.routed = false
     frame.group = false
     frame.fragmentSize = 0
     frame.options = 0
@@ -190,6 +194,7 @@ export class FramePool {
     copy.bridgeOutput = frame.bridgeOutput
     copy.toHost = frame.toHost
     copy.toBridge = frame.toBridge
+    copy.routed = frame.routed
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
     copy.options = frame.options

@@ -108,6 +108,7 @@ class BridgeNetfilter implements BridgeFilter {
     if (!this.#netns.netfilter.run(Hook.PREROUTING, frame, this.#bridge, null)) return
     const destination = ipv4.destination(bytes, at)
     if (destination === before) return this.#bridge.admit(frame, port)
+    frame.routed = true
     const found = this.#netns.fib.input(frame, ipv4.source(bytes, at), destination, this.#bridge)
     if (found === null || (found.type !== 'unicast' && found.type !== 'local')) {
       return this.#netns.world.frames.drop(frame, DropReason.NoRoute, this.#bridge.name)

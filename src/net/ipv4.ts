@@ -159,7 +159,7 @@ export class Ipv4Layer {
       return netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
     }
     ipv4.decrementTtl(bytes, at)
-    if (output === input) netns.icmp.redirects.send(frame, route, input)
+    if (output === input && !frame.routed) netns.icmp.redirects.send(frame, route, input)
     if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
     netns.counters.ipForwDatagrams++
     if (frame.options !== 0) netns.ipOptions.forwarded(frame, route)

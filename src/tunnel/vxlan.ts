@@ -146,12 +146,7 @@ export class VxlanDevice extends NetDevice {
 
   /** The inner frame begins at frame.start; `from` is the VTEP that sent it. */
   decapsulated(frame: Frame, from: Ipv4): void {
-    frame.tracked = null
-    frame.trackedInfo = 0
-    frame.mark = 0
-    frame.bridgeInput = null
-    frame.fragmentSize = 0
-    frame.options = 0
+    frame.scrub()
     if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
       return this.world.frames.drop(frame, DropReason.Malformed, this.name)
     }

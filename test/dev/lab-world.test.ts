@@ -181,4 +181,16 @@ describe('a promiscuous cni0', () => {
     expect(bridged).toBeGreaterThanOrEqual(plain.length)
     expect(twice.filter((ttl) => ttl === 'ttl 63')).toHaveLength(bridged)
   })
+
+  it('sends no redirect for such a copy: the bridge chose its way already', async () => {
+    const lab = await build(shop)
+    serve(lab, 'web', 'python3 apps.py http 8080 web')
+    await type(lab, 'node1', 'ip link set cni0 promisc on')
+    const seen: string[] = []
+    const cni0 = lab.device('node1.cni0')
+    if (cni0 !== null) cni0.tap = (frame) => void seen.push(printFrame(frame.bytes, frame.start, frame.end))
+    expect(await type(lab, 'web', 'curl -s http://10.96.0.80/')).toBe('web sees 10.244.1.1\n')
+    expect(seen.filter((line) => line.includes('Flags [S]'))).toHaveLength(3)
+    expect(seen.filter((line) => line.includes('redirect'))).toEqual([])
+  })
 })
