@@ -17,6 +17,7 @@ import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
+import { LinkSettings } from './link-settings.ts'
 import type { Qdisc } from './qdisc.ts'
 
 /** What a device needs of its World. */
@@ -69,7 +70,9 @@ export abstract class NetDevice {
   master: NetDevice | null = null
   promiscuous = false
   /** IFF_NOARP: neighbours are not asked for, frames go to the device's own address. */
-  readonly noArp: boolean = false
+  noArp = false
+  /** What frames do not meet. */
+  readonly settings = new LinkSettings()
   /** The devices upon this one, which see what it receives first; null: none. */
   stack: Stack | null = null
   /** What `tc` put at the egress; null: noqueue, the default. */

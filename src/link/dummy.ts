@@ -1,11 +1,26 @@
 /** dummy (drivers/net/dummy.c): a device that loses all it is given, for addresses that belong to no cable. */
 import { NetDevice } from './device.ts'
-import type { Frame } from './frame.ts'
+import { DropReason, type Frame } from './frame.ts'
+import { LinkSettings } from './link-settings.ts'
 
 export class Dummy extends NetDevice {
   override readonly kind = 'dummy'
   /** IFF_NOARP, and no IFF_MULTICAST. */
-  override readonly noArp = true
+  override noArp = true
+  override readonly settings = new LinkSettings(false)
+  /** `ip link set carrier` (dummy_change_carrier). */
+  plugged = true
+
+  override get carrier(): boolean {
+    return this.up && this.plugged
+  }
+
+  /** Without carrier its queue is the one that eats everything (noop_qdisc): not even a capture sees the frame. */
+  override send(frame: Frame): void {
+    if (this.plugged) return super.send(frame)
+    this.txDropped++
+    this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+  }
 
   protected override transmit(frame: Frame): void {
     this.world.frames.consume(frame)

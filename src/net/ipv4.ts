@@ -202,12 +202,13 @@ export class Ipv4Layer {
     const netns = this.#netns
     netns.counters.ipOutTransmits++
     frame.start = frame.network
-    if (output.noArp) {
+    if (output === netns.loopback) {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }
     const destination = ipv4.destination(frame.bytes, frame.network)
-    if (route.type === 'broadcast' || destination === BROADCAST) {
+    // Without ARP a broadcast, too, goes to the device's own address (arp_constructor).
+    if ((route.type === 'broadcast' || destination === BROADCAST) && !output.noArp) {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), MAC_BROADCAST, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }

@@ -60,6 +60,10 @@ export class Entry implements Neighbour, Task {
     this.device = device
     this.address = address
     this.timer = new Timer(this)
+    // arp_constructor: without ARP everybody has the device's own address.
+    if (!device.noArp) return
+    this.state = 'NOARP'
+    this.mac.set(device.mac)
   }
 
   /** Its MAC in one of the states NUD_CONNECTED, else null. */

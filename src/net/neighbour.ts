@@ -140,7 +140,8 @@ export class NeighbourTable {
     }
     const asked = entry ?? this.#create(device, nextHop)
     if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
-    this.#event(asked, frame)
+    if (asked.state === 'NOARP') asked.send(frame)
+    else this.#event(asked, frame)
   }
 
   /** Looks for an unknown neighbour although nothing waits to be sent to it (neigh_event_send without a packet). */

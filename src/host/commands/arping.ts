@@ -1,4 +1,5 @@
 /** arping (iputils 20221126): ARP requests and announcements by a packet socket, one per interval. */
+
 import type { NetDevice } from '../../link/device.ts'
 import { type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { ANY, copyMac, formatIpv4, formatMac, type Ipv4, MAC_BROADCAST, type Mac } from '../../wire/address.ts'
@@ -7,6 +8,7 @@ import * as ethernet from '../../wire/ethernet.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import type { Process, Program } from '../process.ts'
 import { resolve } from '../resolver.ts'
+import { deviceNamed } from './ip-device.ts'
 import { listenOn } from './tcpdump-tap.ts'
 
 const USAGE = `
@@ -74,7 +76,7 @@ async function prepare(self: Process, found: Options, destination: string): Prom
   const target = answer.addresses[0]
   const name = valueOf(found, 'I')
   const route = netns.lookup(target)
-  const device = name === null ? (route?.device ?? null) : (netns.devices.get(name) ?? null)
+  const device = name === null ? (route?.device ?? null) : deviceNamed(netns, name)
   if (device === null) return fail(`arping: Device ${name ?? ''} not available.\n`)
   if (!device.up) return fail(`arping: Interface "${device.name}" is down\n`)
   if (device.noArp) return fail(`Interface "${device.name}" is not ARPable\n`)

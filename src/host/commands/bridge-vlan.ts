@@ -3,7 +3,7 @@ import { Bridge } from '../../link/bridge.ts'
 import { VLAN_MAX, type VlanGroup } from '../../link/bridge-vlan.ts'
 import type { NetDevice } from '../../link/device.ts'
 import type { IpContext } from './ip-context.ts'
-import { findDevice, portOf } from './ip-device.ts'
+import { deviceNamed, findDevice, portOf } from './ip-device.ts'
 import { formatJson } from './ip-json.ts'
 import { abbreviation, notModelled, printed, refused, ToolError, type Words } from './ip-words.ts'
 
@@ -126,8 +126,8 @@ function change(context: IpContext, words: Words, add: boolean): number {
     else if (word !== 'master') throw new ToolError(`Command line is not complete. Try option "help"`, 255)
   }
   if (name === null || range === null) throw new ToolError('Device and VLAN ID are required arguments.', 255)
-  const device = context.netns.devices.get(name)
-  if (device === undefined) throw new ToolError(`Cannot find bridge device "${name}"`, 255)
+  const device = deviceNamed(context.netns, name)
+  if (device === null) throw new ToolError(`Cannot find bridge device "${name}"`, 255)
   const [first, last] = range
   if (pvid && first !== last) throw new ToolError('pvid cannot be configured for a vlan range', 255)
   const own = self && device instanceof Bridge

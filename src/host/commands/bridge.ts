@@ -5,7 +5,7 @@ import { bridgeFdb } from './bridge-fdb.ts'
 import { portCost, portFlags, portFlagsJson, portState, takePortSetting } from './bridge-port.ts'
 import { bridgeVlan } from './bridge-vlan.ts'
 import type { IpContext } from './ip-context.ts'
-import { bridgedName, findDevice, flagsOf, portOf } from './ip-device.ts'
+import { bridgedName, deviceNamed, findDevice, flagsOf, portOf } from './ip-device.ts'
 import { formatJson } from './ip-json.ts'
 import { namespaceNamed } from './ip-netns.ts'
 import { abbreviation, notModelled, printed, refused, ToolError, tool, Words } from './ip-words.ts'
@@ -171,8 +171,8 @@ function setPort(context: IpContext, words: Words): number {
     }
   }
   if (name === null) throw new ToolError('Device is a required argument.', 255)
-  const device = context.netns.devices.get(name)
-  if (device === undefined) throw new ToolError(`Cannot find bridge device "${name}"`, 255)
+  const device = deviceNamed(context.netns, name)
+  if (device === null) throw new ToolError(`Cannot find bridge device "${name}"`, 255)
   const port = portOf(device)
   if (port === null) throw refused('Operation not supported', 255)
   for (const act of acts) act(port)

@@ -1,7 +1,7 @@
 /** ethtool(8): what little a virtual device has to say. Offloads are off: what devices carry is what wires carry. */
 import type { NetDevice } from '../../link/device.ts'
 import type { Process, Program } from '../process.ts'
-import { linkKind } from './ip-device.ts'
+import { deviceNamed, linkKind } from './ip-device.ts'
 
 const drivers: Readonly<Record<string, string>> = { veth: '1.0', bridge: '2.3', vxlan: '0.1', dummy: '1.0' }
 
@@ -31,7 +31,7 @@ export const ethtool: Program = async (self) => {
   }
   const option = first.startsWith('-') ? first : ''
   const name = option === '' ? first : others.shift()
-  const device = name === undefined ? undefined : self.netns.devices.get(name)
+  const device = name === undefined ? undefined : (deviceNamed(self.netns, name) ?? undefined)
   if (name === undefined) {
     self.err('ethtool: bad command line argument(s)\nFor more information run ethtool -h\n')
     return 1

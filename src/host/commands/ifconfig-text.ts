@@ -10,13 +10,23 @@ const bits: readonly (readonly [bit: number, name: string])[] = [
   [0x1, 'UP'],
   [0x2, 'BROADCAST'],
   [0x8, 'LOOPBACK'],
+  [0x20, 'NOTRAILERS'],
   [0x40, 'RUNNING'],
+  [0x80, 'NOARP'],
   [0x100, 'PROMISC'],
+  [0x200, 'ALLMULTI'],
   [0x1000, 'MULTICAST'],
+  [0x8000, 'DYNAMIC'],
 ]
 
 export function interfaceFlags(device: NetDevice): number {
-  let flags = device.kind === 'loopback' ? 0x8 : 0x1002
+  const { settings, kind } = device
+  let flags = kind === 'loopback' ? 0x8 : 0x2
+  if (settings.multicast) flags |= 0x1000
+  if (settings.allMulticast) flags |= 0x200
+  if (settings.noTrailers) flags |= 0x20
+  if (settings.dynamic) flags |= 0x8000
+  if (device.noArp && kind !== 'loopback') flags |= 0x80
   if (device.up) flags |= 0x1
   if (device.up && device.carrier) flags |= 0x40
   if (device.promiscuous) flags |= 0x100
@@ -39,15 +49,17 @@ function scaled(bytes: number): string {
 
 export function netToolsText(netns: Netns, device: NetDevice): string {
   const flags = interfaceFlags(device)
-  const lines = [`${device.name}: flags=${flags}<${flagNames(flags).join(',')}>  mtu ${device.mtu}`]
+  // The kernel's flags are a short (ifr_flags).
+  const lines = [`${device.name}: flags=${(flags << 16) >> 16}<${flagNames(flags).join(',')}>  mtu ${device.mtu}`]
   const own = netns.addressesOf(device).at(0)
   if (own !== undefined) {
     const broadcast =
       device.kind === 'loopback' ? '' : `  broadcast ${own.broadcast === null ? NONE : formatIpv4(own.broadcast)}`
     lines.push(`        inet ${formatIpv4(own.address)}  netmask ${formatIpv4(mask(own.prefix))}${broadcast}`)
   }
-  if (device.kind === 'loopback') lines.push('        loop  txqueuelen 1000  (Local Loopback)')
-  else lines.push(`        ether ${formatMac(device.mac)}  txqueuelen 1000  (Ethernet)`)
+  const queue = device.settings.txQueueLength
+  if (device.kind === 'loopback') lines.push(`        loop  txqueuelen ${queue}  (Local Loopback)`)
+  else lines.push(`        ether ${formatMac(device.mac)}  txqueuelen ${queue}  (Ethernet)`)
   lines.push(
     `        RX packets ${device.rxPackets}  bytes ${device.rxBytes} (${scaled(device.rxBytes)})`,
     `        RX errors 0  dropped ${device.rxDropped}  overruns 0  frame 0`,
@@ -71,17 +83,21 @@ export function busyboxText(netns: Netns, device: NetDevice): string {
     `          ${flags.join('') || '[NO FLAGS] '} MTU:${device.mtu}  Metric:1`,
     `          RX packets:${device.rxPackets} errors:0 dropped:${device.rxDropped} overruns:0 frame:0`,
     `          TX packets:${device.txPackets} errors:0 dropped:${device.txDropped} overruns:0 carrier:0`,
-    '          collisions:0 txqueuelen:1000 ',
+    `          collisions:0 txqueuelen:${device.settings.txQueueLength} `,
     `          RX bytes:${device.rxBytes} (${scaled(device.rxBytes)})  TX bytes:${device.txBytes} (${scaled(device.txBytes)})`,
   )
   return `${lines.join('\n')}\n\n`
 }
 
 const tableFlags: readonly (readonly [bit: number, letter: string])[] = [
+  [0x200, 'A'],
   [0x2, 'B'],
   [0x8, 'L'],
   [0x1000, 'M'],
+  [0x8000, 'd'],
   [0x100, 'P'],
+  [0x20, 'N'],
+  [0x80, 'O'],
   [0x40, 'R'],
   [0x1, 'U'],
 ]

@@ -13,6 +13,7 @@ import {
 import type { Process, Program } from '../process.ts'
 import { busyboxText, devicesByName, interfaceTable, netToolsText } from './ifconfig-text.ts'
 import { setMac } from './ip-device.ts'
+import { setArp } from './ip-link-attributes.ts'
 import { bringUp, setMtu } from './ip-link-set.ts'
 import { ToolError, tool, Words } from './ip-words.ts'
 
@@ -80,7 +81,6 @@ function set(self: Process, name: string, device: NetDevice | undefined, rest: r
     const word = words.take()
     if (word === 'up') bringUp(netns, device)
     else if (word === 'down') netns.setDown(device)
-    else if (word === 'promisc' || word === '-promisc') device.promiscuous = word === 'promisc'
     else if (word === 'mtu') setMtu(device, number(words.take()))
     else if (word === 'netmask') setMask(netns, device, words.take())
     else if (word === 'broadcast') setBroadcast(netns, device, words.take())
@@ -90,25 +90,46 @@ function set(self: Process, name: string, device: NetDevice | undefined, rest: r
       if (mac === null) throw new ToolError(`${words.take()}: invalid ether address.`, 1)
       words.take()
       setMac(netns, device, mac)
-    } else if (
-      [
-        'arp',
-        '-arp',
-        'multicast',
-        'allmulti',
-        '-allmulti',
-        'metric',
-        'add',
-        'del',
-        'pointopoint',
-        'txqueuelen',
-      ].includes(word)
-    ) {
-      throw new ToolError(`podwire: ifconfig ${word} is not modelled`, 2)
-    } else setAddress(netns, device, word)
+    } else if (word === 'txqueuelen') device.settings.txQueueLength = queueLength(words.take())
+    else if (UNMODELLED.includes(word)) throw new ToolError(`podwire: ifconfig ${word} is not modelled`, 2)
+    else if (!setFlag(netns, device, word)) setAddress(netns, device, word)
   }
   return 0
 }
+
+/** A flag, or with a dash before it its opposite; false: it is no flag. */
+function setFlag(netns: Netns, device: NetDevice, word: string): boolean {
+  const on = !word.startsWith('-')
+  switch (on ? word : word.slice(1)) {
+    case 'arp':
+      setArp(netns, device, on)
+      return true
+    case 'promisc':
+      device.promiscuous = on
+      return true
+    case 'allmulti':
+      device.settings.allMulticast = on
+      return true
+    case 'multicast':
+      device.settings.multicast = on
+      return true
+    case 'dynamic':
+      device.settings.dynamic = on
+      return true
+    case 'trailers':
+      device.settings.noTrailers = !on
+      return true
+    default:
+      return false
+  }
+}
+
+/** strtoul: what is no number is 0. */
+function queueLength(text: string): number {
+  return Number.parseInt(text, 10) || 0
+}
+
+const UNMODELLED = ['metric', 'add', 'del', 'pointopoint', '-pointopoint', 'tunnel', 'media', 'name']
 
 /** Each word fails by itself, with the name of the call that failed. */
 function absent(name: string, rest: readonly string[]): ToolError {

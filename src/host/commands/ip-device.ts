@@ -19,17 +19,25 @@ export interface LowerLink {
   readonly netnsid: number | null
 }
 
+/** By its name, or by one of its altnames (netdev_name_node_lookup). */
+export function deviceNamed(netns: Netns, name: string): NetDevice | null {
+  const device = netns.devices.get(name)
+  if (device !== undefined) return device
+  for (const each of netns.devices.values()) if (each.settings.altNames.includes(name)) return each
+  return null
+}
+
 /** @throws ToolError `Cannot find device "eth9"` */
 export function findDevice(netns: Netns, name: string, status = 1): NetDevice {
-  const device = netns.devices.get(name)
-  if (device === undefined) throw new ToolError(`Cannot find device "${name}"`, status)
+  const device = deviceNamed(netns, name)
+  if (device === null) throw new ToolError(`Cannot find device "${name}"`, status)
   return device
 }
 
 /** @throws ToolError `Device "eth9" does not exist.` */
 export function existingDevice(netns: Netns, name: string): NetDevice {
-  const device = netns.devices.get(name)
-  if (device === undefined) throw new ToolError(`Device "${name}" does not exist.`, 1)
+  const device = deviceNamed(netns, name)
+  if (device === null) throw new ToolError(`Device "${name}" does not exist.`, 1)
   return device
 }
 
@@ -103,10 +111,16 @@ export function deviceByIndex(netns: Netns, index: number): NetDevice | null {
 export function flagsOf(device: NetDevice, netns: Netns): string[] {
   const flags: string[] = []
   if (device.up && !device.carrier) flags.push('NO-CARRIER')
+  const { settings } = device
   if (device.kind === 'loopback') flags.push('LOOPBACK')
-  else flags.push('BROADCAST', device.noArp ? 'NOARP' : 'MULTICAST')
+  else flags.push('BROADCAST')
+  if (settings.multicast) flags.push('MULTICAST')
+  if (device.noArp && device.kind !== 'loopback') flags.push('NOARP')
+  if (settings.allMulticast) flags.push('ALLMULTI')
   // Captures make a device promiscuous without the flag showing, as packet sockets do.
   if (device.promiscuous && device.tap === null) flags.push('PROMISC')
+  if (settings.dynamic) flags.push('DYNAMIC')
+  if (settings.noTrailers) flags.push('NOTRAILERS')
   if (device.up) flags.push('UP')
   if (device.up && device.carrier) flags.push('LOWER_UP')
   const link = linkOf(device, netns)

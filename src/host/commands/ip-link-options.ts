@@ -2,6 +2,7 @@
 import type { NetDevice } from '../../link/device.ts'
 import type { Netns } from '../../net/netns.ts'
 import type { Mac } from '../../wire/address.ts'
+import { deviceNamed } from './ip-device.ts'
 import { bringUp, enslave, setMtu } from './ip-link-set.ts'
 import { refused, ToolError } from './ip-words.ts'
 
@@ -20,7 +21,7 @@ export interface LinkOptions {
 /** The given name, or the first free one of the kind: veth0, veth1, … */
 export function nameFor(options: LinkOptions, stem: string, taken: string | null = null): string {
   if (options.name !== null) {
-    if (options.netns.devices.has(options.name)) throw refused('File exists')
+    if (deviceNamed(options.netns, options.name) !== null) throw refused('File exists')
     return options.name
   }
   let number = 0
@@ -32,8 +33,8 @@ export function settle(options: LinkOptions, device: NetDevice): void {
   const { netns } = options
   if (options.mtu > 0) setMtu(device, options.mtu)
   if (options.master !== null) {
-    const master = netns.devices.get(options.master)
-    if (master === undefined) {
+    const master = deviceNamed(netns, options.master)
+    if (master === null) {
       throw new ToolError(`Error: argument "${options.master}" is wrong: Device does not exist\n`, 255)
     }
     enslave(device, master)

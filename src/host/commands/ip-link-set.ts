@@ -9,13 +9,17 @@ import { installBridgeFilter } from '../../net/br-netfilter.ts'
 import type { Netns } from '../../net/netns.ts'
 import { LOOPBACK } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
-import { findDevice, namespaceOf, portOf, setMac } from './ip-device.ts'
+import { deviceNamed, findDevice, namespaceOf, portOf, setMac } from './ip-device.ts'
+import { type LinkAct, takeAttribute, takeGroup } from './ip-link-attributes.ts'
 import { setBridge, takeBridgeSettings, takeSlaveSettings } from './ip-link-bridge.ts'
 import { takeMacvlanMode } from './ip-macvlan.ts'
 import { notModelled, refused, ToolError, takeMac, takeNumber, type Words } from './ip-words.ts'
 
 const MIN_MTU = 68
 const MAX_MTU = 65_535
+
+/** What may be said once. */
+const ONCE = ['mtu', 'txqueuelen', 'netns']
 
 /** What the namespace announces by itself. */
 const ANNOUNCED = ['up', 'down', 'name', 'netns']
@@ -24,9 +28,19 @@ const ANNOUNCED = ['up', 'down', 'name', 'netns']
 export function setLink(context: IpContext, words: Words): number {
   const { netns } = context
   let name: string | null = null
-  const acts: { readonly act: (device: NetDevice) => void; readonly announced: boolean }[] = []
+  let group: number | null = null
+  const acts: { readonly act: LinkAct; readonly announced: boolean }[] = []
+  const once = new Set<string>()
   while (!words.done) {
     const word = words.take()
+    if (ONCE.includes(word) && !words.done && once.size === once.add(word).size) {
+      throw new ToolError(`Error: duplicate "${word}": "${words.peek}" is the second value.`, 255)
+    }
+    // Without a device, `group` says which ones are meant; with one, where it goes.
+    if (word === 'group') {
+      group = takeGroup(words)
+      continue
+    }
     const act = actOf(context, word, words)
     if (act !== null) acts.push({ act, announced: ANNOUNCED.includes(word) })
     else {
@@ -35,16 +49,30 @@ export function setLink(context: IpContext, words: Words): number {
       name = given
     }
   }
-  if (name === null) throw new ToolError('Not enough information: "dev" argument is required.', 255)
-  const device = findDevice(netns, name)
-  for (const { act, announced } of acts) {
-    act(device)
-    if (!announced) netns.notices?.link(device, false)
+  if (name === null && group === null) {
+    throw new ToolError('Not enough information: "dev" argument is required.', 255)
+  }
+  if (name !== null && group !== null) acts.push({ act: intoGroup(group), announced: false })
+  for (const device of name === null ? membersOf(netns, group) : [findDevice(netns, name)]) {
+    for (const { act, announced } of acts) {
+      act(device)
+      if (!announced) netns.notices?.link(device, false)
+    }
   }
   return 0
 }
 
-function actOf(context: IpContext, word: string, words: Words): ((device: NetDevice) => void) | null {
+function intoGroup(group: number): LinkAct {
+  return ({ settings }) => {
+    settings.group = group
+  }
+}
+
+function membersOf(netns: Netns, group: number | null): NetDevice[] {
+  return [...netns.devices.values()].filter((device) => device.settings.group === group)
+}
+
+function actOf(context: IpContext, word: string, words: Words): LinkAct | null {
   const { netns } = context
   switch (word) {
     case 'up':
@@ -67,8 +95,8 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
     }
     case 'master': {
       const name = words.take()
-      const master = netns.devices.get(name)
-      if (master === undefined) throw new ToolError(`Error: argument "${name}" is wrong: Device does not exist\n`, 255)
+      const master = deviceNamed(netns, name)
+      if (master === null) throw new ToolError(`Error: argument "${name}" is wrong: Device does not exist\n`, 255)
       return (device) => enslave(device, master)
     }
     case 'nomaster':
@@ -77,27 +105,10 @@ function actOf(context: IpContext, word: string, words: Words): ((device: NetDev
       const target = takeNamespace(context, words)
       return (device) => moveTo(netns, device, target)
     }
-    case 'promisc': {
-      const on = words.take() === 'on'
-      return (device) => {
-        device.promiscuous = on
-      }
-    }
     case 'type':
       return takeType(words)
-    case 'arp':
-    case 'multicast':
-    case 'allmulticast':
-    case 'carrier':
-    case 'txqueuelen':
-    case 'qlen':
-    case 'alias':
-    case 'group':
-    case 'xdp':
-    case 'vf':
-      throw notModelled(`ip link set ${word}`)
     default:
-      return null
+      return takeAttribute(netns, word, words)
   }
 }
 
@@ -116,6 +127,8 @@ function takeType(words: Words): (device: NetDevice) => void {
     return (device) => setBridge(device, act)
   }
   if (kind === 'bridge_slave') return takeSlaveSettings(words)
+  // Nothing is changed, so nobody asks whether the device is of that kind.
+  if (words.done) return () => {}
   throw notModelled(`ip link set type ${kind}`)
 }
 
@@ -173,7 +186,7 @@ export function checkName(name: string): void {
 function rename(netns: Netns, device: NetDevice, name: string): void {
   checkName(name)
   if (name === device.name) return
-  if (netns.devices.has(name)) throw refused('File exists')
+  if (deviceNamed(netns, name) !== null) throw refused('File exists')
   netns.rename(device, name)
 }
 

@@ -5,6 +5,7 @@ import { formatMac } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { record } from './ip-context.ts'
 import {
+  deviceNamed,
   existingDevice,
   findDevice,
   flagsOf,
@@ -18,6 +19,7 @@ import {
 } from './ip-device.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import { addLink, deleteLink } from './ip-link-add.ts'
+import { noVrf, setProperty, takeGroup } from './ip-link-attributes.ts'
 import { detailJson, detailLines, deviceLimits } from './ip-link-details.ts'
 import { setLink } from './ip-link-set.ts'
 import { LINK_USAGE } from './ip-usage.ts'
@@ -26,7 +28,23 @@ import { abbreviation, notModelled, printed, ToolError, type Words } from './ip-
 export function ipLink(context: IpContext, words: Words): number {
   if (words.done) return showLinks(context, words)
   const verb = words.take()
-  switch (abbreviation(verb, 'add', 'set', 'change', 'replace', 'delete', 'show', 'lst', 'list', 'xstats', 'help')) {
+  switch (
+    abbreviation(
+      verb,
+      'add',
+      'set',
+      'change',
+      'replace',
+      'delete',
+      'show',
+      'lst',
+      'list',
+      'xstats',
+      'afstats',
+      'property',
+      'help',
+    )
+  ) {
     case 'show':
     case 'lst':
     case 'list':
@@ -38,6 +56,8 @@ export function ipLink(context: IpContext, words: Words): number {
       return setLink(context, words)
     case 'delete':
       return deleteLink(context, words)
+    case 'property':
+      return setProperty(context, words)
     case 'help':
       throw new ToolError(LINK_USAGE, 255)
     case null:
@@ -54,9 +74,10 @@ export interface DeviceSelection {
   readonly master: NetDevice | null
   readonly nomaster: boolean
   readonly type: string | null
+  readonly group: number | null
 }
 
-/** Reads `[ dev NAME ] [ up ] [ master BRIDGE ] [ type KIND ]`; `other` takes the words that it knows besides. */
+/** Reads `[ dev NAME ] [ up ] [ master BRIDGE ] [ type KIND ] [ group GROUP ]`; `other` takes the words that it knows besides. */
 export function takeSelection(
   netns: Netns,
   words: Words,
@@ -65,6 +86,7 @@ export function takeSelection(
   let device: NetDevice | null = null
   let master: NetDevice | null = null
   let type: string | null = null
+  let group: number | null = null
   let up = false
   let nomaster = false
   while (!words.done) {
@@ -72,9 +94,11 @@ export function takeSelection(
     if (word === 'up') up = true
     else if (word === 'nomaster') nomaster = true
     else if (word === 'type') type = words.take()
+    else if (word === 'group') group = takeGroup(words)
+    else if (word === 'vrf') throw noVrf(words.take())
     else if (word === 'master') {
       const name = words.take()
-      master = netns.devices.get(name) ?? null
+      master = deviceNamed(netns, name)
       if (master === null) throw new ToolError(`Error: argument "${name}" is wrong: Device does not exist\n`, 255)
     } else if (!other(word)) {
       const name = word === 'dev' ? words.take() : word
@@ -82,7 +106,7 @@ export function takeSelection(
       device = existingDevice(netns, name)
     }
   }
-  return { device, up, master, nomaster, type }
+  return { device, up, master, nomaster, type, group }
 }
 
 export function selected(netns: Netns, selection: DeviceSelection): NetDevice[] {
@@ -93,6 +117,7 @@ export function selected(netns: Netns, selection: DeviceSelection): NetDevice[] 
         (selection.device === null || device === selection.device) &&
         (!selection.up || device.up) &&
         (selection.master === null || device.master === selection.master) &&
+        (selection.group === null || device.settings.group === selection.group) &&
         (!selection.nomaster || device.master === null) &&
         (selection.type === null || linkKind(device) === selection.type || slaveKind(device) === selection.type),
     )
@@ -162,8 +187,13 @@ export function headLine(context: IpContext, device: NetDevice, mode: boolean, h
   return (
     `${device.index}: ${fullName(device, netns)}${how.cut ? '@NONE' : ''}: <${flagsOf(device, netns).join(',')}> mtu ${device.mtu} ` +
     `qdisc ${qdiscOf(device)} ${master}state ${operstateOf(device, netns)} ${mode ? 'mode DEFAULT ' : ''}` +
-    `group default ${how.queue === false ? '' : 'qlen 1000'}`
+    `group ${groupName(device.settings.group)} ${how.queue === false || device.settings.txQueueLength === 0 ? '' : `qlen ${device.settings.txQueueLength}`}`
   )
+}
+
+/** /etc/iproute2/group has one name. */
+function groupName(group: number): string {
+  return group === 0 ? 'default' : String(group)
 }
 
 function linkType(device: NetDevice): 'loopback' | 'ether' {
@@ -185,16 +215,30 @@ export function linkLines(context: IpContext, device: NetDevice, mode: boolean):
   const link = linkOf(device, context.netns)
   const elsewhere = link !== null && link.netnsid !== null ? ` ${namespaceText(context, device, link.netnsid)}` : ''
   const line = `    link/${linkType(device)} ${formatMac(device.mac)} brd ${broadcastOfLink(device)}${elsewhere}`
-  if (!context.details) return [line]
+  const names = nameLines(device, mode)
+  if (!context.details) return [line, ...names]
   const { minimum, maximum } = deviceLimits(device)
-  const limits = ` promiscuity ${promiscuityOf(device)}  allmulti ${device.master === null ? 0 : 1} minmtu ${minimum} maxmtu ${maximum} `
+  const limits = ` promiscuity ${promiscuityOf(device)}  allmulti ${allMulticastOf(device)} minmtu ${minimum} maxmtu ${maximum} `
   const details = detailLines(device, mode)
   // Only devices without a kind have their queues on this line.
-  if (linkKind(device) === '') return [line + limits + details.join('')]
-  return [line + limits, ...details]
+  if (linkKind(device) === '') return [line + limits + details.join(''), ...names]
+  return [line + limits, ...details, ...names]
+}
+
+/** The alias, which only `ip link` shows, and the altnames. */
+function nameLines(device: NetDevice, mode: boolean): string[] {
+  const { alias, altNames } = device.settings
+  return [...(mode && alias !== '' ? [`    alias ${alias}`] : []), ...altNames.map((name) => `    altname ${name}`)]
+}
+
+/** How many ask for all groups: IFF_ALLMULTI, and the bridge that it is a port of. */
+function allMulticastOf(device: NetDevice): number {
+  return (device.master === null ? 0 : 1) + (device.settings.allMulticast ? 1 : 0)
 }
 
 const RX = ['packets', 'errors', 'dropped', 'missed', 'mcast'] as const
+const RX_ERRORS = ['length', 'crc', 'frame', 'fifo', 'overrun']
+const TX_ERRORS = ['aborted', 'fifo', 'window', 'heartbt', 'transns']
 const TX = ['packets', 'errors', 'dropped', 'carrier', 'collsns'] as const
 
 /** print_num: with `-h` three digits and a prefix, `6.39k`; with `-iec` besides, `6.24ki`. */
@@ -220,11 +264,13 @@ export function statisticsLines(context: IpContext, device: NetDevice): string[]
   const title = (label: string, names: readonly string[]) =>
     `    ${label}: ${'bytes'.padStart(widths[0] - 4)} ${names.map((n, i) => `${n.padStart(widths[i + 1])} `).join('')}${' '.repeat(10)}`
   const lines = [title('RX', RX), row(rx)]
-  const errors = [14, 6, 7, 7, 7]
-  const zeros = `    ${errors.map((width) => '0'.padStart(width)).join(' ')} `
-  if (context.statistics > 1) lines.push('    RX errors:  length    crc   frame    fifo overrun', zeros)
+  const errors = (label: string, names: readonly string[]) => [
+    `    ${label} errors:${' '.repeat(widths[0] - 10)} ${names.map((n, i) => n.padStart(widths[i + 1])).join(' ')}`,
+    `${' '.repeat(widths[0] + 5)}${names.map((_, i) => `${'0'.padStart(widths[i + 1])} `).join('')}`,
+  ]
+  if (context.statistics > 1) lines.push(...errors('RX', RX_ERRORS))
   lines.push(title('TX', TX), row(tx))
-  if (context.statistics > 1) lines.push('    TX errors: aborted   fifo  window heartbt transns', zeros)
+  if (context.statistics > 1) lines.push(...errors('TX', TX_ERRORS))
   return lines
 }
 
@@ -247,14 +293,14 @@ export function linkJson(context: IpContext, device: NetDevice, mode: boolean): 
     master: device.master?.name,
     operstate: operstateOf(device, netns),
     linkmode: mode ? 'DEFAULT' : undefined,
-    group: 'default',
-    txqlen: 1000,
+    group: groupName(device.settings.group),
+    txqlen: device.settings.txQueueLength === 0 ? undefined : device.settings.txQueueLength,
     link_type: linkType(device),
     address: formatMac(device.mac),
     broadcast: broadcastOfLink(device),
     link_netnsid: foreign ? (link.netnsid ?? undefined) : undefined,
     promiscuity: details ? promiscuityOf(device) : undefined,
-    allmulti: details ? (device.master === null ? 0 : 1) : undefined,
+    allmulti: details ? allMulticastOf(device) : undefined,
     min_mtu: details ? minimum : undefined,
     max_mtu: details ? maximum : undefined,
     linkinfo: details ? detailJson(device) : undefined,
@@ -266,7 +312,9 @@ export function linkJson(context: IpContext, device: NetDevice, mode: boolean): 
     tso_max_size: details ? 524_280 : undefined,
     tso_max_segs: details ? 65_535 : undefined,
     gro_max_size: details ? 65_536 : undefined,
+    ifalias: mode && device.settings.alias !== '' ? device.settings.alias : undefined,
     stats64: context.statistics > 0 && mode ? statisticsJson(device) : undefined,
+    altnames: device.settings.altNames.length > 0 ? [...device.settings.altNames] : undefined,
   }
 }
 

@@ -11,7 +11,7 @@ import type { Route } from '../../net/route.ts'
 import { formatIpv4, formatMac } from '../../wire/address.ts'
 import { addressLines } from './ip-address.ts'
 import { type IpContext, record } from './ip-context.ts'
-import { linkOf, namespaceName } from './ip-device.ts'
+import { deviceNamed, linkOf, namespaceName } from './ip-device.ts'
 import { headLine, linkLines } from './ip-link.ts'
 import { hasMac } from './ip-neighbour.ts'
 import { netconfLines } from './ip-netconf.ts'
@@ -58,7 +58,7 @@ function takeWatching(context: IpContext, words: Words): Watching {
     const word = words.take()
     if (word === 'dev') {
       const name = words.take()
-      device = context.netns.devices.get(name) ?? null
+      device = deviceNamed(context.netns, name)
       if (device === null) throw new ToolError(`Error: argument "${name}" is wrong: Device does not exist\n`, 255)
       continue
     }

@@ -2,6 +2,7 @@
  * ping as in iputils 20221126, with its very own pace: it does not send once a second, it waits for its socket's
  * time-out (one second on the kernel's timer wheel) after the last thing that happened, then sends.
  */
+
 import { strerror } from '../../net/errno.ts'
 import { wheel } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
@@ -11,6 +12,7 @@ import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import { type Process, type Program, SIGINT } from '../process.ts'
 import { resolve, reverse } from '../resolver.ts'
 import { type EchoReply, type IcmpFailure, IcmpInbox, quotesEcho } from './icmp-inbox.ts'
+import { deviceNamed } from './ip-device.ts'
 import { icmpText, milliseconds, percent, tripText } from './ping-text.ts'
 
 const TIMEVAL = 16
@@ -142,8 +144,8 @@ function sourceOf(self: Process, name: string | null): { source: Ipv4 | null; fr
     if (!self.netns.isLocal(address)) return `ping: bind: ${strerror('EADDRNOTAVAIL')}\n`
     return { source: address, from: ` from ${name} :` }
   }
-  const device = self.netns.devices.get(name)
-  if (device === undefined) return `ping: unknown iface: ${name}\n`
+  const device = deviceNamed(self.netns, name)
+  if (device === null) return `ping: unknown iface: ${name}\n`
   const first = self.netns.addressesOf(device)[0]
   if (first === undefined) return { source: null, from: '' }
   return { source: first.address, from: ` from ${formatIpv4(first.address)} ${name}:` }

@@ -59,7 +59,8 @@ export function parseKind(kind: string, words: Words): Wanted {
     case 'bfifo': {
       const given = parseFifo(words, kind)
       // sch_fifo's defaults: txqueuelen frames, or as many bytes of full ones.
-      const limitOn = (device: NetDevice) => given ?? 1000 * (kind === 'pfifo' ? 1 : device.mtu + 14)
+      const limitOn = (device: NetDevice) =>
+        given ?? device.settings.txQueueLength * (kind === 'pfifo' ? 1 : device.mtu + 14)
       return {
         kind,
         make: (device) => new Fifo(device, kind, limitOn(device)),

@@ -125,6 +125,9 @@ function remove(device: NetDevice, request: Request): void {
   device.qdisc = null
 }
 
+/** DEFAULT_TX_QUEUE_LEN, in packets. */
+const DEFAULT_TX_QUEUE_LENGTH = 1000
+
 function apply(context: TcContext, device: NetDevice, request: Request, verb: Exclude<Verb, 'delete'>): void {
   if (request.parent) throw kernelError('Failed to find specified qdisc.')
   if (!request.root) throw kernelError('Handle cannot be zero.')
@@ -143,6 +146,8 @@ function apply(context: TcContext, device: NetDevice, request: Request, verb: Ex
       throw kernelError('Invalid qdisc name: must match existing qdisc.')
     }
   }
+  // Who took the length away to have no queue gets one again (qdisc_create).
+  if (device.settings.txQueueLength === 0) device.settings.txQueueLength = DEFAULT_TX_QUEUE_LENGTH
   const made = wanted.make(device)
   made.handle = handle === null || handle === 0 ? nextHandle(context.self.place.machine) : handle
   present?.reset()

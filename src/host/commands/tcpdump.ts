@@ -1,4 +1,5 @@
 /** tcpdump(8) 4.99: frames of one device, or of all of them, in text or into a file. */
+
 import { ETHERNET, PcapError } from '../../capture/capture-file.ts'
 import { isPcap, readPcap } from '../../capture/pcap-reader.ts'
 import { PcapWriter } from '../../capture/pcap-writer.ts'
@@ -6,6 +7,7 @@ import { isPcapng, readPcapng } from '../../capture/pcapng-reader.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { type Process, SIGINT, SIGTERM } from '../process.ts'
+import { deviceNamed } from './ip-device.ts'
 import { printed, ToolError, tool } from './ip-words.ts'
 import { compileFilter } from './pcap-filter.ts'
 import { cook, isOutgoing, LINUX_SLL2, uncooked } from './tcpdump-cooked.ts'
@@ -89,8 +91,8 @@ function takeDevices(self: Process, name: string | null): NetDevice[] {
     return takeDevices(self, line.slice(line.indexOf('.') + 1).split(' ')[0])
   }
   const device =
-    name === null ? (all.find((each) => each.up && each.kind !== 'loopback') ?? all[0]) : self.netns.devices.get(name)
-  if (device === undefined) throw new ToolError(`tcpdump: ${name}: No such device exists\n(No such device exists)`, 1)
+    name === null ? (all.find((each) => each.up && each.kind !== 'loopback') ?? all[0]) : deviceNamed(self.netns, name)
+  if (device == null) throw new ToolError(`tcpdump: ${name}: No such device exists\n(No such device exists)`, 1)
   if (!device.up) throw new ToolError(`tcpdump: ${device.name}: That device is not up`, 1)
   return [device]
 }

@@ -32,9 +32,3 @@ it('forgets the stations of a bridge port whose other end goes down, and the nei
   expect(await lab.prints('bridge fdb show br cni0')).not.toContain('0a:58:0a:f4:01:02')
   expect(await lab.prints('ip neigh show dev cni0')).toBe('')
 })
-
-it('says which settings of a device are not modelled', async () => {
-  lab = new Node()
-  for (const word of ['arp', 'multicast', 'allmulticast', 'carrier', 'txqueuelen', 'qlen', 'alias', 'group'])
-    expect(await lab.fails(`ip link set eth0 ${word} on`)).toBe(`2 podwire: ip link set ${word} is not modelled`)
-})
