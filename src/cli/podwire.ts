@@ -8,6 +8,7 @@ import { exec } from './exec.ts'
 import { reportFailure } from './failure.ts'
 import { run } from './run.ts'
 import { shell } from './shell.ts'
+import { tcpHarness } from './tcp-harness.ts'
 
 /** Bad input: a topology, a manifest, an option. */
 const BAD_INPUT = 2
@@ -78,6 +79,12 @@ function program(done: (code: number) => void): Command {
     .argument('<topology>', 'a topology file (YAML)')
     .action(async (topology: string, options) => {
       done(await shell(topology, options))
+    })
+  podwire
+    .command('tcp-harness')
+    .description("one host's TCP in virtual time, driven by JSON lines on standard input: a door for test suites")
+    .action(async () => {
+      done(await tcpHarness())
     })
   addCompletion(podwire)
   podwire.addHelpText(

@@ -52,7 +52,7 @@ export interface Stack extends RxHandler {
   readonly uppers: NetDevice[]
 }
 
-export type DeviceKind = 'loopback' | 'veth' | 'bridge' | 'vxlan' | 'dummy' | 'macvlan' | 'vlan'
+export type DeviceKind = 'loopback' | 'veth' | 'bridge' | 'vxlan' | 'dummy' | 'macvlan' | 'vlan' | 'tun'
 
 export abstract class NetDevice {
   abstract readonly kind: DeviceKind

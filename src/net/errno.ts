@@ -2,20 +2,32 @@
 
 const texts = {
   EPERM: 'Operation not permitted',
+  ENOENT: 'No such file or directory',
+  EBADF: 'Bad file descriptor',
+  EAGAIN: 'Resource temporarily unavailable',
   EACCES: 'Permission denied',
+  EFAULT: 'Bad address',
   EINVAL: 'Invalid argument',
+  EDOM: 'Numerical argument out of domain',
   EPIPE: 'Broken pipe',
   EMSGSIZE: 'Message too long',
   ENOPROTOOPT: 'Protocol not available',
   EPROTO: 'Protocol error',
+  EOPNOTSUPP: 'Operation not supported',
+  EAFNOSUPPORT: 'Address family not supported by protocol',
   EADDRINUSE: 'Address already in use',
   EADDRNOTAVAIL: 'Cannot assign requested address',
   ENETUNREACH: 'Network is unreachable',
+  ECONNABORTED: 'Software caused connection abort',
   ECONNRESET: 'Connection reset by peer',
+  ENOBUFS: 'No buffer space available',
+  EISCONN: 'Transport endpoint is already connected',
   ENOTCONN: 'Transport endpoint is not connected',
   ETIMEDOUT: 'Connection timed out',
   ECONNREFUSED: 'Connection refused',
   EHOSTUNREACH: 'No route to host',
+  EALREADY: 'Operation already in progress',
+  EINPROGRESS: 'Operation now in progress',
 } as const
 
 export type Errno = keyof typeof texts

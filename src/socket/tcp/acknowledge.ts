@@ -115,8 +115,7 @@ function answerProbe(connection: Connection): void {
 /** A program that waits is told when a third of the buffer is free (sk_stream_is_writeable). */
 function makeRoom(connection: Connection): void {
   const { send } = connection
-  const { queued } = send
-  if (send.capacity - queued < queued >> 1) return
+  if (!send.writable) return
   connection.wantsRoom = false
   connection.wake |= Wake.WRITABLE
 }

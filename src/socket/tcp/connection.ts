@@ -18,6 +18,7 @@ import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
 import { RoundTrip, RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
 import { SendQueue } from './send.ts'
+import type { Settings } from './settings.ts'
 import type { TcpState } from './state.ts'
 import type { Tuple, TupleTable } from './table.ts'
 
@@ -80,6 +81,7 @@ class Alarm implements Task {
 export class Connection implements Tuple<Connection> {
   readonly netns: Netns
   readonly world: World
+  readonly settings: Settings
   readonly #table: TupleTable<Connection>
   chain: Connection | null = null
   owner: Owner | null = null
@@ -159,7 +161,9 @@ export class Connection implements Tuple<Connection> {
   readonly acknowledgment: Timer
   readonly lifetime: Timer
 
-  constructor(netns: Netns, table: TupleTable<Connection>, alarms: Alarms) {
+  constructor(netns: Netns, table: TupleTable<Connection>, alarms: Alarms, settings: Settings) {
+    this.settings = settings
+    this.noDelay = settings.noDelay
     this.netns = netns
     this.world = netns.world
     this.#table = table

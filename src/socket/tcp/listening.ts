@@ -12,11 +12,13 @@ import { needsReset } from './state.ts'
 export type ConnectionMaker = (segment: Segment) => Connection
 
 export class Listening implements Acceptor {
-  readonly backlog: number
+  backlog: number
   readonly #make: ConnectionMaker
   readonly #receiveBuffer: number
   /** Fetches a connection; null leaves it waiting. */
   fetch: ((connection: Connection) => void) | null = null
+  /** Told when one has come to wait. */
+  waits: (() => void) | null = null
   readonly #waiting: Connection[] = []
   readonly #halfOpen = new Set<Connection>()
   #closed = false
@@ -46,12 +48,19 @@ export class Listening implements Acceptor {
   accepted(connection: Connection): void {
     this.#halfOpen.delete(connection)
     if (this.#closed) this.#abort(connection)
-    else if (this.fetch === null) this.#waiting.push(connection)
-    else this.fetch(connection)
+    else if (this.fetch === null) {
+      this.#waiting.push(connection)
+      this.waits?.()
+    } else this.fetch(connection)
   }
 
   abandoned(connection: Connection): void {
     this.#halfOpen.delete(connection)
+  }
+
+  /** accept(2): the one that has waited longest. */
+  take(): Connection | null {
+    return this.#waiting.shift() ?? null
   }
 
   /** Hands over what has been waiting, and tells what came meanwhile. */

@@ -240,6 +240,20 @@ export class ReceiveQueue {
     return taken
   }
 
+  /** MSG_PEEK: as `read`, and everything stays. */
+  peek(into: Uint8Array, at: number, length: number): number {
+    const seen = Math.min(this.readable, length)
+    if (seen > 0) this.#ring.read(this.copied, into, at, seen)
+    return Math.max(seen, 0)
+  }
+
+  /** MSG_TRUNC: bytes are taken and seen by nobody. */
+  skip(length: number): number {
+    const taken = Math.max(Math.min(this.readable, length), 0)
+    this.copied = (this.copied + taken) | 0
+    return taken
+  }
+
   /** The peer's stream ends before this number. */
   awaitFin(sequence: number): void {
     this.#finSeen = true

@@ -57,6 +57,17 @@ export class SendQueue {
     return this.unsent > 0 || (this.finQueued && this.unsent === 0)
   }
 
+  /** Written and not acknowledged, the FIN counted (SIOCOUTQ). */
+  get unfinished(): number {
+    return (this.end + (this.finQueued ? 1 : 0) - this.una) | 0
+  }
+
+  /** A third of the buffer is free (sk_stream_is_writeable): a program that polls may write. */
+  get writable(): boolean {
+    const { queued } = this
+    return this.capacity - queued >= queued >> 1
+  }
+
   /** What the peer's window still lets us send. */
   get room(): number {
     return (this.una + this.window - this.next) | 0

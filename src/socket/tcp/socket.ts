@@ -3,6 +3,7 @@
  * it. After close() or abort() the program hears no more, as after close(2).
  */
 import type { Errno } from '../../net/errno.ts'
+import type { Netns } from '../../net/netns.ts'
 import { ANY, type Ipv4, isMulticast } from '../../wire/address.ts'
 import { chooseEphemeral } from '../ports.ts'
 import { realDestination, routeError, sourceTo } from '../route.ts'
@@ -12,6 +13,7 @@ import { infoOf, type TcpInfo } from './info.ts'
 import { Listening } from './listening.ts'
 import { push, sendReset, sendSyn } from './output.ts'
 import type { Segment } from './segment.ts'
+import { Settings } from './settings.ts'
 import type { TcpPort, TcpStack } from './stack.ts'
 import { maySend, needsReset, type TcpState } from './state.ts'
 
@@ -22,10 +24,12 @@ export class TcpListener {
   readonly localAddress: Ipv4
   readonly localPort: number
   readonly #listening: Listening
+  readonly #stack: TcpStack
   readonly #release: () => void
   #onAccept: ((socket: TcpSocket) => void) | null = null
 
-  constructor(address: Ipv4, port: number, listening: Listening, release: () => void) {
+  constructor(stack: TcpStack, address: Ipv4, port: number, listening: Listening, release: () => void) {
+    this.#stack = stack
     this.localAddress = address
     this.localPort = port
     this.#listening = listening
@@ -39,8 +43,29 @@ export class TcpListener {
   /** Gets each connection when its handshake is over. Until it is set they wait, as many as the backlog allows. */
   set onAccept(accept: ((socket: TcpSocket) => void) | null) {
     this.#onAccept = accept
-    this.#listening.fetch = accept === null ? null : (connection) => accept(TcpSocket.accepted(connection))
+    this.#listening.fetch = accept === null ? null : (connection) => accept(TcpSocket.accepted(this.#stack, connection))
     this.#listening.drain()
+  }
+
+  /** Connections that wait to be fetched. */
+  get waiting(): number {
+    return this.#listening.waiting
+  }
+
+  /** Fetches the connection that has waited longest; null when there is none. */
+  take(): TcpSocket | null {
+    const connection = this.#listening.take()
+    return connection === null ? null : TcpSocket.accepted(this.#stack, connection)
+  }
+
+  /** Told when a connection has come to wait. */
+  set onWaiting(waiting: (() => void) | null) {
+    this.#listening.waits = waiting
+  }
+
+  /** listen(2) again: another backlog. */
+  set backlog(backlog: number) {
+    this.#listening.backlog = limited(backlog)
   }
 
   close(): void {
@@ -49,11 +74,15 @@ export class TcpListener {
   }
 }
 
+function limited(backlog: number): number {
+  return Math.min(backlog >>> 0, LONGEST_BACKLOG)
+}
+
 export class TcpSocket implements Owner, TcpPort {
-  #stack: TcpStack | null
+  readonly #stack: TcpStack
+  readonly settings: Settings
   #connection: Connection | null = null
   #bound = false
-  #noDelay = false
   localAddress: Ipv4 = ANY
   localPort = 0
   remoteAddress: Ipv4 = ANY
@@ -70,13 +99,14 @@ export class TcpSocket implements Owner, TcpPort {
   /** The connection is over: in order (null), or why not. */
   onClose: ((error: Errno | null) => void) | null = null
 
-  constructor(stack: TcpStack | null) {
+  constructor(stack: TcpStack, settings = new Settings()) {
     this.#stack = stack
+    this.settings = settings
   }
 
   /** The socket of a connection that the peer opened. */
-  static accepted(connection: Connection): TcpSocket {
-    const socket = new TcpSocket(null)
+  static accepted(stack: TcpStack, connection: Connection): TcpSocket {
+    const socket = new TcpSocket(stack, connection.settings)
     socket.#adopt(connection)
     return socket
   }
@@ -86,13 +116,31 @@ export class TcpSocket implements Owner, TcpPort {
     return this.#connection?.state ?? 'CLOSED'
   }
 
+  /** Null before connect(), and of a listener. */
+  get connection(): Connection | null {
+    return this.#connection
+  }
+
+  get netns(): Netns {
+    return this.#stack.netns
+  }
+
+  get bound(): boolean {
+    return this.#bound
+  }
+
+  /** Of a listener: connections that nobody has fetched. */
+  get waiting(): number {
+    return this.listening?.waiting ?? 0
+  }
+
   get noDelay(): boolean {
-    return this.#noDelay
+    return this.settings.noDelay
   }
 
   /** TCP_NODELAY: small segments do not wait for acknowledgments. */
   set noDelay(value: boolean) {
-    this.#noDelay = value
+    this.settings.noDelay = value
     const connection = this.#connection
     if (connection === null) return
     connection.noDelay = value
@@ -107,7 +155,7 @@ export class TcpSocket implements Owner, TcpPort {
 
   bind(address: Ipv4, port: number): Errno | null {
     const stack = this.#stack
-    if (stack === null || this.#bound || this.#connection !== null) return 'EINVAL'
+    if (this.#bound || this.#connection !== null) return 'EINVAL'
     const { netns, ports } = stack
     if (address !== ANY && (isMulticast(address) || !netns.isLocal(address))) return 'EADDRNOTAVAIL'
     const free = (candidate: number): boolean => !ports.conflicts(address, candidate, false)
@@ -122,23 +170,22 @@ export class TcpSocket implements Owner, TcpPort {
 
   listen(backlog: number): TcpListener | Errno {
     const stack = this.#stack
-    if (stack === null || this.#connection !== null || this.listening !== null) return 'EINVAL'
+    if (this.#connection !== null || this.listening !== null) return 'EINVAL'
     if (!this.#bound) {
       const failed = this.bind(ANY, 0)
       if (failed !== null) return failed
     }
-    const limit = Math.min(Math.max(backlog, 0), LONGEST_BACKLOG)
     const make = ({ destination, destinationPort, source, sourcePort }: Segment): Connection =>
-      stack.connection(destination, destinationPort, source, sourcePort)
-    const listening = new Listening(limit, stack.receiveBuffer, make)
+      stack.connection(this.settings.copy(), destination, destinationPort, source, sourcePort)
+    const listening = new Listening(limited(backlog), stack.receiveBuffer, make)
     this.listening = listening
-    return new TcpListener(this.localAddress, this.localPort, listening, () => this.#release())
+    return new TcpListener(stack, this.localAddress, this.localPort, listening, () => this.#release())
   }
 
   /** Begins the handshake; onConnect or onClose tells how it ended. */
   connect(to: Ipv4, port: number): Errno | null {
     const stack = this.#stack
-    if (stack === null || this.#connection !== null || this.listening !== null) return 'EINVAL'
+    if (this.#connection !== null || this.listening !== null) return 'EINVAL'
     const { netns } = stack
     const destination = realDestination(to)
     const unroutable = routeError(netns, destination)
@@ -150,7 +197,7 @@ export class TcpSocket implements Owner, TcpPort {
       (this.#bound || !stack.ports.conflicts(source, candidate, false))
     const chosen = this.#bound ? this.localPort : chooseEphemeral(netns, free)
     if (chosen === 0 || !free(chosen)) return 'EADDRNOTAVAIL'
-    const connection = stack.connection(source, chosen, destination, port)
+    const connection = stack.connection(this.settings, source, chosen, destination, port)
     this.#adopt(connection)
     connection.receive.open(connection.advertisedMss, stack.receiveBuffer)
     connection.sizeSegments()
@@ -179,6 +226,15 @@ export class TcpSocket implements Owner, TcpPort {
     const connection = this.#connection
     if (connection === null) return 0
     const taken = connection.receive.read(into, at, length)
+    if (taken > 0) acknowledgeReading(connection)
+    return taken
+  }
+
+  /** MSG_TRUNC: bytes are taken without being copied. */
+  skip(length: number): number {
+    const connection = this.#connection
+    if (connection === null) return 0
+    const taken = connection.receive.skip(length)
     if (taken > 0) acknowledgeReading(connection)
     return taken
   }
@@ -235,6 +291,30 @@ export class TcpSocket implements Owner, TcpPort {
     reset(connection)
   }
 
+  /**
+   * AF_UNSPEC (tcp_disconnect): the connection is given up, and the socket may connect or listen again. A port and an
+   * address that bind() named stay.
+   */
+  disconnect(): void {
+    if (this.listening !== null) {
+      this.listening.close()
+      this.listening = null
+      return
+    }
+    const connection = this.#connection
+    if (connection === null) return
+    connection.owner = null
+    this.#connection = null
+    if (connection.state === 'TIME-WAIT') return
+    reset(connection)
+    this.remoteAddress = ANY
+    this.remotePort = 0
+    if (!this.#bound) {
+      this.localAddress = ANY
+      this.localPort = 0
+    }
+  }
+
   /** Null before connect(). */
   info(): TcpInfo | null {
     return this.#connection === null ? null : infoOf(this.#connection)
@@ -260,7 +340,6 @@ export class TcpSocket implements Owner, TcpPort {
   #adopt(connection: Connection): void {
     this.#connection = connection
     connection.owner = this
-    connection.noDelay = this.#noDelay
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
     this.remoteAddress = connection.remoteAddress
@@ -276,7 +355,7 @@ export class TcpSocket implements Owner, TcpPort {
 
   #release(): void {
     this.listening = null
-    if (this.#bound) this.#stack?.ports.remove(this)
+    if (this.#bound) this.#stack.ports.remove(this)
     this.#bound = false
   }
 }

@@ -8,6 +8,7 @@ import { pathMtu } from '../route.ts'
 import { Connection } from './connection.ts'
 import type { Listening } from './listening.ts'
 import { Segment } from './segment.ts'
+import type { Settings } from './settings.ts'
 import { TupleTable } from './table.ts'
 import { alarms } from './timers.ts'
 
@@ -31,10 +32,18 @@ export class TcpStack {
   }
 
   /** A connection between these endpoints, closed as yet, with what we would offer in a SYN. */
-  connection(localAddress: Ipv4, localPort: number, remoteAddress: Ipv4, remotePort: number): Connection {
+  connection(
+    settings: Settings,
+    localAddress: Ipv4,
+    localPort: number,
+    remoteAddress: Ipv4,
+    remotePort: number,
+  ): Connection {
     const { netns } = this
     const { sysctl } = netns
-    const connection = new Connection(netns, this.connections, alarms)
+    const connection = new Connection(netns, this.connections, alarms, settings)
+    connection.tos = settings.tos
+    connection.ttl = settings.ttl || netns.defaultTtl
     connection.localAddress = localAddress
     connection.localPort = localPort
     connection.remoteAddress = remoteAddress

@@ -1,0 +1,99 @@
+/** TCP_INFO as the kernel fills it (tcp_get_info of net/ipv4/tcp.c), under struct tcp_info's names and in its units. */
+import { JIFFY } from '../../sim/jiffies.ts'
+import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
+import { pathMtu } from '../route.ts'
+import type { CongestionState } from './congestion.ts'
+import type { Connection } from './connection.ts'
+import type { InetStream } from './inet-stream.ts'
+import type { TcpState } from './state.ts'
+
+/** include/net/tcp_states.h. A socket that has come to TIME-WAIT is closed as far as its program can see. */
+const states: Readonly<Record<TcpState, number>> = {
+  ESTABLISHED: 1,
+  'SYN-SENT': 2,
+  'SYN-RECEIVED': 3,
+  'FIN-WAIT-1': 4,
+  'FIN-WAIT-2': 5,
+  'TIME-WAIT': 7,
+  CLOSED: 7,
+  'CLOSE-WAIT': 8,
+  'LAST-ACK': 9,
+  LISTEN: 10,
+  CLOSING: 11,
+}
+
+/** enum tcp_ca_state. */
+const congestionStates: Readonly<Record<string, number>> = { Open: 0, Disorder: 1, CWR: 2, Recovery: 3, Loss: 4 }
+
+const TCPI_OPT_TIMESTAMPS = 1
+const TCPI_OPT_SACK = 2
+const TCPI_OPT_WSCALE = 4
+const UNLIMITED = 0x7fffffff
+
+export function kernelInfo(stream: InetStream): Record<string, number> {
+  const { connection, socket } = stream
+  if (connection === null) return { tcpi_state: states[socket.state], tcpi_ca_state: 0, tcpi_unacked: socket.waiting }
+  return { ...progress(connection), ...counts(connection), ...windows(connection) }
+}
+
+function congestionState(state: CongestionState): number {
+  return congestionStates[state] ?? 0
+}
+
+function progress(connection: Connection): Record<string, number> {
+  const { acks, roundTrip, congestion, send } = connection
+  const age = (jiffies: number) => ((connection.jiffies() - jiffies) * JIFFY) / MILLISECOND
+  const { sent } = send
+  return {
+    tcpi_state: states[connection.state],
+    tcpi_ca_state: congestionState(congestion.state),
+    tcpi_retransmits: connection.timeouts,
+    tcpi_probes: connection.probes,
+    tcpi_backoff: connection.backoff,
+    tcpi_options:
+      (connection.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+      (connection.sack ? TCPI_OPT_SACK : 0) |
+      (connection.scaling ? TCPI_OPT_WSCALE : 0),
+    tcpi_snd_wscale: connection.sendScale,
+    tcpi_rcv_wscale: connection.receive.scale,
+    tcpi_rto: (connection.timeout * JIFFY) / MICROSECOND,
+    tcpi_ato: (acks.timeout * JIFFY) / MICROSECOND,
+    tcpi_snd_mss: connection.mss,
+    tcpi_rcv_mss: acks.segment,
+    tcpi_advmss: connection.advertisedMss,
+    tcpi_pmtu: pathMtu(connection.netns, connection.remoteAddress),
+    tcpi_unacked: sent.size,
+    tcpi_sacked: sent.sacked,
+    tcpi_lost: sent.lost,
+    tcpi_rtt: roundTrip.smoothed >> 3,
+    tcpi_rttvar: roundTrip.deviation >> 2,
+    tcpi_min_rtt: roundTrip.least === 0 ? -1 >>> 0 : roundTrip.least,
+    tcpi_snd_cwnd: congestion.window,
+    tcpi_snd_ssthresh: congestion.thresholdKnown ? congestion.threshold : UNLIMITED,
+    tcpi_last_data_recv: age(acks.lastReceived),
+  }
+}
+
+function counts(connection: Connection): Record<string, number> {
+  return {
+    tcpi_total_retrans: connection.resent,
+    tcpi_bytes_acked: connection.bytesAcked,
+    tcpi_bytes_received: connection.bytesReceived,
+    tcpi_bytes_sent: connection.bytesSent,
+    tcpi_bytes_retrans: connection.bytesResent,
+    tcpi_segs_out: connection.segmentsOut,
+    tcpi_segs_in: connection.segmentsIn,
+    tcpi_data_segs_out: connection.dataOut,
+    tcpi_data_segs_in: connection.dataIn,
+  }
+}
+
+function windows(connection: Connection): Record<string, number> {
+  const { send, receive } = connection
+  return {
+    tcpi_rcv_ssthresh: receive.threshold,
+    tcpi_snd_wnd: send.window,
+    tcpi_rcv_wnd: receive.offered,
+    tcpi_notsent_bytes: Math.max(0, send.unsent),
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What setsockopt(2) leaves on a TCP socket. A connection that a listener accepts begins with the listener's
+ * (sk_clone_lock). Zero means "as the sysctl says" where a field has a sysctl.
+ */
+export class Settings {
+  /** SO_REUSEADDR, SO_REUSEPORT. */
+  reuseAddress = false
+  reusePort = false
+  /** SO_LINGER: seconds that close() waits; -1: it does not (SOCK_LINGER is off). */
+  linger = -1
+  keepAlive = false
+  /** SO_OOBINLINE. */
+  urgentInline = false
+  /** SO_RCVLOWAT: bytes that recv() waits for. */
+  receiveLow = 1
+  /** SO_RCVTIMEO and SO_SNDTIMEO in microseconds; 0: for ever. */
+  receiveTimeout = 0
+  sendTimeout = 0
+  /** SO_SNDBUF and SO_RCVBUF as reported, twice what was asked for; 0: the kernel tunes them. */
+  sendBuffer = 0
+  receiveBuffer = 0
+  /** IP_TOS, IP_TTL (0: ip_default_ttl) and IP_MTU_DISCOVER (IP_PMTUDISC_WANT). */
+  tos = 0
+  ttl = 0
+  mtuDiscover = 1
+
+  noDelay = false
+  cork = false
+  /** TCP_MAXSEG: no larger segments are offered or sent. */
+  maxSegment = 0
+  /** TCP_KEEPIDLE and TCP_KEEPINTVL in seconds, TCP_KEEPCNT. */
+  keepIdle = 0
+  keepInterval = 0
+  keepCount = 0
+  /** TCP_USER_TIMEOUT in milliseconds. */
+  userTimeout = 0
+  /** TCP_SYNCNT. */
+  synRetries = 0
+  /** TCP_LINGER2 in seconds; -1: FIN-WAIT-2 is not waited in at all. */
+  finTimeout = 0
+  /** TCP_DEFER_ACCEPT in retransmissions of the SYN-ACK. */
+  deferAccept = 0
+  /** TCP_NOTSENT_LOWAT in bytes; 0: tcp_notsent_lowat. */
+  notSentLow = 0
+  /** TCP_WINDOW_CLAMP in bytes. */
+  windowClamp = 0
+  /** TCP_INQ: recv() tells how much is left. */
+  inq = false
+  /** TCP_CONGESTION; empty: tcp_congestion_control. */
+  congestion = ''
+
+  copy(): Settings {
+    return Object.assign(new Settings(), this)
+  }
+}
