@@ -6,6 +6,7 @@ import { Sockets } from '../socket/sockets.ts'
 const files: ReadonlyMap<string, (netns: Netns) => string> = new Map([
   ['/proc/net/nf_conntrack', conntrack],
   ['/proc/net/snmp', snmp],
+  ['/proc/net/stat/nf_conntrack', conntrackCounters],
 ])
 
 /** The text of the file, made now; null when there is no such file. */
@@ -17,6 +18,19 @@ function conntrack(netns: Netns): string {
   const { now } = netns.world.scheduler
   const flows = netns.netfilter.conntrack.list()
   return flows.map((flow) => `${formatProc(flow, now)}\n`).join('')
+}
+
+/** One line a processor, in hexadecimal; a machine has one. Columns that the kernel no longer counts stay 0. */
+function conntrackCounters(netns: Netns): string {
+  const { count, resolved, invalid, inserted, clashes, full, earlyDrops, flows } = netns.netfilter.conntrack
+  const numbers = [count, resolved, flows.found, 0, invalid, 0, 0, 0, inserted, clashes, clashes + full, earlyDrops, 0]
+  const hex = (value: number) => value.toString(16).padStart(8, '0')
+  const none = [0, 0, 0, 0].map(hex).join(' ')
+  return (
+    'entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  ' +
+    'expect_new expect_create expect_delete search_restart\n' +
+    `${hex(numbers[0])}  ${numbers.slice(1).map(hex).join(' ')}  ${none}\n`
+  )
 }
 
 /** Two lines a protocol: the names, and the numbers. What podwire does not have happen stays 0. */

@@ -3,6 +3,8 @@
  * device are in inet-device.ts and neighbour-parameters.ts. Defaults and ranges are those of Linux 6.x.
  */
 
+import { conntrackSwitches } from '../netfilter/conntrack-settings.ts'
+
 /** What a switch takes: numbers from `least` to `most`, as many as its default has; or any text. */
 export interface Switch {
   readonly initial: string
@@ -92,20 +94,7 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.bridge.bridge-nf-filter-pppoe-tagged': number(0),
   'net.bridge.bridge-nf-filter-vlan-tagged': number(0),
   'net.bridge.bridge-nf-pass-vlan-input-dev': number(0),
-  'net.netfilter.nf_conntrack_max': number(262_144),
-  'net.netfilter.nf_conntrack_tcp_be_liberal': flag(0),
-  'net.netfilter.nf_conntrack_tcp_timeout_syn_sent': number(120),
-  'net.netfilter.nf_conntrack_tcp_timeout_syn_recv': number(60),
-  'net.netfilter.nf_conntrack_tcp_timeout_established': number(432_000),
-  'net.netfilter.nf_conntrack_tcp_timeout_fin_wait': number(120),
-  'net.netfilter.nf_conntrack_tcp_timeout_close_wait': number(60),
-  'net.netfilter.nf_conntrack_tcp_timeout_last_ack': number(30),
-  'net.netfilter.nf_conntrack_tcp_timeout_time_wait': number(120),
-  'net.netfilter.nf_conntrack_tcp_timeout_close': number(10),
-  'net.netfilter.nf_conntrack_udp_timeout': number(30),
-  'net.netfilter.nf_conntrack_udp_timeout_stream': number(120),
-  'net.netfilter.nf_conntrack_icmp_timeout': number(30),
-  'net.netfilter.nf_conntrack_generic_timeout': number(600),
+  ...Object.fromEntries(conntrackSwitches().map(([name, initial, most]) => [name, number(initial, 0, most)])),
   'net.ipv6.conf.all.disable_ipv6': number(1),
   'net.ipv6.conf.default.disable_ipv6': number(1),
 }

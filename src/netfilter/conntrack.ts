@@ -23,7 +23,7 @@ import { type FlowReader, FlowTable } from './flow-table.ts'
 import type { Packet } from './packet.ts'
 import { CtInfo, Status } from './status.ts'
 import { TcpTrack, Tracking } from './tcp-track.ts'
-import { inverseIcmpType, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
+import { hashOf, inverseIcmpType, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
 
 /** How long UDP must go on in both directions to count as a stream. */
 const STREAM: Nanos = 2 * SECOND
@@ -31,8 +31,13 @@ const STREAM: Nanos = 2 * SECOND
 export class Conntrack {
   readonly settings = new ConntrackSettings()
   readonly flows: FlowTable
-  /** Packets refused because the table was full, and flows that met a twin when they were confirmed. */
+  /** Packets refused because the table was full; flows that had to go to make room (early_drop). */
   full = 0
+  earlyDrops = 0
+  /** Told of each packet that a full table refuses: `nf_conntrack: table full, dropping packet` in the kernel's log. */
+  onFull: (() => void) | null = null
+  /** Flows that `conntrack -I` made. */
+  inserted = 0
   /** insert_failed and clash_resolve of `conntrack -S`: the packet was dropped, or went on all the same. */
   clashes = 0
   resolved = 0
@@ -63,10 +68,12 @@ export class Conntrack {
     return this.flows.list()
   }
 
-  /** `conntrack -D`: removes what matches and says how many there were. */
-  delete(match: (flow: Flow) => boolean): number {
+  /** `conntrack -D`: removes what matches and says how many there were. `port`: of the program that does it. */
+  delete(match: (flow: Flow) => boolean, port = 0): number {
     const doomed = this.flows.list().filter(match)
+    this.flows.port = port
     for (const flow of doomed) this.flows.remove(flow)
+    this.flows.port = 0
     return doomed.length
   }
 
@@ -141,8 +148,19 @@ export class Conntrack {
       return false
     }
     flow.status |= Status.CONFIRMED
+    if (flow.start >= 0) flow.start = this.#world.scheduler.now
     this.flows.insert(flow)
     return true
+  }
+
+  /** A flow that is in no table yet, with the extensions that the switches ask for. */
+  create(): Flow {
+    const flow = this.flows.create()
+    const { accounting, timestamps, events } = this.settings
+    flow.accounted = accounting
+    flow.start = timestamps ? this.#world.scheduler.now : -1
+    flow.announced = events === 1 || (events === 2 && this.flows.onEvent !== null)
+    return flow
   }
 
   /**
@@ -169,9 +187,14 @@ export class Conntrack {
     const { protocol, source, destination } = packet
     for (;;) {
       const tuple = this.flows.find(protocol, source, destination, sourcePort, destinationPort)
+      if (
+        tuple === null &&
+        this.flows.count >= this.settings.max &&
+        !this.#makeRoom(packet, sourcePort, destinationPort)
+      )
+        return false
       const flow = tuple === null ? this.#begin(packet, sourcePort, destinationPort) : tuple.flow
       if (flow === null) {
-        if (this.flows.count >= this.settings.max) return false
         this.invalid++
         return true
       }
@@ -182,18 +205,28 @@ export class Conntrack {
     }
   }
 
+  /** __nf_conntrack_alloc in a full table; false: nothing could be evicted, the packet is to be dropped. */
+  #makeRoom({ protocol, source, destination }: Packet, sourcePort: number, destinationPort: number): boolean {
+    if (this.settings.max === 0) return true
+    const dropped = this.flows.earlyDrop(hashOf(protocol, source, destination, sourcePort, destinationPort))
+    this.earlyDrops += dropped
+    if (dropped > 0) return true
+    this.full++
+    this.flows.pressed = Math.floor((this.settings.max / 100) * 95)
+    if (this.onFull !== null) this.onFull()
+    return false
+  }
+
   /** Null when the packet can begin no flow. */
   #begin(packet: Packet, sourcePort: number, destinationPort: number): Flow | null {
     const { protocol, source, destination, bytes, transport, end } = packet
-    if (this.flows.count >= this.settings.max) {
-      this.full++
-      return null
-    }
+    const { checksums } = this.settings
     // Only the first packet's checksum is proved here: what follows is proved by the socket it reaches.
-    if (protocol === IPPROTO_TCP && !tcp.checksumOk(bytes, transport, end, source, destination)) return null
-    if (protocol === IPPROTO_UDP && !udp.checksumOk(bytes, transport, source, destination)) return null
+    if (checksums && protocol === IPPROTO_TCP && !tcp.checksumOk(bytes, transport, end, source, destination))
+      return null
+    if (checksums && protocol === IPPROTO_UDP && !udp.checksumOk(bytes, transport, source, destination)) return null
     if (protocol === IPPROTO_ICMP && !isRequest(destinationPort >> 8)) return null
-    const flow = this.flows.create()
+    const flow = this.create()
     flow.original.set(protocol, source, destination, sourcePort, destinationPort)
     const back = turnedSourcePort(protocol, sourcePort, destinationPort)
     flow.reply.set(protocol, destination, source, back, turnedDestinationPort(protocol, sourcePort, destinationPort))
@@ -222,7 +255,7 @@ export class Conntrack {
     frame.tracked = flow
     if (reply) frame.trackedInfo = CtInfo.ESTABLISHED_REPLY
     else frame.trackedInfo = (status & Status.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW
-    if (timeout >= 0 && (flow.status & Status.FIXED_TIMEOUT) === 0)
+    if (timeout >= 0 && verdict !== Tracking.END && (flow.status & Status.FIXED_TIMEOUT) === 0)
       flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
     if (reply) {
       flow.replyPackets++
@@ -240,7 +273,7 @@ export class Conntrack {
   #changed(flow: Flow): void {
     if ((flow.status & Status.CONFIRMED) === 0) return
     this.flows.hasten(flow)
-    if (this.flows.onEvent !== null) this.flows.onEvent('UPDATE', flow)
+    this.flows.announce('UPDATE', flow)
   }
 
   #udp(flow: Flow): number {

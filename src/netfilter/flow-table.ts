@@ -5,13 +5,20 @@
 import type { Random } from '../sim/random.ts'
 import { type Scheduler, SECOND, Timer } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
+import { BUCKETS } from './conntrack-settings.ts'
 import { Flow, type Tuple } from './flow.ts'
 import { Status } from './status.ts'
 import { hashOf } from './tuple.ts'
 
 /** What `conntrack -E` prints. */
 export type FlowEvent = 'NEW' | 'UPDATE' | 'DESTROY'
-export type FlowReader = (event: FlowEvent, flow: Flow) => void
+/** `port`: the netlink port of the program that caused it, 0 when the kernel itself did. */
+export type FlowReader = (event: FlowEvent, flow: Flow, port: number) => void
+
+/** The kernel's buckets are the highest 18 bits of the hash; ours are as many of them as needed. */
+const BUCKET_SHIFT = 14
+/** NF_CT_EVICTION_RANGE: a full table looks for a victim in so many buckets. */
+const EVICTION_RANGE = 8
 
 /** Linux's gc worker is as lazy: an entry past its end is invisible at once, but swept within a second. */
 const SWEEP = SECOND
@@ -23,6 +30,13 @@ export class FlowTable {
   count = 0
   #scheduler: Scheduler
   #timer: Timer
+  /** How often NAT wanted a tuple that another flow had. */
+  found = 0
+  /** The table was full and nothing could be evicted: from this count on the next sweep takes more. 0: all is well. */
+  pressed = 0
+  /** The netlink port of the program at work; 0: none is. */
+  port = 0
+  #shift = 24
   #buckets: (Tuple | null)[] = new Array<Tuple | null>(256).fill(null)
   #newest: Flow | null = null
   #oldest: Flow | null = null
@@ -42,7 +56,7 @@ export class FlowTable {
   /** Null when no living flow has this tuple. */
   find(protocol: number, source: Ipv4, destination: Ipv4, sourcePort: number, destinationPort: number): Tuple | null {
     const hash = hashOf(protocol, source, destination, sourcePort, destinationPort)
-    let tuple = this.#buckets[hash & (this.#buckets.length - 1)]
+    let tuple = this.#buckets[hash >>> this.#shift]
     while (tuple !== null) {
       if (
         tuple.hash === hash &&
@@ -85,7 +99,7 @@ export class FlowTable {
     this.#newest = flow
     this.count++
     this.hasten(flow)
-    if (this.onEvent !== null) this.onEvent('NEW', flow)
+    this.announce('NEW', flow)
   }
 
   /** Sees to it that the sweep comes early enough for a flow whose end has moved nearer. */
@@ -110,7 +124,45 @@ export class FlowTable {
     flow.older = null
     this.count--
     if (this.count === 0) this.#scheduler.cancel(this.#timer)
-    if (this.onEvent !== null) this.onEvent('DESTROY', flow)
+    if (flow.start >= 0) flow.stop = this.#scheduler.now
+    this.announce('DESTROY', flow)
+  }
+
+  announce(event: FlowEvent, flow: Flow): void {
+    if (this.onEvent !== null && flow.announced) this.onEvent(event, flow, this.port)
+  }
+
+  /**
+   * Makes room for a new tuple with this hash (early_drop): the first of eight buckets, counted from the tuple's own,
+   * that holds unassured flows loses all of them. How many that were.
+   */
+  earlyDrop(hash: number): number {
+    const first = hash >>> BUCKET_SHIFT
+    for (let i = 0; i < EVICTION_RANGE; i++) {
+      const bucket = (first + i) & (BUCKETS - 1)
+      let dropped = 0
+      for (;;) {
+        const flow = this.#victim(bucket)
+        if (flow === null) break
+        if (flow.due > this.#scheduler.now) dropped++
+        this.remove(flow)
+      }
+      if (dropped > 0) return dropped
+    }
+    return 0
+  }
+
+  /** An unassured or expired flow in one of the kernel's buckets. */
+  #victim(bucket: number): Flow | null {
+    let tuple = this.#buckets[bucket >>> (this.#shift - BUCKET_SHIFT)]
+    while (tuple !== null) {
+      const { flow } = tuple
+      if (tuple.hash >>> BUCKET_SHIFT === bucket) {
+        if ((flow.status & Status.ASSURED) === 0 || flow.due <= this.#scheduler.now) return flow
+      }
+      tuple = tuple.next
+    }
+    return null
   }
 
   /** Living flows, newest first. */
@@ -136,21 +188,37 @@ export class FlowTable {
   }
 
   #sweep(): void {
-    const earliest = this.#purge()
+    let earliest = this.#purge()
+    if (this.pressed > 0) {
+      this.#relieve()
+      earliest = this.#purge()
+    }
     if (this.count === 0) return
     const soonest = this.#scheduler.now + SWEEP
     this.#scheduler.at(this.#timer, earliest > soonest ? earliest : soonest)
   }
 
+  /** gc_worker after a packet was refused: down to 95 % of the limit, unassured and closing flows go. */
+  #relieve(): void {
+    const enough = this.pressed
+    this.pressed = 0
+    let flow = this.#oldest
+    while (flow !== null && this.count >= enough) {
+      const newer: Flow | null = flow.newer
+      if ((flow.status & Status.ASSURED) === 0 || flow.tcp?.closing === true) this.remove(flow)
+      flow = newer
+    }
+  }
+
   #hang(tuple: Tuple): void {
     tuple.hash = hashOf(tuple.protocol, tuple.source, tuple.destination, tuple.sourcePort, tuple.destinationPort)
-    const bucket = tuple.hash & (this.#buckets.length - 1)
+    const bucket = tuple.hash >>> this.#shift
     tuple.next = this.#buckets[bucket]
     this.#buckets[bucket] = tuple
   }
 
   #unhang(tuple: Tuple): void {
-    const bucket = tuple.hash & (this.#buckets.length - 1)
+    const bucket = tuple.hash >>> this.#shift
     let before: Tuple | null = null
     let at = this.#buckets[bucket]
     while (at !== null && at !== tuple) {
@@ -164,6 +232,8 @@ export class FlowTable {
   }
 
   #grow(): void {
+    if (this.#shift === BUCKET_SHIFT) return
+    this.#shift -= 2
     this.#buckets = new Array<Tuple | null>(this.#buckets.length * 4).fill(null)
     for (let flow = this.#oldest; flow !== null; flow = flow.newer) {
       if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)

@@ -56,6 +56,13 @@ export class Flow implements Tracked {
   /** Bits of `Status`. */
   status = 0
   mark = 0
+  /** Counts packets and bytes: nf_conntrack_acct was on when it began. */
+  accounted = false
+  /** When it was confirmed and when it was removed, in virtual nanoseconds; -1: nf_conntrack_timestamp was off. */
+  start = -1
+  stop = -1
+  /** Tells `conntrack -E` what becomes of it (nf_conntrack_events). */
+  announced = false
   /** When it ends, in virtual nanoseconds. */
   due = Number.POSITIVE_INFINITY
   originalPackets = 0

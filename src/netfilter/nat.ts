@@ -214,7 +214,9 @@ export class Nat {
     const protocol = flow.reply.protocol
     const back = turnedSourcePort(protocol, this.#sourcePort, this.#destinationPort)
     const there = turnedDestinationPort(protocol, this.#sourcePort, this.#destinationPort)
-    return this.#flows.taken(protocol, this.#destination, this.#source, back, there, flow)
+    if (!this.#flows.taken(protocol, this.#destination, this.#source, back, there, flow)) return false
+    this.#flows.found++
+    return true
   }
 }
 

@@ -104,6 +104,18 @@ export class TcpTrack {
   #lastFlags = 0
   #lastEndFlags = 0
 
+  /** A connection that is over or nearly so may go when the table is full (tcp_can_early_drop). */
+  get closing(): boolean {
+    return this.state >= FIN_WAIT && this.state <= CLOSE
+  }
+
+  /** As ctnetlink makes a track: whatever its ends send next is taken as it comes. */
+  adopt(state: number): void {
+    this.state = state
+    this.#client.flags = TcpFlag.SACK_PERMITTED | TcpFlag.BE_LIBERAL
+    this.#server.flags = TcpFlag.SACK_PERMITTED | TcpFlag.BE_LIBERAL
+  }
+
   /** The first segment of an unknown connection; false when it cannot begin one. */
   begin(bytes: Uint8Array, at: number, end: number, settings: ConntrackSettings): boolean {
     const next = table[kindOf(tcp.flags(bytes, at)) * 10]

@@ -139,7 +139,11 @@ function assign(self: Process, given: string, text: string, style: Style): boole
   const value = text.trim()
   const { netns } = self
   if (valueAt(netns, name) === null) return unknown(self, name, style)
-  if (name === `${CONNTRACK}nf_conntrack_count` || netns.sysctl.readOnly(name)) {
+  if (
+    name === `${CONNTRACK}nf_conntrack_count` ||
+    name === `${CONNTRACK}nf_conntrack_buckets` ||
+    netns.sysctl.readOnly(name)
+  ) {
     // sysctl(8) says so, and yet exits with 0.
     return !complain(self, `setting key "${name}": Invalid argument`)
   }
