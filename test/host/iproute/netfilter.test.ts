@@ -141,14 +141,3 @@ describe('conntrack', () => {
     expect(text()).toContain('conntrack v1.4.7 (conntrack-tools): 1 flow events have been shown.\n')
   })
 })
-
-describe('ethtool', () => {
-  it('knows the drivers and that nothing is offloaded', async () => {
-    const node = new Node()
-    expect(await node.prints('ethtool -i eth0')).toContain('driver: veth\nversion: 1.0\n')
-    expect(await node.prints('ethtool -k eth0')).toContain('Features for eth0:\nrx-checksumming: off\n')
-    await node.prints('ethtool -K eth0 tx off')
-    expect(await node.fails('ethtool -K eth0 tx on')).toBe('2 podwire: ethtool -K tx on is not modelled')
-    expect(await node.fails('ethtool -i eth9')).toBe('75 netlink error: No such device')
-  })
-})
