@@ -53,7 +53,7 @@ export function addCalico(site: LabSite, node: LabNode, podCidr: string, machine
 /** The pod's namespace and cable; returns the host's end. */
 export function addCalicoPod(site: LabSite, pod: LabPod): { netns: Netns; host: Veth } {
   const machine = site.machine(pod.node)
-  const netns = new Netns(site.world, pod.name)
+  const netns = new Netns(site.world, pod.name, machine.netns)
   const mac = pod.mac === undefined ? podMac(parseIpv4(pod.ip)) : parseMac(pod.mac)
   const name = caliName(pod.name)
   const [eth0, host] = Veth.pair(site.world, 'eth0', mac, name, WORKLOAD_MAC, POD_CABLE)

@@ -36,7 +36,7 @@ function addBridge(site: LabSite, machine: Machine, network: LabNetwork): void {
 /** As libnetwork does: a namespace with a bridge and a tunnel that rides on the host's own namespace. */
 function addOverlay(site: LabSite, node: LabNode, network: LabNetwork, machine: Machine): void {
   const name = overlayName(node, network)
-  const netns = new Netns(site.world, name)
+  const netns = new Netns(site.world, name, machine.netns)
   site.addPlace(machine, name, netns)
   const subnet = parseCidr(network.subnet)
   netns.sysctl.set('net.bridge.bridge-nf-call-iptables', '0')
@@ -75,7 +75,7 @@ async function addContainer(site: LabSite, machine: Machine, node: LabNode, cont
     site.addPlace(machine, container.name, other.netns, other.hostname)
     return
   }
-  const netns = new Netns(site.world, container.name)
+  const netns = new Netns(site.world, container.name, machine.netns)
   site.addPlace(machine, container.name, netns)
   const network = node.docker?.networks.find((each) => each.name === container.network)
   if (network === undefined || container.ip === undefined) return

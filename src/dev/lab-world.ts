@@ -207,7 +207,7 @@ export class LabWorld {
   /** The pod's namespace and its cable to cni0. */
   #addBridgedPod(pod: LabPod): { netns: Netns; host: Veth } {
     const machine = this.#site.machine(pod.node)
-    const netns = new Netns(this.world, pod.name)
+    const netns = new Netns(this.world, pod.name, machine.netns)
     const address = parseIpv4(pod.ip)
     const mac = pod.mac === undefined ? podMac(address) : parseMac(pod.mac)
     const [eth0, host] = Veth.pair(this.world, 'eth0', mac, vethName(pod.name), vethMac(address), POD_CABLE)

@@ -20,6 +20,7 @@ export interface PlaceOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly workdir?: string
   readonly files?: Readonly<Record<string, string>>
+  readonly confined?: boolean
 }
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -35,6 +36,7 @@ export class Place implements ProcessPlace {
   readonly files: Map<string, string>
   readonly programs: Map<string, Program>
   readonly env: Record<string, string>
+  readonly confined: boolean
   readonly processes = new Map<number, Process>()
   /** The PID of the next process. */
   nextPid = 1
@@ -46,6 +48,7 @@ export class Place implements ProcessPlace {
     // TCP, UDP and ICMP are there before anybody opens a socket: closed ports must answer.
     Sockets.of(netns)
     this.hostname = options.hostname
+    this.confined = options.confined ?? false
     this.workdir = options.workdir ?? '/'
     this.files = new Map(Object.entries(options.files ?? {}))
     this.programs = new Map(options.programs)

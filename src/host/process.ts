@@ -48,6 +48,8 @@ export interface ProcessPlace {
   readonly env: Record<string, string>
   readonly processes: Map<number, Process>
   workdir: string
+  /** A container, without CAP_SYSLOG: it sees its own processes and files, and not the kernel's log. */
+  readonly confined: boolean
   spawn(argv: readonly string[], io: Io): Running
   launch(program: Program | null, argv: readonly string[], io: Io): Running
   shell(line: string, io: Io): Running

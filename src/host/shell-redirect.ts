@@ -1,4 +1,5 @@
 /** Redirections (POSIX.1-2017, XCU 2.7) to the place's files and /dev/null. */
+import { LogFacility, LogLevel } from '../link/kernel-log.ts'
 import { TextPipe } from './input.ts'
 import { joinPath, type ShellState } from './shell-builtins.ts'
 import { expandHereDocument, expandText } from './shell-expand.ts'
@@ -58,10 +59,20 @@ function sinkOf(
   if (path === '/dev/null') return () => {}
   if (path === '/dev/stdout') return now.out
   if (path === '/dev/stderr') return now.err
+  if (path === '/dev/kmsg' && !state.self.place.confined) return (text) => toKernelLog(state, text)
   if (path.startsWith('/dev/')) return null
   const { files } = state.self.place
   if (operator !== '>>') files.set(path, '')
   return (text) => void files.set(path, (files.get(path) ?? '') + text)
+}
+
+/** devkmsg_write: one record a line, `<3>` in front for another level than the default. */
+function toKernelLog(state: ShellState, text: string): void {
+  for (const line of text.replace(/\n$/, '').split('\n')) {
+    const [, priority, rest] = /^(?:<([0-9]{1,3})>)?(.*)$/s.exec(line) ?? []
+    const number = priority === undefined ? LogLevel.WARNING : Number(priority)
+    state.self.netns.kernelLog.print(number & 7, rest ?? '', (number >> 3) % 12 || LogFacility.USER)
+  }
 }
 
 function cannotOpen(state: ShellState, name: string): string {

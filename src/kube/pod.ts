@@ -113,6 +113,7 @@ export class Container {
     this.place = machine.addPlace(`${sandbox.namespace}/${sandbox.name}/${options.name}`, sandbox.netns, {
       hostname: sandbox.hostname,
       programs: image.programs,
+      confined: true,
       env: { ...image.env, ...options.env },
       ...(workdir === null ? {} : { workdir }),
     })

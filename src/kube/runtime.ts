@@ -46,7 +46,8 @@ export class ContainerRuntime implements CriRuntime {
     const host = pod.spec.hostNetwork === true
     const id = random.hex(64)
     const netnsName = host ? null : `cni-${uuid(random.hex(32))}`
-    const netns = netnsName === null ? this.machine.netns : new Netns(this.machine.world, `${namespace}/${name}`)
+    const { world, netns: own } = this.machine
+    const netns = netnsName === null ? own : new Netns(world, `${namespace}/${name}`, own)
     const fields = { id, namespace: namespace as string, name, uid: uid as string, hostname, netns, netnsName }
     const sandbox = new PodSandbox(this.machine, fields)
     if (netnsName !== null) {

@@ -7,6 +7,8 @@ export type PortState = (typeof PortState)[keyof typeof PortState]
 
 /** A port's settings that do nothing while there is no spanning tree, multicast querier or VLAN tunnel: kept, and shown. */
 export class PortNotes {
+  /** The log said last that the port forwards. */
+  running = false
   /** BPDU guard, root block: spanning tree. */
   guard = false
   rootBlock = false

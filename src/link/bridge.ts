@@ -14,6 +14,7 @@
  */
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
 import { Asked, answer, askedBy, type BridgeNeighbours, targetOf } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
@@ -72,6 +73,7 @@ export class BridgePort implements Receiver {
 
   set forwarding(on: boolean) {
     this.state = on ? FORWARDING : DISABLED
+    logState(this)
   }
 
   /** Only stations that the FDB has at this port may send (802.1X). */
@@ -202,15 +204,17 @@ export class Bridge extends NetDevice {
     device.receiver = port
     if (this.defaultPvid !== 0) port.vlans.add(this.defaultPvid, true, true)
     this.portsChanged()
+    logJoined(port)
     this.world.linkChanged?.()
     return port
   }
 
   /** `ip link set DEVICE nomaster`, and what happens when a port's device goes away. */
-  detach(device: NetDevice): void {
+  detach(device: NetDevice, dying = false): void {
     const at = this.ports.findIndex((port) => port.device === device)
     if (at < 0) return
     this.fdb.forget(this.ports[at])
+    logLeft(this.ports[at], dying)
     this.ports.splice(at, 1)
     device.master = null
     device.receiver = null
@@ -223,6 +227,7 @@ export class Bridge extends NetDevice {
   portCarrier(device: NetDevice): void {
     const port = this.portOf(device)
     if (port !== null && !device.carrier) this.fdb.unlearn(port)
+    if (port !== null) logState(port)
   }
 
   portOf(device: PortDevice): BridgePort | null {

@@ -17,6 +17,7 @@ import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
+import { type KernelLog, LogLevel } from './kernel-log.ts'
 import { LinkSettings } from './link-settings.ts'
 import type { Qdisc } from './qdisc.ts'
 
@@ -69,6 +70,8 @@ export abstract class NetDevice {
   /** The bridge this device is a port of. */
   master: NetDevice | null = null
   promiscuous = false
+  /** Of the machine it is in. */
+  kernelLog: KernelLog | null = null
   /** IFF_NOARP: neighbours are not asked for, frames go to the device's own address. */
   noArp = false
   /** What frames do not meet. */
@@ -122,6 +125,24 @@ export abstract class NetDevice {
     if (this.tap !== null) this.tap(frame, this, 'in')
     if (this.stack !== null && this.stack.takes(frame)) return
     this.receiver.receive(frame, this)
+  }
+
+  /** IFF_PROMISC (dev_set_promiscuity). A bridge's port is promiscuous anyway. */
+  setPromiscuous(on: boolean): void {
+    if (on === this.promiscuous) return
+    this.promiscuous = on
+    if (this.master === null) this.#say(`${on ? 'entered' : 'left'} promiscuous mode`)
+  }
+
+  /** IFF_ALLMULTI (dev_set_allmulti), which a bridge's port has anyway. */
+  setAllMulticast(on: boolean): void {
+    if (on === this.settings.allMulticast) return
+    this.settings.allMulticast = on
+    if (this.master === null) this.#say(`${on ? 'entered' : 'left'} allmulticast mode`)
+  }
+
+  #say(text: string): void {
+    this.kernelLog?.print(LogLevel.INFO, `${this.name}: ${text}`)
   }
 
   /** It joined a namespace. */

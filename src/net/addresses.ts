@@ -43,6 +43,19 @@ export class Addresses {
     return this.#all
   }
 
+  /** inet_select_addr; null: there is none. */
+  select(device: NetDevice, peer: Ipv4): Ipv4 | null {
+    let first: Ipv4 | null = null
+    for (const own of this.#all) {
+      // 127.0.0.1 is nobody's idea of us: a scope of `host` is never chosen.
+      if (own.device !== device || own.secondary || own.scope === 'host') continue
+      if (contains(cidrOf(own.address, own.prefix), peer)) return own.address
+      first ??= own.address
+    }
+    if (first !== null) return first
+    return this.#all.find((own) => own.scope === 'global')?.address ?? null
+  }
+
   of(device: NetDevice): readonly DeviceAddress[] {
     return this.#all.filter((own) => own.device === device)
   }

@@ -10,13 +10,14 @@
 import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
-import { ANY, BROADCAST, type Ipv4, isLoopback, isMulticast, MAC_BROADCAST } from '../wire/address.ts'
+import { ANY, BROADCAST, type Ipv4, isLoopback, isMulticast, LOOPBACK, MAC_BROADCAST } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
+import { logMartian, Martian, martian } from './martian.ts'
 import type { Namespace } from './namespace.ts'
 import type { Route } from './route.ts'
 
@@ -122,19 +123,26 @@ export class Ipv4Layer {
     const source = ipv4.source(bytes, at)
     const destination = ipv4.destination(bytes, at)
     const inet = netns.inet(input)
-    if (input !== netns.loopback && this.#martian(source, destination, inet)) {
-      return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
+    const which = input === netns.loopback ? Martian.NONE : martian(source, destination, inet)
+    if (which !== Martian.NONE) return this.#alien(frame, inet, which)
+    // To nobody from nobody is said to all, too: a host that looks for its address.
+    const toAll = destination === BROADCAST || destination === ANY
+    const found = toAll ? null : netns.fib.input(frame, source, destination, input)
+    const here = toAll || (found !== null && (found.type === 'local' || found.type === 'broadcast'))
+    const onward = found !== null && found.type === 'unicast'
+    if ((here || (onward && inet.forwarding)) && !this.#credible(frame, source, destination, inet)) {
+      return this.#alien(frame, inet, Martian.SOURCE)
     }
-    if (inet.rpFilter !== 0 && !this.#comesTheRightWay(frame, source, destination, inet)) {
-      netns.counters.ipReversePathFilter++
-      return netns.world.frames.drop(frame, DropReason.Martian, netns.name)
-    }
-    const found = destination === BROADCAST ? null : netns.fib.input(frame, source, destination, input)
     if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
-    if (destination === BROADCAST) return this.#deliver(frame, input)
-    if (found !== null && found.type === 'unicast') return this.#forward(frame, found, inet)
-    if (found !== null && (found.type === 'local' || found.type === 'broadcast')) return this.#deliver(frame, input)
+    if (here) return this.#deliver(frame, input)
+    if (onward) return this.#forward(frame, found, inet)
     this.#unroutable(frame, found, inet)
+  }
+
+  #alien(frame: Frame, inet: InetDevice, which: Martian): void {
+    const { world, name, kernelLog } = this.#netns
+    if (inet.logMartians) logMartian(kernelLog, frame, inet.device, which)
+    world.frames.drop(frame, DropReason.Martian, name)
   }
 
   #forward(frame: Frame, route: Route, inet: InetDevice): void {
@@ -224,22 +232,21 @@ export class Ipv4Layer {
     return route.type === 'local' ? this.#netns.loopback : (route.device as NetDevice)
   }
 
-  /** Addresses that may not be on a wire (ip_route_input_slow), and our own as somebody else's source. */
-  #martian(source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
-    if (isMulticast(source) || source === BROADCAST) return true
-    if ((isLoopback(source) || isLoopback(destination)) && !inet.routeLocalnet) return true
-    return this.#netns.isLocal(source) && !inet.acceptLocal
-  }
-
-  /** Reverse path filtering (RFC 3704, __fib_validate_source): would an answer leave where this came in? */
-  #comesTheRightWay(frame: Frame, source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
-    const { fib, loopback } = this.#netns
+  /** fib_validate_source: nobody else sends from our own addresses, and answers leave where this came in (RFC 3704). */
+  #credible(frame: Frame, source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
+    const netns = this.#netns
     const { device } = inet
-    if (device === loopback || source === ANY) return true
-    const back = fib.reverse(frame, source, destination, inet.srcValidMark)
-    if (back === null || (back.type !== 'unicast' && back.type !== 'local')) return false
+    if (device === netns.loopback || source === ANY) return true
+    if (inet.rpFilter === 0) {
+      return inet.acceptLocal || !(isLoopback(source) ? source === LOOPBACK : netns.isLocal(source))
+    }
+    const back = netns.fib.reverse(frame, source, destination, inet.srcValidMark)
+    if (back?.type === 'broadcast' || (back?.type === 'local' && !inet.acceptLocal)) return false
     // Strict wants this very device; loose is content with any way there is.
-    return back.device === device || inet.rpFilter === 2
+    const way = back !== null && (back.type === 'unicast' || back.type === 'local')
+    if (way && (back.device === device || inet.rpFilter === 2)) return true
+    netns.counters.ipReversePathFilter++
+    return false
   }
 
   /** ip_error, for a packet that no route takes. */

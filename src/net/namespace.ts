@@ -1,6 +1,7 @@
 /** What the parts of a network namespace know of each other; `Netns` is all of it. */
 import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
+import type { KernelLog } from '../link/kernel-log.ts'
 import type { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
 import type { Netfilter } from '../netfilter/netfilter.ts'
@@ -60,6 +61,7 @@ export interface Namespace {
   readonly world: World
   readonly name: string
   readonly loopback: Loopback
+  readonly kernelLog: KernelLog
   readonly counters: Counters
   readonly sysctl: Sysctl
   readonly neighbours: NeighbourTable

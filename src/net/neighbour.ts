@@ -37,6 +37,8 @@ const LEAST: Nanos = SECOND / 100
 export class NeighbourTable {
   /** Null while nobody wants to know. */
   listener: NeighbourListener | null = null
+  /** A neighbour that found no room. */
+  onOverflow: (() => void) | null = null
   #world: World
   #solicitor: Solicitor
   #where: string
@@ -382,7 +384,9 @@ export class NeighbourTable {
       const old = entry.times[UPDATED] < now - 5 * SECOND
       if (entry.state !== 'PERMANENT' && (old || entry.state === 'FAILED' || entry.state === 'NOARP')) this.#end(entry)
     }
-    return this.#size < before || this.#size < gcThreshold3
+    if (this.#size < before || this.#size < gcThreshold3) return true
+    this.onOverflow?.()
+    return false
   }
 
   #collectLater(): void {

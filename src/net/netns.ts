@@ -7,25 +7,16 @@
 import { Bridge } from '../link/bridge.ts'
 import type { NetDevice, Receiver } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
+import { KernelLog, LogLevel } from '../link/kernel-log.ts'
 import { Loopback } from '../link/loopback.ts'
-import { Veth } from '../link/veth.ts'
 import type { World } from '../link/world.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
 import type { Nanos } from '../sim/scheduler.ts'
-import {
-  ANY,
-  BROADCAST,
-  cidrOf,
-  contains,
-  type Ipv4,
-  isLoopback,
-  isMulticast,
-  LOOPBACK,
-  sameMac,
-} from '../wire/address.ts'
+import { ANY, BROADCAST, type Ipv4, isLoopback, isMulticast, LOOPBACK, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Addresses } from './addresses.ts'
 import { Arp } from './arp.ts'
+import { tellSwitched } from './carrier.ts'
 import { confirms, onLink } from './confirm-address.ts'
 import { Counters } from './counters.ts'
 import type { AddressOptions, DeviceAddress } from './device-address.ts'
@@ -37,6 +28,7 @@ import { Identifications } from './identification.ts'
 import type { InetDevice } from './inet-device.ts'
 import { IpOptions } from './ip-options.ts'
 import { Ipv4Layer } from './ipv4.ts'
+import { KernelMessages } from './kernel-messages.ts'
 import type { AddressType, Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
 import { type Listener, Notices } from './notices.ts'
@@ -52,6 +44,9 @@ const GOLDEN = 0.618_033_988_75
 export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly world: World
   name: string
+  /** The machine's own namespace (init_net), which may be this one. */
+  readonly root: Netns
+  readonly messages: KernelMessages
   readonly loopback: Loopback
   /** In the order of their interface index. */
   readonly devices = new Map<string, NetDevice>()
@@ -78,9 +73,12 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   #chance: number
   readonly #identifications: Identifications
 
-  constructor(world: World, name: string) {
+  /** `machine` is the machine's own namespace; without it, this is one. */
+  constructor(world: World, name: string, machine?: Netns) {
     this.world = world
     this.name = name
+    this.root = machine?.root ?? this
+    this.messages = machine?.messages ?? new KernelMessages(new KernelLog(world.scheduler))
     this.#identifications = new Identifications(world)
     this.arp = new Arp(this)
     this.icmp = new Icmp(this)
@@ -98,11 +96,17 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.adopt(this.loopback)
     this.addAddress(this.loopback, LOOPBACK, 8, null)
     this.setUp(this.loopback)
+    this.messages.connect(this, this.root === this)
     this.sysctl.watch((changed, value) => {
       if (changed.startsWith('net.netfilter.')) this.netfilter.conntrack.settings.set(changed, value)
       if (changed === 'net.ipv4.ip_default_ttl') this.defaultTtl = Number(value)
       if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0
     })
+  }
+
+  /** Of the machine. */
+  get kernelLog(): KernelLog {
+    return this.messages.log
   }
 
   // ── devices ──────────────────────────────────────────────────────────
@@ -115,6 +119,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.sysctl.inet.adopt(device, this.#chance)
     this.#chance = (this.#chance + GOLDEN) % 1
     if (device.master === null) device.receiver = this
+    device.kernelLog = this.kernelLog
     device.adopted(this)
     this.world.onDevice?.(device, this.name)
     this.notices?.netconf(device, false)
@@ -140,6 +145,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const all = [...this.devices.values()]
     const old = device.name
     device.name = name
+    this.kernelLog.print(LogLevel.INFO, `${name}: renamed from ${old}${device.up ? ' (while UP)' : ''}`)
     this.sysctl.inet.rename(device, old)
     this.devices.clear()
     for (const each of all) this.devices.set(each.name, each)
@@ -156,7 +162,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     for (const own of this.addressesOf(device)) this.#addresses.connect(own)
     this.world.linkChanged?.()
     if (this.inet(device).arpNotify) this.#announce(device)
-    tellPeer(device)
+    tellSwitched(device)
   }
 
   /** `ip link set DEVICE down`: the routes by it go (unannounced, fib_flush), its neighbours are forgotten. */
@@ -172,7 +178,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.netfilter.conntrack.forget(device)
     this.#noticeCarriers()
     this.world.linkChanged?.()
-    tellPeer(device)
+    tellSwitched(device)
   }
 
   /** Hears of every change of this namespace until the returned function is called. */
@@ -288,15 +294,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {
-    let first: Ipv4 | null = null
-    for (const own of this.#addresses.all()) {
-      // 127.0.0.1 is nobody's idea of us: a scope of `host` is never chosen (inet_select_addr).
-      if (own.device !== device || own.secondary || own.scope === 'host') continue
-      if (contains(cidrOf(own.address, own.prefix), peer)) return own.address
-      first ??= own.address
-    }
-    if (first !== null) return first
-    return this.#addresses.all().find((own) => own.scope === 'global')?.address ?? null
+    return this.#addresses.select(device, peer)
   }
 
   // ── routes ───────────────────────────────────────────────────────────
@@ -386,15 +384,12 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return this.#identifications.next(source, destination, protocol)
   }
 
+  /** nf_log: rules write into the machine's log from its own namespace, from others only if it is told so. */
+  packetLog(): KernelLog | null {
+    return this.root === this || this.kernelLog.allNamespaces ? this.kernelLog : null
+  }
+
   reject(frame: Frame, hook: Hook, how: RejectWith): void {
     reject(this, frame, hook, how)
   }
-}
-
-/** veth_open, veth_close: the carrier of a cable's other end comes and goes with this one. */
-function tellPeer(device: NetDevice): void {
-  const peer = device instanceof Veth ? device.peer : null
-  if (peer === null || !peer.up) return
-  const above = peer.master instanceof Bridge ? peer.master.receiver : peer.receiver
-  if (above instanceof Netns) above.carrierChanged(peer)
 }

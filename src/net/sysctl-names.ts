@@ -36,7 +36,16 @@ function text(initial: string): Switch {
   return { initial, least: 0, most: 0, text: true }
 }
 
+/** What no namespace has but the machine's own. */
+export const ofMachine: ReadonlySet<string> = new Set([
+  'net.core.message_burst',
+  'net.core.message_cost',
+  'net.netfilter.nf_log_all_netns',
+])
+
 export const switches: Readonly<Record<string, Switch>> = {
+  'net.core.message_burst': number(10),
+  'net.core.message_cost': number(5),
   'net.ipv4.fib_multipath_hash_fields': number(7, 1, 4095),
   'net.ipv4.fib_multipath_hash_policy': number(0, 0, 3),
   'net.ipv4.fib_multipath_hash_seed': atLeast(0, 0),
@@ -94,6 +103,7 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.bridge.bridge-nf-filter-pppoe-tagged': number(0),
   'net.bridge.bridge-nf-filter-vlan-tagged': number(0),
   'net.bridge.bridge-nf-pass-vlan-input-dev': number(0),
+  'net.netfilter.nf_log_all_netns': number(0),
   ...Object.fromEntries(conntrackSwitches().map(([name, initial, most]) => [name, number(initial, 0, most)])),
   'net.ipv6.conf.all.disable_ipv6': number(1),
   'net.ipv6.conf.default.disable_ipv6': number(1),

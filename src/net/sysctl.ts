@@ -5,7 +5,7 @@
  */
 import { InetDevices, READ_ONLY } from './inet-device.ts'
 import { NeighbourParameters } from './neighbour-parameters.ts'
-import { kernelInteger, parsed, switches } from './sysctl-names.ts'
+import { kernelInteger, ofMachine, parsed, switches } from './sysctl-names.ts'
 
 const CONF = 'net.ipv4.conf.'
 const NEIGH = 'net.ipv4.neigh.'
@@ -15,6 +15,8 @@ const FORWARD_ALL = 'net.ipv4.conf.all.forwarding'
 
 export class Sysctl {
   readonly inet = new InetDevices()
+  /** Is this the machine's own namespace, which has some switches alone? */
+  ofMachine = false
   #values = new Map<string, string>()
   #watchers: ((name: string, value: string) => void)[] = []
 
@@ -32,6 +34,7 @@ export class Sysctl {
         ? null
         : asText(this.inet.parameters(device)?.get(last))
     }
+    if (ofMachine.has(key) && !this.ofMachine) return null
     return this.#values.get(key) ?? switches[key]?.initial ?? null
   }
 
@@ -58,7 +61,8 @@ export class Sysctl {
   }
 
   names(): string[] {
-    return [...Object.keys(switches), ...this.inet.names()].sort()
+    const own = Object.keys(switches).filter((name) => this.ofMachine || !ofMachine.has(name))
+    return [...own, ...this.inet.names()].sort()
   }
 
   watch(watcher: (name: string, value: string) => void): void {

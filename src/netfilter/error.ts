@@ -32,10 +32,13 @@ export class NetfilterError extends Error {
 /** The kernel's own check of a rule failed: the command that carried the rule says which it was. */
 export class RuleRefused extends Error {
   readonly reason: string
+  /** What the kernel's log says of it; empty: nothing. */
+  readonly log: string
 
-  constructor(reason = 'Invalid argument') {
+  constructor(log = '', reason = 'Invalid argument') {
     super(reason)
     this.reason = reason
+    this.log = log
   }
 }
 

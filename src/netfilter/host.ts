@@ -1,6 +1,7 @@
 /** What rules and NAT need to know of the namespace they stand in; the namespace implements it. */
 import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
+import type { KernelLog } from '../link/kernel-log.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { Hook } from './hook.ts'
 
@@ -51,6 +52,8 @@ export interface NetfilterHost {
   mtuTo(destination: Ipv4): number
   /** The device's first address: REDIRECT at PREROUTING. */
   addressOf(device: NetDevice): Ipv4 | null
+  /** Where LOG writes; null: it is silent here. */
+  packetLog(): KernelLog | null
   /** Answers the frame with an ICMP unreachable or, for `tcp-reset`, with a RST. The frame is lent. */
   reject(frame: Frame, hook: Hook, how: RejectWith, input: NetDevice | null): void
 }

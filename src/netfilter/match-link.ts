@@ -2,7 +2,7 @@
 import { formatMac, type Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { missingOption, NetfilterError, RuleRefused } from './error.ts'
-import { Hook, type TableName } from './hook.ts'
+import { Hook, hookNames, type TableName } from './hook.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
 import type { Words } from './words.ts'
@@ -29,7 +29,9 @@ export class MacMatch extends Match {
   }
 
   override allow(_table: TableName, hook: Hook | null): void {
-    if (hook === Hook.OUTPUT || hook === Hook.POSTROUTING) throw new RuleRefused()
+    if (hook !== Hook.OUTPUT && hook !== Hook.POSTROUTING) return
+    const used = `used from hooks ${hookNames[hook]}`
+    throw new RuleRefused(`x_tables: ip_tables: mac match: ${used}, but only valid from PREROUTING/INPUT/FORWARD`)
   }
 
   override test(packet: Packet): boolean {

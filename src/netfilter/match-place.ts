@@ -60,7 +60,12 @@ export class AddrtypeMatch extends Match {
   override allow(_table: TableName, hook: Hook | null): void {
     const leaving = hook === Hook.OUTPUT || hook === Hook.POSTROUTING
     const entering = hook === Hook.PREROUTING || hook === Hook.INPUT
-    if ((this.#limitIn && leaving) || (this.#limitOut && entering)) throw new RuleRefused()
+    if (this.#limitIn && leaving) {
+      throw new RuleRefused('xt_addrtype: input interface limitation not valid in POSTROUTING and OUTPUT')
+    }
+    if (this.#limitOut && entering) {
+      throw new RuleRefused('xt_addrtype: output interface limitation not valid in PREROUTING and INPUT')
+    }
   }
 
   override test(packet: Packet): boolean {

@@ -70,7 +70,7 @@ export class Netfilter {
     return this.#tracking
   }
 
-  /** Who reads what LOG and NFLOG write; while nobody does, no text is made. */
+  /** Who reads what NFLOG writes; while nobody does, no text is made. */
   get onLog(): LogReader | null {
     return this.#packet.onLog
   }

@@ -24,7 +24,7 @@ export const CtState = {
   UNTRACKED: 256,
 } as const
 
-/** Takes what LOG and NFLOG write. `group` is -1 for LOG, which goes to the kernel log. */
+/** Takes what NFLOG writes. */
 export type LogReader = (text: string, group: number) => void
 
 export class Packet {

@@ -33,6 +33,8 @@ export class Ruleset {
   readonly sets = new IpSets()
   /** Told after each change. */
   onChange: (() => void) | null = null
+  /** Hears why the kernel refused a rule. */
+  onRefused: ((why: string) => void) | null = null
   #tables = new Map<TableName, Table>()
 
   constructor() {
@@ -229,6 +231,7 @@ export class Ruleset {
       return this.#parseRules(name, chain, words)
     } catch (error) {
       if (!(error instanceof RuleRefused)) throw error
+      if (error.log !== '') this.onRefused?.(error.log)
       throw new NetfilterError(` ${operation} failed (${error.reason}): rule in chain ${chain.name}`, 'batch')
     }
   }
@@ -247,7 +250,7 @@ export class Ruleset {
     }
     const rules = parseRules(words, place)
     for (const { chain: goal } of rules) {
-      if (goal !== null && reaches(goal, chain)) throw new RuleRefused('Too many links')
+      if (goal !== null && reaches(goal, chain)) throw new RuleRefused('', 'Too many links')
     }
     return rules
   }

@@ -46,7 +46,9 @@ export class RejectTarget extends Target {
   }
 
   override check(protocol: number): void {
-    if (this.#how === 'tcp-reset' && protocol !== IPPROTO_TCP) throw new RuleRefused()
+    if (this.#how === 'tcp-reset' && protocol !== IPPROTO_TCP) {
+      throw new RuleRefused('ipt_REJECT: TCP_RESET invalid for non-tcp')
+    }
   }
 
   override apply(packet: Packet): Verdict {
@@ -100,7 +102,8 @@ export class LogTarget extends Target {
   }
 
   override apply(packet: Packet): Verdict {
-    if (packet.onLog !== null) packet.onLog(this.#prefix + logLine(packet, this.#flags), -1)
+    const log = packet.host.packetLog()
+    if (log !== null) log.print(this.#level, this.#prefix + logLine(packet, this.#flags))
     return Verdict.CONTINUE
   }
 

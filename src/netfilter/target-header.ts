@@ -163,11 +163,12 @@ export class TcpmssTarget extends Target {
 
   override check(protocol: number): void {
     if (this.#mss === 0) throw new NetfilterError('TCPMSS target: At least one parameter is required')
-    if (protocol !== 6) throw new RuleRefused()
+    if (protocol !== 6) throw new RuleRefused('x_tables: ip_tables: TCPMSS target: only valid for protocol 6')
   }
 
   override allow(_table: TableName, hook: Hook | null): void {
-    if (this.#mss === CLAMP && (hook === Hook.PREROUTING || hook === Hook.INPUT)) throw new RuleRefused()
+    if (this.#mss !== CLAMP || (hook !== Hook.PREROUTING && hook !== Hook.INPUT)) return
+    throw new RuleRefused('xt_TCPMSS: path-MTU clamping only supported in FORWARD, OUTPUT and POSTROUTING hooks')
   }
 
   override apply(packet: Packet): Verdict {

@@ -3,7 +3,7 @@
  * others are a Target, which parses its options, acts, and knows how iptables spells it.
  */
 import { RuleRefused } from './error.ts'
-import type { Hook, TableName, Verdict } from './hook.ts'
+import { type Hook, hookNames, type TableName, type Verdict } from './hook.ts'
 import type { Packet } from './packet.ts'
 import type { Words } from './words.ts'
 
@@ -41,7 +41,16 @@ export abstract class Target {
 
   /** The kernel's own check: throws RuleRefused when the target does not belong there. `hook` is null in a user-defined chain. */
   allow(table: TableName, hook: Hook | null): void {
-    if (this.tables.length > 0 && !this.tables.includes(table)) throw new RuleRefused()
-    if (hook !== null && this.hooks.length > 0 && !this.hooks.includes(hook)) throw new RuleRefused()
+    const what = `x_tables: ip_tables: ${this.name} target:`
+    if (this.tables.length > 0 && !this.tables.includes(table)) {
+      throw new RuleRefused(`${what} only valid in ${this.tables[0]} table, not ${table}`)
+    }
+    if (hook !== null && this.hooks.length > 0 && !this.hooks.includes(hook)) {
+      const where = [...this.hooks]
+        .sort()
+        .map((each) => hookNames[each])
+        .join('/')
+      throw new RuleRefused(`${what} used from hooks ${hookNames[hook]}, but only usable from ${where}`)
+    }
   }
 }

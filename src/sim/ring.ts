@@ -35,6 +35,11 @@ export class Ring<T> {
     return item
   }
 
+  /** All items, oldest first; they stay. */
+  list(): T[] {
+    return Array.from({ length: this.#size }, (_, i) => this.#slots[(this.#head + i) & (this.#slots.length - 1)] as T)
+  }
+
   #grow(): void {
     const larger = new Array<T | null>(this.#slots.length * 2).fill(null)
     for (let i = 0; i < this.#size; i++) larger[i] = this.#slots[(this.#head + i) & (this.#slots.length - 1)]

@@ -1,6 +1,7 @@
 /** A namespace reduced to what netfilter needs, and a maker of packets to send through it. */
 import { expect } from 'vitest'
 import type { Frame } from '../../src/link/frame.ts'
+import { KernelLog } from '../../src/link/kernel-log.ts'
 import { World } from '../../src/link/world.ts'
 import { formatFlow } from '../../src/netfilter/flow-text.ts'
 import { Hook, Netfilter, type NetfilterHost, type RejectWith } from '../../src/netfilter/netfilter.ts'
@@ -21,6 +22,7 @@ export interface Sent {
 export class Box implements NetfilterHost {
   readonly world = new World(7)
   readonly netfilter: Netfilter
+  readonly log = new KernelLog(this.world.scheduler)
   readonly local = new Set<string>(['10.244.1.1', '10.244.1.0', '192.168.14.11', '127.0.0.1'])
   readonly rejected: RejectWith[] = []
   readonly cni0 = new NetDevice(this.world, 'cni0')
@@ -49,6 +51,10 @@ export class Box implements NetfilterHost {
 
   mtuTo(): number {
     return 1450
+  }
+
+  packetLog(): KernelLog {
+    return this.log
   }
 
   addressOf(): Ipv4 {

@@ -1,5 +1,6 @@
 /** What `bridge link` and `ip link … type bridge_slave` set on a port and say about it. */
 import type { BridgePort } from '../../link/bridge.ts'
+import { logChosen } from '../../link/bridge-log.ts'
 import { PortState } from '../../link/bridge-state.ts'
 import { installBridgeNeighbours } from '../../net/bridge-neighbours.ts'
 import { namespaceOf } from './ip-device.ts'
@@ -143,6 +144,7 @@ function setState(port: BridgePort, state: PortState): void {
   if (state > PortState.blocking) throw refused('Invalid argument', 255)
   if (!port.device.up || (!port.device.carrier && state !== PortState.disabled)) throw refused('Network is down', 255)
   port.state = state === PortState.blocking ? PortState.forwarding : state
+  logChosen(port, state)
 }
 
 /** br_state as rtnetlink names it. */

@@ -105,10 +105,10 @@ function setFlag(netns: Netns, device: NetDevice, word: string): boolean {
       setArp(netns, device, on)
       return true
     case 'promisc':
-      device.promiscuous = on
+      device.setPromiscuous(on)
       return true
     case 'allmulti':
-      device.settings.allMulticast = on
+      device.setAllMulticast(on)
       return true
     case 'multicast':
       device.settings.multicast = on

@@ -219,6 +219,6 @@ function removeDevice(netns: Netns, device: NetDevice): void {
 }
 
 function leave(netns: Netns, device: NetDevice): void {
-  release(netns, device)
+  release(netns, device, true)
   netns.release(device)
 }

@@ -25,12 +25,12 @@ export function takeAttribute(netns: Netns, word: string, words: Words): LinkAct
         settings.multicast = on
       })
     case 'allmulticast':
-      return switched(words, word, ({ settings }, on) => {
-        settings.allMulticast = on
+      return switched(words, word, (device, on) => {
+        device.setAllMulticast(on)
       })
     case 'promisc':
       return switched(words, word, (device, on) => {
-        device.promiscuous = on
+        device.setPromiscuous(on)
       })
     case 'dynamic':
       return switched(words, word, ({ settings }, on) => {

@@ -153,7 +153,7 @@ export function bringUp(netns: Netns, device: NetDevice): void {
     netns.addAddress(device, LOOPBACK, 8, null)
   }
   const port = portOf(device)
-  if (port?.state === PortState.disabled) port.state = PortState.forwarding
+  if (port?.state === PortState.disabled) port.forwarding = true
   for (const upper of device.stack?.uppers ?? []) {
     if (upper instanceof VlanDevice) namespaceOf(upper)?.setUp(upper)
   }
@@ -204,9 +204,9 @@ export function enslave(device: NetDevice, master: NetDevice): void {
 }
 
 /** Leaves its bridge, and is the namespace's own again. */
-export function release(netns: Netns, device: NetDevice): void {
+export function release(netns: Netns, device: NetDevice, dying = false): void {
   if (!(device.master instanceof Bridge)) return
-  device.master.detach(device)
+  device.master.detach(device, dying)
   device.receiver = netns
 }
 

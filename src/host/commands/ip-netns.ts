@@ -115,7 +115,7 @@ function add(self: Process, name: string): number {
   if (machine.namespaces.has(name)) {
     throw new ToolError(`Cannot create namespace file "/run/netns/${name}": File exists`, 1)
   }
-  const made = new Netns(self.world, name)
+  const made = new Netns(self.world, name, machine.netns)
   // A namespace of the kernel's making has its loopback down and bare.
   made.removeAddress(made.loopback, LOOPBACK)
   made.setDown(made.loopback)
@@ -144,6 +144,7 @@ class NetnsPlace extends Place {
       programs: place.programs,
       env: place.env,
       workdir: place.workdir,
+      confined: place.confined,
     })
     this.files = place.files
   }

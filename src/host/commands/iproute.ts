@@ -3,6 +3,7 @@ import type { Program } from '../process.ts'
 import { arp } from './arp.ts'
 import { bridge } from './bridge.ts'
 import { conntrack } from './conntrack.ts'
+import { busyboxDmesg, dmesg } from './dmesg.ts'
 import { ethtool } from './ethtool.ts'
 import { busyboxIfconfig, ifconfig } from './ifconfig.ts'
 import { ip } from './ip.ts'
@@ -15,7 +16,7 @@ import { sysctl } from './sysctl.ts'
 import { tc } from './tc.ts'
 import { tcpdump } from './tcpdump.ts'
 
-/** `busybox-ifconfig` is what small images call ifconfig. */
+/** `busybox-ifconfig` is what small images call ifconfig, and so with dmesg. */
 export const iprouteCommands: Record<string, Program> = {
   ip,
   bridge,
@@ -34,4 +35,6 @@ export const iprouteCommands: Record<string, Program> = {
   conntrack,
   ethtool,
   tcpdump,
+  dmesg,
+  'busybox-dmesg': busyboxDmesg,
 }

@@ -60,7 +60,7 @@ const everywhere: Readonly<Record<string, Program>> = {
   rm: core.rm,
 }
 
-const { 'busybox-ifconfig': busyboxIfconfig, ...iproute } = iprouteCommands
+const { 'busybox-ifconfig': busyboxIfconfig, 'busybox-dmesg': busyboxDmesg, ...iproute } = iprouteCommands
 
 /** BusyBox's own programs, by the names under which `busybox NAME` runs them. */
 const applets: Readonly<Record<string, Program>> = {
@@ -75,6 +75,7 @@ const applets: Readonly<Record<string, Program>> = {
   traceroute: busyboxTraceroute,
   ...pick(iprouteCommands, ['ip', 'arp', 'route', 'netstat', 'sysctl']),
   ...(busyboxIfconfig === undefined ? {} : { ifconfig: busyboxIfconfig }),
+  ...(busyboxDmesg === undefined ? {} : { dmesg: busyboxDmesg }),
 }
 
 /** `busybox APPLET ARGS`. */

@@ -8,13 +8,13 @@ function hearAll(device: NetDevice): void {
   const listeners = promiscuous.get(device)
   if (listeners === undefined) promiscuous.set(device, { count: 1, before: device.promiscuous })
   else listeners.count++
-  device.promiscuous = true
+  device.setPromiscuous(true)
 }
 
 function hearLess(device: NetDevice): void {
   const listeners = promiscuous.get(device)
   if (listeners === undefined || --listeners.count > 0) return
-  device.promiscuous = listeners.before
+  device.setPromiscuous(listeners.before)
   promiscuous.delete(device)
 }
 

@@ -100,7 +100,8 @@ export class BridgePlugin implements CniPlugin {
     const wiring = this.#wirings.get(sandbox.id)
     if (wiring === undefined) return
     this.#wirings.delete(sandbox.id)
-    this.#bridge?.detach(wiring.host)
+    this.#node.netns.setDown(wiring.host)
+    this.#bridge?.detach(wiring.host, true)
     this.#node.netns.release(wiring.host)
     sandbox.netns.release(wiring.pod)
     wiring.pod.destroy()

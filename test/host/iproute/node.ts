@@ -57,7 +57,7 @@ export class Node extends Box {
     netns.addAddress(this.bridge, parseIpv4('10.244.1.1'), 24)
     netns.setUp(this.bridge)
 
-    this.pod = new Netns(world, 'pod')
+    this.pod = new Netns(world, 'pod', netns)
     const address = parseIpv4('10.244.1.2')
     const [inside, outside] = Veth.pair(
       world,
