@@ -92,7 +92,12 @@ export class Killed extends Error {
 /** Something the kernel closes when its process ends. */
 export interface Closable {
   close(): void
+  /** Of sockets, which have a descriptor: what SocketInfo names it by, null while it is in no list. */
+  readonly holder?: object | null
 }
+
+/** The first descriptor behind standard input, output and error. */
+const FIRST_DESCRIPTOR = 3
 
 export class Process {
   readonly pid: number
@@ -110,7 +115,8 @@ export class Process {
   readonly #io: Io
   readonly #pending = new Set<(error: Error) => void>()
   #ended = false
-  readonly #open = new Set<Closable>()
+  /** With their descriptors; -1 for what has none. */
+  readonly #open = new Map<Closable, number>()
   readonly #children = new Set<Process>()
   readonly #traps = new Map<number, () => void>()
 
@@ -279,7 +285,7 @@ export class Process {
 
   /** Closes this when the process ends. */
   own<T extends Closable>(thing: T): T {
-    this.#open.add(thing)
+    if (!this.#open.has(thing)) this.#open.set(thing, thing.holder === undefined ? -1 : this.#freeDescriptor())
     return thing
   }
 
@@ -288,9 +294,25 @@ export class Process {
     this.#open.delete(thing)
   }
 
+  /** The sockets that it holds, by descriptor, as /proc/PID/fd shows them. */
+  sockets(): { readonly holder: object; readonly descriptor: number }[] {
+    const list: { holder: object; descriptor: number }[] = []
+    for (const [{ holder }, descriptor] of this.#open) {
+      if (holder !== null && holder !== undefined) list.push({ holder, descriptor })
+    }
+    return list
+  }
+
+  #freeDescriptor(): number {
+    const taken = new Set(this.#open.values())
+    let descriptor = FIRST_DESCRIPTOR
+    while (taken.has(descriptor)) descriptor++
+    return descriptor
+  }
+
   /** Closes what is still open; called once, when the program has ended. */
   release(): void {
-    for (const thing of this.#open) thing.close()
+    for (const thing of this.#open.keys()) thing.close()
     this.#open.clear()
     this.#pending.clear()
     this.#ended = true

@@ -45,6 +45,11 @@ export class IcmpSocket {
     transport.sockets.push(this)
   }
 
+  /** What lists of sockets name it by. */
+  get holder(): object {
+    return this
+  }
+
   /** Sends an echo request. */
   echo(identifier: number, sequence: number, payload: Uint8Array, to: Ipv4, options: EchoOptions = {}): Errno | null {
     const netns = this.#transport.netns

@@ -32,6 +32,8 @@ export interface SocketInfo {
   readonly remote: Endpoint
   /** Of TCP connections. */
   readonly tcp: TcpInfo | null
+  /** What a program's socket answers as its `holder`; null when no program holds it (any more, or yet). */
+  readonly holder: object | null
 }
 
 const registry = new WeakMap<Netns, Sockets>()
@@ -42,9 +44,13 @@ export class Sockets {
   readonly #tcp: TcpStack
   readonly #udp: UdpTransport
   readonly #icmp: IcmpTransport
+  readonly #inodes = new WeakMap<object, number>()
+  #lastInode = 0
 
   private constructor(netns: Netns) {
     this.netns = netns
+    // All sockets of a machine are counted together: where this namespace's begin is chance.
+    this.#lastInode = 20_000 + Math.abs(nameHash(netns.name) % 40_000)
     this.#tcp = new TcpStack(netns)
     this.#udp = new UdpTransport(netns)
     this.#icmp = new IcmpTransport(netns)
@@ -91,6 +97,22 @@ export class Sockets {
     for (const socket of [...this.#icmp.sockets]) socket.close()
   }
 
+  /** The number of a held socket in sockfs: given when somebody first asks; 0 for what nobody holds. */
+  inodeOf(holder: object | null): number {
+    if (holder === null) return 0
+    let inode = this.#inodes.get(holder)
+    if (inode === undefined) {
+      inode = ++this.#lastInode
+      this.#inodes.set(holder, inode)
+    }
+    return inode
+  }
+
+  /** The raw ICMP sockets: `ss -w`, /proc/net/raw. */
+  rawIcmp(): readonly IcmpSocket[] {
+    return this.#icmp.sockets
+  }
+
   /** Everything ss(8) would show; listeners, then connections, then UDP. */
   list(): SocketInfo[] {
     return [...this.#listeners(), ...this.#connections(), ...this.#datagrams()]
@@ -110,6 +132,7 @@ export class Sockets {
         local,
         remote: ANYWHERE,
         tcp: null,
+        holder: listening,
       })
     }
     return list
@@ -124,6 +147,7 @@ export class Sockets {
       local: { address: connection.localAddress, port: connection.localPort },
       remote: { address: connection.remoteAddress, port: connection.remotePort },
       tcp: infoOf(connection),
+      holder: connection.owner === null ? null : connection,
     }))
   }
 
@@ -136,6 +160,7 @@ export class Sockets {
       local: { address: ANY, port },
       remote: ANYWHERE,
       tcp: null,
+      holder: null,
     }))
     const own: SocketInfo[] = this.#udp.ports.all().map((socket) => ({
       protocol: 'udp',
@@ -145,7 +170,14 @@ export class Sockets {
       local: { address: socket.localAddress, port: socket.localPort },
       remote: { address: socket.remoteAddress, port: socket.remotePort },
       tcp: null,
+      holder: socket,
     }))
     return [...own, ...kernel]
   }
+}
+
+function nameHash(name: string): number {
+  let hash = 0
+  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0
+  return hash
 }

@@ -46,6 +46,11 @@ export class UdpSocket {
     this.ttl = transport.netns.defaultTtl
   }
 
+  /** What SocketInfo names it by. */
+  get holder(): object {
+    return this
+  }
+
   get connected(): boolean {
     return this.#connected
   }

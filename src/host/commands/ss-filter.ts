@@ -1,10 +1,19 @@
 /** The filter of ss(8): `state established`, `dport = :80`, `src 10.0.0.0/8`, with and, or, not and parentheses. */
 
+import type { Netns } from '../../net/netns.ts'
+import { servicePort } from '../../netfilter/services.ts'
 import type { SocketInfo } from '../../socket/sockets.ts'
 import { type Cidr, contains, tryParseCidr } from '../../wire/address.ts'
-import { ToolError, type Words } from './ip-words.ts'
+import { notModelled, ToolError, type Words } from './ip-words.ts'
 
-export type SocketTest = (socket: SocketInfo) => boolean
+/** What a filter asks about. */
+export type Filtered = Pick<SocketInfo, 'local' | 'remote'>
+export type SocketTest = (socket: Filtered) => boolean
+
+/** The filter's words: parentheses stand for themselves, wherever they touch. */
+export function filterWords(args: readonly string[]): string[] {
+  return args.flatMap((word) => word.split(/([()])|\s+/)).filter((word) => word !== undefined && word !== '')
+}
 
 /** ss's names of the states, by podwire's. */
 export const stateNames: Readonly<Record<SocketInfo['state'], string>> = {
@@ -70,9 +79,9 @@ export function takeStates(words: Words): ReadonlySet<string> | null {
 }
 
 /** The rest of the line as a test; without words everything passes. */
-export function takeFilter(words: Words): SocketTest {
+export function takeFilter(words: Words, netns: Netns): SocketTest {
   if (words.done) return () => true
-  const test = takeAlternatives(words)
+  const test = takeAlternatives(words, netns)
   if (!words.done) throw syntaxError(words.peek)
   return test
 }
@@ -84,42 +93,54 @@ function syntaxError(word: string): ToolError {
   )
 }
 
-function takeAlternatives(words: Words): SocketTest {
-  let test = takeConjunction(words)
+function takeAlternatives(words: Words, netns: Netns): SocketTest {
+  let test = takeConjunction(words, netns)
   while (words.accept('or', '|', '||')) {
     const left = test
-    const right = takeConjunction(words)
+    const right = takeConjunction(words, netns)
     test = (socket) => left(socket) || right(socket)
   }
   return test
 }
 
-function takeConjunction(words: Words): SocketTest {
-  let test = takeTerm(words)
+function takeConjunction(words: Words, netns: Netns): SocketTest {
+  let test = takeTerm(words, netns)
   while (words.accept('and', '&', '&&') || startsTerm(words)) {
     const left = test
-    const right = takeTerm(words)
+    const right = takeTerm(words, netns)
     test = (socket) => left(socket) && right(socket)
   }
   return test
 }
 
+const TERMS = ['src', 'dst', 'sport', 'dport', 'dev', 'autobound', 'fwmark', 'cgroup', 'not', '!', '(']
+
 /** Terms may follow each other without `and`. */
 function startsTerm(words: Words): boolean {
-  return ['src', 'dst', 'sport', 'dport', 'not', '!', '('].includes(words.peek)
+  return TERMS.includes(words.peek)
 }
 
-function takeTerm(words: Words): SocketTest {
+function takeTerm(words: Words, netns: Netns): SocketTest {
   if (words.accept('not', '!')) {
-    const test = takeTerm(words)
+    const test = takeTerm(words, netns)
     return (socket) => !test(socket)
   }
   if (words.accept('(')) {
-    const test = takeAlternatives(words)
+    const test = takeAlternatives(words, netns)
     if (!words.accept(')')) throw syntaxError(words.peek)
     return test
   }
   const what = words.take()
+  if (what === 'fwmark' || what === 'cgroup') throw notModelled(`ss ${what}`)
+  if (what === 'autobound') return autobound(netns)
+  if (what === 'dev') {
+    const differs = words.accept('!=', 'ne', 'neq')
+    if (!differs) words.accept('=', '==', 'eq')
+    const name = words.take()
+    if (!netns.devices.has(name)) throw new ToolError(`Error: argument "${name}" is wrong: Invalid device name`, 255)
+    // No socket here is bound to a device.
+    return () => differs
+  }
   if (what === 'sport' || what === 'dport') return takePortTest(words, what === 'sport' ? 'local' : 'remote')
   if (what !== 'src' && what !== 'dst') {
     throw new ToolError(`Error: an inet prefix is expected rather than "${what}".\nCannot parse dst/src address.`, 1)
@@ -133,8 +154,7 @@ function takeTerm(words: Words): SocketTest {
 
 function takePortTest(words: Words, end: 'local' | 'remote'): SocketTest {
   const operator = words.take()
-  const port = Number(words.take().replace(/^.*:/, ''))
-  if (!Number.isInteger(port)) throw syntaxError(operator)
+  const port = portNamed(words.take().replace(/^.*:/, ''))
   switch (operator) {
     case '=':
     case '==':
@@ -163,6 +183,19 @@ function takePortTest(words: Words, end: 'local' | 'remote'): SocketTest {
   }
 }
 
+/** SSF_S_AUTO: a port that the kernel chose, as far as its number tells. */
+function autobound(netns: Netns): SocketTest {
+  const range = (netns.sysctl.get('net.ipv4.ip_local_port_range') ?? '').split('\t').map(Number)
+  return ({ local }) => local.port >= range[0] && local.port <= range[1]
+}
+
+function portNamed(text: string): number {
+  const port = /^[0-9]+$/.test(text) ? Number(text) : servicePort(text)
+  if (port === null)
+    throw new ToolError(`Error: "${text}" does not look like a port.\nCannot parse dst/src address.`, 1)
+  return port
+}
+
 /** `10.244.1.2`, `10.244.0.0/16`, `10.244.1.2:80`, `:80`. */
 function hostTest(text: string, end: 'local' | 'remote'): SocketTest {
   const [host, port] = text.split(':')
@@ -170,7 +203,7 @@ function hostTest(text: string, end: 'local' | 'remote'): SocketTest {
   if (cidr === null && host !== '' && host !== '*') {
     throw new ToolError(`Error: an inet prefix is expected rather than "${host}".\nCannot parse dst/src address.`, 1)
   }
+  const wanted = port === undefined || port === '*' || port === '' ? null : portNamed(port)
   return (socket) =>
-    (cidr === null || contains(cidr, socket[end].address)) &&
-    (port === undefined || port === '*' || socket[end].port === Number(port))
+    (cidr === null || contains(cidr, socket[end].address)) && (wanted === null || socket[end].port === wanted)
 }

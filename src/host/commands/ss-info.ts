@@ -1,4 +1,5 @@
 /** What `ss -i` adds about a TCP connection: tcp_stats_print, as far as podwire keeps the numbers. */
+import type { Netns } from '../../net/netns.ts'
 import type { SocketInfo } from '../../socket/sockets.ts'
 import type { TcpInfo } from '../../socket/tcp/info.ts'
 
@@ -19,15 +20,23 @@ function rate(bitsPerSecond: number, numeric: boolean): string {
 }
 
 /** Begins with a space when there is anything to say. `control` is what a listener would use. */
-export function tcpInfoText(socket: SocketInfo, control: string, numeric: boolean): string {
+export function tcpInfoText(
+  socket: Pick<SocketInfo, 'state' | 'tcp'>,
+  control: string,
+  numeric: boolean,
+  options: boolean,
+): string {
   if (socket.state === 'LISTEN') return ` ${control} cwnd:${INITIAL_WINDOW}`
   const { tcp } = socket
   // What remains of a connection in TIME-WAIT has no numbers any more.
-  return tcp === null || socket.state === 'TIME-WAIT' ? '' : connectionText(tcp, numeric)
+  return tcp === null || socket.state === 'TIME-WAIT' ? '' : connectionText(tcp, numeric, options)
 }
 
-function connectionText(tcp: TcpInfo, numeric: boolean): string {
-  const parts: string[] = [tcp.congestionControl]
+function connectionText(tcp: TcpInfo, numeric: boolean, options: boolean): string {
+  const parts: string[] = []
+  if (options && tcp.timestamps) parts.push('ts')
+  if (options && tcp.sack) parts.push('sack')
+  parts.push(tcp.congestionControl)
   const number = (name: string, value: number | null) => {
     if (value !== null && value !== 0) parts.push(`${name}:${value}`)
   }
@@ -51,12 +60,79 @@ function connectionText(tcp: TcpInfo, numeric: boolean): string {
   number('data_segs_out', tcp.dataSegmentsOut)
   number('data_segs_in', tcp.dataSegmentsIn)
   if (tcp.rtt !== null && tcp.rtt > 0) parts.push(`send ${rate((tcp.cwnd * tcp.mss * 8000) / tcp.rtt, numeric)}bps`)
+  number('lastsnd', tcp.lastSent)
+  number('lastrcv', tcp.lastReceived)
+  number('lastack', tcp.lastAcknowledged)
+  if (tcp.pacingRate > 0) parts.push(`pacing_rate ${rate(tcp.pacingRate, numeric)}bps`)
+  number('delivered', tcp.delivered)
+  if (tcp.appLimited) parts.push('app_limited')
+  if (tcp.busy > 0) parts.push(`busy:${tcp.busy}ms`)
   number('unacked', tcp.unacked)
-  if (tcp.resent > 0) parts.push(`retrans:0/${tcp.resent}`)
+  if (tcp.retransmitting > 0 || tcp.resent > 0) parts.push(`retrans:${tcp.retransmitting}/${tcp.resent}`)
   number('lost', tcp.lost)
+  number('sacked', tcp.sacked)
+  number('rcv_space', tcp.receiveSpace)
   number('rcv_ssthresh', tcp.receiveThreshold)
   number('notsent', tcp.notSent)
   if (tcp.minimumRtt !== null) parts.push(`minrtt:${general(tcp.minimumRtt)}`)
   number('snd_wnd', tcp.sendWindow)
   return ` ${parts.join(' ')}`
+}
+
+/** `timer:(on,200ms,0)`: which timer runs, and how often it has run out. */
+export function timerText({ tcp }: Pick<SocketInfo, 'tcp'>): string {
+  if (tcp === null || tcp.timer === null) return ''
+  const { kind, left, tries } = tcp.timer
+  return ` timer:(${kind},${shortTime(left)},${tries})`
+}
+
+/** print_ms_timer: the finer parts only where they matter. */
+function shortTime(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000)
+  let seconds = Math.floor(milliseconds / 1000) % 60
+  let rest = milliseconds % 1000
+  let text = ''
+  if (minutes > 0) {
+    rest = 0
+    text += `${minutes}min`
+    if (minutes > 9) seconds = 0
+  }
+  if (seconds > 0) {
+    if (seconds > 9) rest = 0
+    text += `${seconds}${rest > 0 ? '.' : 'sec'}`
+  }
+  if (rest > 0) text += `${String(rest).padStart(3, '0')}ms`
+  return text
+}
+
+/** What a full segment in a queue is charged: its data's buffer and the sk_buff (SKB_TRUESIZE). */
+const SEGMENT_DATA = 1448
+const SEGMENT_MEMORY = 2304
+const PAGE = 4096
+/** net.core.rmem_default and wmem_default. */
+const DATAGRAM_BUFFER = 212_992
+
+/**
+ * `skmem:(r…)`: what waits, and the limits. podwire keeps bytes, not buffers: what they would be charged is reckoned
+ * as of full segments.
+ */
+export function memoryText(
+  netns: Netns,
+  socket: Pick<SocketInfo, 'state' | 'recvQ'> & { tcp: TcpInfo | null; protocol: string },
+): string {
+  const { tcp, state } = socket
+  if (state === 'TIME-WAIT' || state === 'SYN-RECEIVED') return ''
+  const middle = (name: string) => Number((netns.sysctl.get(name) ?? '').split('\t')[1]) || 0
+  const stream = socket.protocol === 'tcp'
+  const receiveLimit = stream ? (tcp?.receiveBuffer ?? middle('net.ipv4.tcp_rmem')) : DATAGRAM_BUFFER
+  const sendLimit = stream ? (tcp?.sendBuffer ?? middle('net.ipv4.tcp_wmem')) : DATAGRAM_BUFFER
+  const received = state === 'LISTEN' ? 0 : charged(socket.recvQ)
+  const queued = charged(tcp?.queued ?? 0)
+  const used = received + queued
+  const forward = Math.ceil(used / PAGE) * PAGE - used
+  return ` skmem:(r${received},rb${receiveLimit},t0,tb${sendLimit},f${forward},w${queued},o0,bl0,d0)`
+}
+
+function charged(bytes: number): number {
+  return Math.ceil(bytes / SEGMENT_DATA) * SEGMENT_MEMORY
 }

@@ -1,21 +1,26 @@
 /** ss(8) of iproute2 6.1: the sockets of this network namespace. */
+import type { Netns } from '../../net/netns.ts'
+import { serviceName } from '../../netfilter/services.ts'
 import { type SocketInfo, Sockets } from '../../socket/sockets.ts'
-import { formatIpv4 } from '../../wire/address.ts'
+import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'
+import { reverse } from '../resolver.ts'
 import { namespaceNamed } from './ip-netns.ts'
 import { notModelled, printed, ToolError, tool, Words } from './ip-words.ts'
+import { type SocketOwner, socketOwners } from './socket-owners.ts'
 import {
   allStates,
+  filterWords,
   listeningStates,
-  type SocketTest,
   stateNames,
   takeFilter,
   takeStates,
   usualStates,
 } from './ss-filter.ts'
-import { tcpInfoText } from './ss-info.ts'
+import { memoryText, tcpInfoText, timerText } from './ss-info.ts'
 import { NETID, STATE, socketTable } from './ss-table.ts'
+import { SS_USAGE } from './ss-usage.ts'
 
 const long: Readonly<Record<string, string>> = {
   numeric: 'n',
@@ -59,141 +64,224 @@ const long: Readonly<Record<string, string>> = {
   vsock: 'vsock',
   tipc: 'tipc',
   xdp: 'xdp',
+  'inet-sockopt': 'inet-sockopt',
+  tipcinfo: 'tipcinfo',
 }
 
 /** Options whose answers podwire does not have. */
-const missing = [
-  'o',
-  'e',
-  'm',
-  'T',
-  'b',
-  'E',
-  'Z',
-  'z',
-  '6',
-  '0',
-  'M',
-  'S',
-  'd',
-  'w',
-  'x',
-  'K',
-  'D',
-  'F',
-  'r',
-  'tos',
-  'cgroup',
-  'vsock',
-  'tipc',
-  'xdp',
-]
+const missing = ['b', 'E', 'z', 'K', 'D', 'F', 'T', 'tos', 'cgroup', 'inet-sockopt']
 
-/** /etc/services: what stands for a port without -n. */
-const services: Readonly<Record<string, string>> = {
-  '22/tcp': 'ssh',
-  '53/tcp': 'domain',
-  '53/udp': 'domain',
-  '80/tcp': 'http',
-  '443/tcp': 'https',
-  '67/udp': 'bootps',
-  '68/udp': 'bootpc',
-  '123/udp': 'ntp',
-  '179/tcp': 'bgp',
-  '2379/tcp': 'etcd-client',
-  '2380/tcp': 'etcd-server',
-  '3306/tcp': 'mysql',
-  '5432/tcp': 'postgresql',
-  '6379/tcp': 'redis',
-  '8080/tcp': 'http-alt',
+/** What ss lists: its socket tables. podwire has sockets of the first three only. */
+type Table = 'udp' | 'tcp' | 'raw' | 'unix' | 'packet' | 'netlink' | 'other'
+
+/** The words of -A, and the tables that each of the single-letter options and long ones adds. */
+const queries: Readonly<Record<string, readonly Table[]>> = {
+  all: ['udp', 'tcp', 'raw', 'unix', 'packet', 'netlink', 'other'],
+  inet: ['udp', 'tcp', 'raw', 'other'],
+  udp: ['udp'],
+  tcp: ['tcp'],
+  raw: ['raw'],
+  unix: ['unix'],
+  unix_dgram: ['unix'],
+  unix_stream: ['unix'],
+  unix_seqpacket: ['unix'],
+  packet: ['packet'],
+  packet_raw: ['packet'],
+  packet_dgram: ['packet'],
+  netlink: ['netlink'],
+  mptcp: ['other'],
+  dccp: ['other'],
+  sctp: ['other'],
+  vsock_stream: ['other'],
+  vsock_dgram: ['other'],
+  tipc: ['other'],
+  xdp: ['other'],
 }
+
+const letters: Readonly<Record<string, readonly Table[]>> = {
+  t: ['tcp'],
+  u: ['udp'],
+  w: ['raw'],
+  x: ['unix'],
+  0: ['packet'],
+  M: ['other'],
+  S: ['other'],
+  d: ['other'],
+  vsock: ['other'],
+  tipc: ['other'],
+  xdp: ['other'],
+}
+
+/** Options that stand for several of ss's tables at once, so that the column Netid stays. */
+const several = ['x', '0', 'vsock']
 
 export const ss = tool(async (self) => {
   const found = getopt(self.args.slice(1), 'nralhoempTisbEZzN:460tMSudwxf:KHOA:D:F:V', long)
   if (found.problem !== null) {
     const { kind, option } = found.problem
     const what = option.startsWith('--') ? `unrecognized option '${option}'` : `invalid option -- '${option[1]}'`
-    throw new ToolError(`ss: ${kind === 'missing' ? `option requires an argument -- '${option.slice(1)}'` : what}`, 255)
+    throw usage(`ss: ${kind === 'missing' ? `option requires an argument -- '${option.slice(1)}'` : what}`)
   }
   if (has(found, 'V')) return printed(self, 'ss utility, iproute2-6.1.0\n')
+  if (has(found, 'h')) return printed(self, SS_USAGE)
+  if (has(found, 'Z')) throw new ToolError('ss: SELinux is not enabled.', 1)
   for (const option of missing)
     if (has(found, option)) throw notModelled(`ss ${option.length === 1 ? '-' : '--'}${option}`)
-  const family = valueOf(found, 'f')
-  if (family !== null && family !== 'inet') throw notModelled(`ss -f ${family}`)
   const namespace = valueOf(found, 'N')
-  const sockets = Sockets.of(namespace === null ? self.netns : namespaceNamed(self, namespace)).list()
+  const netns = namespace === null ? self.netns : namespaceFor(self, namespace)
+  const sockets = Sockets.of(netns).list()
+  const version6 = isVersion6(found)
   if (has(found, 's')) return summary(self, sockets)
-  if (has(found, 'p')) self.err('podwire: which process holds a socket is not modelled\n')
 
-  const protocols = protocolsOf(found)
-  const words = new Words(
-    found.rest.flatMap((word) => word.split(/(?<=^\()|(?=\)$)|\s+/)).filter((word) => word !== ''),
+  const tables = tablesOf(found)
+  const words = new Words(filterWords(found.rest))
+  const states = takeStates(words) ?? statesOf(found, tables)
+  const filter = takeFilter(words, netns)
+  const shown = [...rawSockets(netns), ...sockets].filter(
+    (each) => !version6 && tables.has(each.protocol) && states.has(stateNames[each.state]) && filter(each),
   )
-  const states = takeStates(words) ?? statesOf(found)
-  const filter = takeFilter(words)
-  list(self, found, sockets, protocols, states, filter)
+  await list(self, netns, found, shown, tables, states)
   return 0
 })
 
-function protocolsOf(found: Options): ReadonlySet<string> {
-  const wanted = new Set<string>()
-  if (has(found, 't')) wanted.add('tcp')
-  if (has(found, 'u')) wanted.add('udp')
-  for (const query of valueOf(found, 'A')?.split(',') ?? []) {
-    if (query === 'inet' || query === 'all') for (const protocol of ['tcp', 'udp']) wanted.add(protocol)
-    else if (query === 'tcp' || query === 'udp') wanted.add(query)
-    else throw notModelled(`ss -A ${query}`)
+function usage(sentence: string): ToolError {
+  return new ToolError(`${sentence}\n${SS_USAGE.trimEnd()}`, 255)
+}
+
+/** Unlike ip, ss ends with 1. */
+function namespaceFor(self: Process, name: string): Netns {
+  try {
+    return namespaceNamed(self, name)
+  } catch (error) {
+    throw error instanceof ToolError ? new ToolError(error.message, 1) : error
   }
-  return wanted.size === 0 ? new Set(['tcp', 'udp']) : wanted
 }
 
-function statesOf(found: Options): ReadonlySet<string> {
+/** -6 or -f inet6: of which there is never any here. */
+function isVersion6(found: Options): boolean {
+  const family = valueOf(found, 'f')
+  if (family === 'inet6') return true
+  if (family !== null && family !== 'inet') {
+    const known = ['link', 'unix', 'netlink', 'vsock', 'tipc', 'xdp', 'help']
+    if (known.includes(family)) throw notModelled(`ss -f ${family}`)
+    throw usage(`ss: "${family}" is invalid family`)
+  }
+  return has(found, '6') && !has(found, '4')
+}
+
+function tablesOf(found: Options): ReadonlySet<Table> {
+  const wanted = new Set<Table>()
+  for (const [option] of found.options) for (const table of letters[option] ?? []) wanted.add(table)
+  for (const query of valueOf(found, 'A')?.split(',') ?? []) {
+    if (!Object.hasOwn(queries, query)) throw usage(`ss: "${query}" is illegal socket table id`)
+    for (const table of queries[query]) wanted.add(table)
+  }
+  return wanted.size === 0 ? new Set(queries.all) : wanted
+}
+
+/** UDP and raw sockets are only ever connected or not, packet sockets never. */
+function statesOf(found: Options, tables: ReadonlySet<Table>): ReadonlySet<string> {
   if (has(found, 'a')) return allStates
-  return has(found, 'l') ? listeningStates : usualStates
+  if (has(found, 'l')) return listeningStates
+  const only = [...tables]
+  if (only.every((table) => table === 'udp' || table === 'raw')) return new Set(['ESTAB'])
+  if (only.every((table) => table === 'packet')) return new Set(['UNCONN'])
+  return usualStates
 }
 
-function list(
+/** One row of any table. */
+interface Row extends Omit<SocketInfo, 'protocol'> {
+  readonly protocol: 'udp' | 'tcp' | 'raw'
+}
+
+/** A raw socket's port is its protocol. */
+function rawSockets(netns: Netns): Row[] {
+  const end = { address: 0 as Ipv4, port: 1 }
+  return Sockets.of(netns)
+    .rawIcmp()
+    .map((holder) => ({
+      protocol: 'raw',
+      state: 'UNCONN',
+      recvQ: 0,
+      sendQ: 0,
+      local: end,
+      remote: { ...end, port: 0 },
+      tcp: null,
+      holder,
+    }))
+}
+
+async function list(
   self: Process,
+  netns: Netns,
   found: Options,
-  sockets: readonly SocketInfo[],
-  protocols: ReadonlySet<string>,
+  shown: readonly Row[],
+  tables: ReadonlySet<Table>,
   states: ReadonlySet<string>,
-  filter: SocketTest,
-): void {
-  const numeric = has(found, 'n')
-  const control = self.netns.sysctl.get('net.ipv4.tcp_congestion_control') ?? ''
-  const shown = sockets.filter(
-    (each) => protocols.has(each.protocol) && states.has(stateNames[each.state]) && filter(each),
-  )
-  // UDP comes before TCP when both are listed.
-  shown.sort((a, b) => Number(a.protocol === 'tcp') - Number(b.protocol === 'tcp'))
-  const rows = shown.map((each) => {
-    let extra = ''
-    if (has(found, 'i') && each.protocol === 'tcp') {
-      extra = `${has(found, 'O') ? '' : '\n\t'}${tcpInfoText(each, control, numeric)}`
-    }
-    return [
+): Promise<void> {
+  const owners = has(found, 'p') ? socketOwners(self, netns) : null
+  const order = ['raw', 'udp', 'tcp']
+  const rows: string[][] = []
+  for (const each of [...shown].sort((a, b) => order.indexOf(a.protocol) - order.indexOf(b.protocol))) {
+    rows.push([
       each.protocol,
       stateNames[each.state],
       // Padded by itself, whatever the titles are.
       String(each.recvQ).padEnd(6),
       String(each.sendQ).padEnd(6),
-      `${formatIpv4(each.local.address)}:`,
-      portText(each.local.port, each.protocol, numeric),
-      `${formatIpv4(each.remote.address)}:`,
-      portText(each.remote.port, each.protocol, numeric),
-      extra,
-    ]
-  })
+      `${await hostText(self, found, each.local.address)}:`,
+      portText(each.local.port, each.protocol, has(found, 'n')),
+      `${await hostText(self, found, each.remote.address)}:`,
+      portText(each.remote.port, each.protocol, has(found, 'n')),
+      extraText(netns, found, each, owners),
+    ])
+  }
   const hidden = new Set<number>()
-  if (protocols.size === 1) hidden.add(NETID)
+  if (tables.size === 1 && !several.some((option) => has(found, option))) hidden.add(NETID)
   if (states.size === 1) hidden.add(STATE)
   self.out(socketTable(rows, hidden, !has(found, 'H')))
 }
 
-function portText(port: number, protocol: string, numeric: boolean): string {
+/** What stands under Process, and on a line of its own below. */
+function extraText(
+  netns: Netns,
+  found: Options,
+  each: Row,
+  owners: ReadonlyMap<object, readonly SocketOwner[]> | null,
+): string {
+  let text = ''
+  const holders = each.holder === null ? undefined : owners?.get(each.holder)
+  if (holders !== undefined) {
+    const users = holders.map(({ name, pid, descriptor }) => `("${name}",pid=${pid},fd=${descriptor})`)
+    text += ` users:(${users.join(',')})`
+  }
+  if (has(found, 'o')) text += timerText(each)
+  if (has(found, 'e')) {
+    const inode = Sockets.of(netns).inodeOf(each.holder)
+    // A socket without a file has no number, but a cookie.
+    text += `${inode === 0 ? ' ino:0' : ` ino:${inode}`} sk:${(inode & 0xfff).toString(16)}`
+    text += ` ${each.tcp?.receiveShut === true ? '-' : '<'}-${each.tcp?.sendShut === true ? '-' : '>'}`
+  }
+  const memory = has(found, 'm')
+  const info = has(found, 'i') && each.protocol === 'tcp'
+  if (!memory && !info) return text
+  if (!has(found, 'O')) text += '\n\t'
+  if (memory) text += memoryText(netns, each)
+  const control = netns.sysctl.get('net.ipv4.tcp_congestion_control') ?? ''
+  if (info) text += tcpInfoText(each, control, has(found, 'n'), has(found, 'o'))
+  return text
+}
+
+async function hostText(self: Process, found: Options, address: Ipv4): Promise<string> {
+  const name = has(found, 'r') && address !== 0 ? await reverse(self, address) : null
+  return name ?? formatIpv4(address)
+}
+
+function portText(port: number, protocol: Row['protocol'], numeric: boolean): string {
   if (port === 0) return '*'
-  return (numeric ? undefined : services[`${port}/${protocol}`]) ?? String(port)
+  if (numeric) return String(port)
+  if (protocol === 'raw') return 'icmp'
+  return serviceName(port, protocol)
 }
 
 function summary(self: Process, sockets: readonly SocketInfo[]): number {

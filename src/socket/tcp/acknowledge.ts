@@ -24,11 +24,13 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
     connection.timeouts = 0
     connection.bytesAcked += (ack - send.una) | 0
     send.acknowledged(ack)
+    if (send.queued === 0 && connection.busySince >= 0) connection.rested()
     // Forward progress: the next hop is certainly there (sk_dst_confirm).
     connection.netns.confirmNextHop(connection.remoteAddress)
   }
   connection.softError = null
   connection.probes = 0
+  connection.lastAcknowledged = connection.jiffies()
   if (segment.sackBlocks > 0 && connection.sack) takeSacks(connection, segment)
   if (connection.tailProbed) judgeProbe(connection, segment, advanced || opened)
   if (outstanding === 0) answerProbe(connection)
@@ -61,13 +63,18 @@ function settle(connection: Connection, segment: Segment): void {
   let resent = false
   let oldest = -1
   while (sent.size > 0 && !tcp.after(sent.end(0), send.una)) {
-    if ((sent.marks(0) & SACKED) === 0) delivered(connection, 0)
+    if ((sent.marks(0) & SACKED) === 0) {
+      delivered(connection, 0)
+      connection.delivered++
+    }
     if ((sent.marks(0) & EVER_RESENT) !== 0) resent = true
     else if (oldest < 0) oldest = sent.sentAt(0)
     sent.shift()
     acked++
   }
   if (sent.size > 0 && tcp.after(send.una, sent.begin(0))) sent.trim(send.una)
+  if (connection.delivered > connection.appLimited) connection.appLimited = 0
+  connection.rateLimited = connection.sentLimited
   if (oldest >= 0 && !resent) measure(connection, (world.scheduler.now - oldest) / MICROSECOND)
   // A segment that was sent twice is measured by the timestamp it echoes (RFC 7323 section 4.1).
   else if (acked > 0 && segment.timestamps && segment.echo !== 0) {

@@ -156,6 +156,19 @@ export class Connection implements Tuple<Connection> {
   bytesReceived = 0
   bytesResent = 0
   resent = 0
+  /** Segments known to have arrived, SYN and FIN included (tp->delivered). */
+  delivered = 0
+  /** What will be delivered when the program no longer is what held sending back; 0: it is not (app_limited). */
+  appLimited = 0xffffffff
+  /** Was it so when data was last sent; and was what was last acknowledged sent so? (rate_app_limited) */
+  sentLimited = true
+  rateLimited = true
+  /** When data was last sent, and the last acknowledgment came, in jiffies (lsndtime, rcv_tstamp). */
+  lastSent = 0
+  lastAcknowledged = 0
+  /** Jiffies with something unacknowledged in the send buffer, and since when; -1: it is empty (TCP_CHRONO_BUSY). */
+  busy = 0
+  busySince = -1
 
   readonly retransmission: Timer
   readonly acknowledgment: Timer
@@ -199,6 +212,21 @@ export class Connection implements Tuple<Connection> {
   /** A new path through tunnels and ECMP (sk_rethink_txhash). */
   rehash(): void {
     this.flow = this.world.random.below(0x7fffffff) + 1
+  }
+
+  /** The program writes: was it what held sending back until now? (tcp_rate_check_app_limited) */
+  writing(): void {
+    const { send, congestion } = this
+    if (this.busySince < 0) this.busySince = this.jiffies()
+    const { sent } = send
+    if (send.unsent < this.mss && sent.size < congestion.window && sent.lost === 0)
+      this.appLimited = Math.max(this.delivered + sent.size, 1)
+  }
+
+  /** Everything written is acknowledged. */
+  rested(): void {
+    this.busy += this.jiffies() - this.busySince
+    this.busySince = -1
   }
 
   /** The retransmission time-out, backed off, in jiffies. */

@@ -1,8 +1,9 @@
 /** What `ss -ti` prints of a connection (struct tcp_info). */
 import { JIFFY } from '../../sim/jiffies.ts'
-import { MILLISECOND } from '../../sim/scheduler.ts'
+import { MILLISECOND, type Timer } from '../../sim/scheduler.ts'
 import { pathMtu } from '../route.ts'
-import type { Connection } from './connection.ts'
+import { INITIAL_WINDOW } from './congestion.ts'
+import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
 export interface TcpInfo {
@@ -44,6 +45,37 @@ export interface TcpInfo {
   sendWindow: number
   receiveWindow: number
   notSent: number
+  /** Since data was last sent and received, and the last acknowledgment came; each 0 in a new connection. */
+  lastSent: number
+  lastReceived: number
+  lastAcknowledged: number
+  /** Bits per second at which pacing would send; 0 before the first measurement. */
+  pacingRate: number
+  /** Segments. */
+  delivered: number
+  appLimited: boolean
+  busy: number
+  /** What the program may read in a round trip, as first guessed (rcvq_space). */
+  receiveSpace: number
+  /** Marked by SACK; and sent again and not yet answered. */
+  sacked: number
+  retransmitting: number
+  /** Which timer runs: tcpi of inet_diag. Null: none that is shown. */
+  timer: TcpTimer | null
+  /** SO_RCVBUF, SO_SNDBUF, and what is in the send buffer. */
+  receiveBuffer: number
+  sendBuffer: number
+  queued: number
+  /** We will send, or read, no more. */
+  sendShut: boolean
+  receiveShut: boolean
+}
+
+export interface TcpTimer {
+  readonly kind: 'on' | 'keepalive' | 'timewait' | 'persist'
+  /** Milliseconds until it runs out. */
+  readonly left: number
+  readonly tries: number
 }
 
 export function infoOf(connection: Connection): TcpInfo {
@@ -64,7 +96,7 @@ export function infoOf(connection: Connection): TcpInfo {
     mss: connection.mss,
     pathMtu: pathMtu(connection.netns, connection.remoteAddress),
     receiveMss: acks.segment,
-    advertisedMss: connection.advertisedMss,
+    advertisedMss: connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0),
     cwnd: congestion.window,
     ssthresh: congestion.thresholdKnown ? congestion.threshold : null,
     bytesSent: connection.bytesSent,
@@ -82,5 +114,54 @@ export function infoOf(connection: Connection): TcpInfo {
     sendWindow: send.window,
     receiveWindow: receive.window,
     notSent: Math.max(0, send.unsent),
+    lastSent: since(connection, connection.lastSent),
+    lastReceived: since(connection, acks.lastReceived),
+    lastAcknowledged: since(connection, connection.lastAcknowledged),
+    pacingRate: pacingRate(connection),
+    delivered: connection.delivered,
+    appLimited: connection.rateLimited,
+    busy: (busyJiffies(connection) * JIFFY) / MILLISECOND,
+    receiveSpace: Math.min(receive.window, INITIAL_WINDOW * connection.mss),
+    sacked: send.sent.sacked,
+    retransmitting: Math.max(0, send.sent.inFlight - (send.sent.size - send.sent.lost - send.sent.sacked)),
+    timer: timerOf(connection),
+    receiveBuffer: 2 * receive.space,
+    sendBuffer: send.capacity,
+    queued: send.queued,
+    sendShut: send.finQueued,
+    receiveShut: connection.receiveShut || receive.finished,
   }
+}
+
+/** Milliseconds since this jiffy. */
+function since(connection: Connection, jiffies: number): number {
+  return ((connection.jiffies() - jiffies) * JIFFY) / MILLISECOND
+}
+
+function busyJiffies(connection: Connection): number {
+  const { busy, busySince } = connection
+  return busySince < 0 ? busy : busy + connection.jiffies() - busySince
+}
+
+/** tcp_update_pacing_rate: twice the window a round trip in slow start, 1.2 times after. Bits per second. */
+function pacingRate(connection: Connection): number {
+  const { congestion, roundTrip, send, mss } = connection
+  if (roundTrip.smoothed === 0) return 0
+  const ratio = congestion.window < congestion.threshold >> 1 ? 2 : 1.2
+  const window = Math.max(congestion.window, send.sent.size)
+  return Math.floor((mss * 8_000_000 * ratio * window) / roundTrip.smoothed) * 8
+}
+
+/** inet_csk_diag_fill's choice. */
+function timerOf(connection: Connection): TcpTimer | null {
+  const { retransmission, lifetime, state, timeouts, probes, probing } = connection
+  const { scheduler } = connection.world
+  const left = (timer: Timer) => Math.max(0, Math.floor((scheduler.dueOf(timer) - scheduler.now) / MILLISECOND))
+  if (state === 'TIME-WAIT') return { kind: 'timewait', left: left(lifetime), tries: 0 }
+  if (retransmission.armed) {
+    const tries = probing ? probes : timeouts
+    return { kind: probing ? 'persist' : 'on', left: left(retransmission), tries }
+  }
+  // The wait of an orphan in FIN-WAIT-2 is shown as TIME-WAIT's.
+  return lifetime.armed ? { kind: 'timewait', left: left(lifetime), tries: 0 } : null
 }

@@ -76,13 +76,19 @@ function synSent(connection: Connection, segment: Segment): void {
 function establish(connection: Connection): void {
   const { receive, acks, congestion, timestamps, send } = connection
   const advertised = connection.advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0)
-  if (connection.acceptor !== null) connection.netns.counters.tcpPassiveOpens++
+  if (connection.acceptor !== null) {
+    connection.netns.counters.tcpPassiveOpens++
+    // The SYN, which came to the listener.
+    connection.segmentsIn++
+  }
   connection.state = 'ESTABLISHED'
   connection.timeouts = 0
   connection.backoff = 0
   congestion.begin(connection.resent > 1)
   acks.start(advertised, connection.mss, receive.window)
-  acks.lastReceived = connection.jiffies()
+  const now = connection.jiffies()
+  acks.lastReceived = now
+  connection.lastSent = now
   receive.established(advertised)
   send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
 }

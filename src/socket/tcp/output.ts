@@ -37,11 +37,14 @@ function transmit(connection: Connection, sequence: number, length: number, flag
     world.scheduler.cancel(connection.acknowledgment)
   }
   if (length > 0) {
-    acks.answered(connection.jiffies())
+    connection.lastSent = connection.jiffies()
+    connection.sentLimited = connection.appLimited !== 0
+    acks.answered(connection.lastSent)
     connection.dataOut++
     connection.bytesSent += length
   }
-  connection.segmentsOut++
+  // A SYN-ACK is sent from the request, which has no counters.
+  if (!syn || connection.acceptor === null) connection.segmentsOut++
   netns.counters.tcpOutSegs++
   if ((flags & tcp.RST) !== 0) netns.counters.tcpOutRsts++
   // Linux answers from a socket of its own for a connection request and in TIME-WAIT: identification 0.

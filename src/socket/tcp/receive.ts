@@ -51,6 +51,11 @@ export class ReceiveQueue {
     return ((this.next - this.copied) | 0) - (this.finished ? 1 : 0)
   }
 
+  /** Half of SO_RCVBUF. */
+  get space(): number {
+    return this.#space
+  }
+
   get threshold(): number {
     return this.#threshold
   }

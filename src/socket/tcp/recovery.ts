@@ -36,6 +36,7 @@ export function takeSacks(connection: Connection, segment: Segment): void {
       if (tcp.before(sent.begin(i), begin) || tcp.after(sent.end(i), end)) continue
       if ((sent.marks(i) & SACKED) !== 0) continue
       delivered(connection, i)
+      connection.delivered++
       sent.markSacked(i)
     }
   }

@@ -36,6 +36,11 @@ export class TcpListener {
     this.#release = release
   }
 
+  /** What SocketInfo names it by. */
+  get holder(): object {
+    return this.#listening
+  }
+
   get onAccept(): ((socket: TcpSocket) => void) | null {
     return this.#onAccept
   }
@@ -134,6 +139,11 @@ export class TcpSocket implements Owner, TcpPort {
     return this.listening?.waiting ?? 0
   }
 
+  /** What SocketInfo names it by; null before it listens or connects. */
+  get holder(): object | null {
+    return this.listening ?? this.#connection
+  }
+
   get noDelay(): boolean {
     return this.settings.noDelay
   }
@@ -211,6 +221,7 @@ export class TcpSocket implements Owner, TcpPort {
   write(bytes: Uint8Array, at = 0, length = bytes.length - at): number {
     const connection = this.#connection
     if (connection === null || !maySend(connection.state) || connection.send.finQueued) return 0
+    connection.writing()
     const taken = connection.send.write(bytes, at, length)
     if (taken < length) connection.wantsRoom = true
     if (taken > 0) push(connection)
