@@ -1,17 +1,79 @@
-/** The files of /proc/net that tell what a namespace counts and tracks, as far as podwire does. */
+/** The files under /proc that tell of a network namespace, made when they are read. */
+
 import type { Netns } from '../net/netns.ts'
 import { formatProc } from '../netfilter/flow-text.ts'
-import { Sockets } from '../socket/sockets.ts'
+import { arp, dev, igmp, packet, route, unix } from './proc-net.ts'
+import { netstat, snmp } from './proc-snmp.ts'
+import { icmp, raw, sockstat, tcp, udp } from './proc-sockets.ts'
+import { sysctlNames, sysctlValue } from './sysctl-values.ts'
 
-const files: ReadonlyMap<string, (netns: Netns) => string> = new Map([
-  ['/proc/net/nf_conntrack', conntrack],
-  ['/proc/net/snmp', snmp],
-  ['/proc/net/stat/nf_conntrack', conntrackCounters],
+const empty = () => ''
+
+const netFiles: ReadonlyMap<string, (netns: Netns) => string> = new Map([
+  ['arp', arp],
+  ['dev', dev],
+  ['icmp', icmp],
+  ['if_inet6', empty],
+  ['igmp', igmp],
+  ['netstat', netstat],
+  ['nf_conntrack', conntrack],
+  ['packet', packet],
+  ['raw', raw],
+  ['route', route],
+  ['snmp', snmp],
+  ['stat/nf_conntrack', conntrackCounters],
+  ['sockstat', sockstat],
+  ['tcp', tcp],
+  ['udp', udp],
+  ['unix', unix],
 ])
+
+/** What a kernel has there, and podwire lacks. */
+const missing = ['dev_mcast', 'fib_trie', 'fib_triestat', 'netlink', 'protocols', 'ptype', 'rt_cache', 'softnet_stat']
+
+const NET = /^\/proc\/(?:self\/|thread-self\/|[0-9]+\/)?net(?:\/(.*))?$/
+const SYS = '/proc/sys/'
 
 /** The text of the file, made now; null when there is no such file. */
 export function procFile(netns: Netns, path: string): string | null {
-  return files.get(path)?.(netns) ?? null
+  const name = NET.exec(path)?.[1]
+  if (name !== undefined) return netFiles.get(name)?.(netns) ?? null
+  if (!path.startsWith(SYS)) return null
+  const value = sysctlValue(netns, sysctlAt(path))
+  return value === null ? null : `${value}\n`
+}
+
+/** Is it a file that Linux has and podwire does not? */
+export function missingProcFile(path: string): boolean {
+  return missing.includes(NET.exec(path)?.[1] ?? '')
+}
+
+/** What the directory holds; null when there is no such directory. */
+export function procNames(netns: Netns, path: string): string[] | null {
+  const inNet = NET.exec(path)
+  if (inNet !== null)
+    return inNet[1] === undefined
+      ? [...netFiles.keys()].map((name) => name.split('/')[0])
+      : inNet[1] === 'stat'
+        ? ['nf_conntrack']
+        : null
+  if (path !== '/proc/sys' && !path.startsWith(SYS)) return null
+  const prefix = path === '/proc/sys' ? '' : `${sysctlAt(path)}.`
+  const names = new Set<string>()
+  for (const name of sysctlNames(netns)) {
+    if (name.startsWith(prefix)) names.add(name.slice(prefix.length).split('.')[0].replaceAll('/', '.'))
+  }
+  return names.size === 0 ? null : [...names]
+}
+
+/** The sysctl whose file this is, by its dotted name; null for other files. */
+export function sysctlOf(path: string): string | null {
+  return path.startsWith(SYS) ? sysctlAt(path) : null
+}
+
+/** A dot in a device's name is a slash in the sysctl's. */
+function sysctlAt(path: string): string {
+  return path.slice(SYS.length).replace(/[./]/g, (each) => (each === '/' ? '.' : '/'))
 }
 
 function conntrack(netns: Netns): string {
@@ -31,112 +93,4 @@ function conntrackCounters(netns: Netns): string {
     'expect_new expect_create expect_delete search_restart\n' +
     `${hex(numbers[0])}  ${numbers.slice(1).map(hex).join(' ')}  ${none}\n`
   )
-}
-
-/** Two lines a protocol: the names, and the numbers. What podwire does not have happen stays 0. */
-function snmp(netns: Netns): string {
-  const { counters: count } = netns
-  const current = Sockets.of(netns)
-    .list()
-    .filter(({ state, protocol }) => protocol === 'tcp' && (state === 'ESTABLISHED' || state === 'CLOSE-WAIT'))
-  const ip = {
-    Forwarding: netns.forwarding ? 1 : 2,
-    DefaultTTL: netns.sysctl.number('net.ipv4.ip_default_ttl'),
-    InReceives: count.ipInReceives,
-    InHdrErrors: count.ipInHdrErrors,
-    InAddrErrors: count.ipInAddrErrors,
-    ForwDatagrams: count.ipForwDatagrams,
-    InUnknownProtos: 0,
-    InDiscards: count.ipInDiscards,
-    InDelivers: count.ipInDelivers,
-    OutRequests: count.ipOutRequests,
-    OutDiscards: 0,
-    OutNoRoutes: count.ipOutNoRoutes,
-    ReasmTimeout: 0,
-    ReasmReqds: count.ipReasmReqds,
-    ReasmOKs: count.ipReasmOks,
-    ReasmFails: count.ipReasmFails,
-    FragOKs: count.ipFragOks,
-    FragFails: count.ipFragFails,
-    FragCreates: count.ipFragCreates,
-    OutTransmits: count.ipOutTransmits,
-  }
-  const icmp = {
-    InMsgs: count.icmpInMsgs,
-    InErrors: count.icmpInErrors,
-    InCsumErrors: count.icmpInErrors,
-    InDestUnreachs: count.icmpInDestUnreachs,
-    InTimeExcds: count.icmpInTimeExcds,
-    InParmProbs: 0,
-    InSrcQuenchs: 0,
-    InRedirects: 0,
-    InEchos: count.icmpInEchos,
-    InEchoReps: count.icmpInEchoReps,
-    InTimestamps: 0,
-    InTimestampReps: 0,
-    InAddrMasks: 0,
-    InAddrMaskReps: 0,
-    OutMsgs: count.icmpOutMsgs,
-    OutErrors: 0,
-    OutRateLimitGlobal: count.icmpOutRateLimitGlobal,
-    OutRateLimitHost: count.icmpOutRateLimitHost,
-    OutDestUnreachs: count.icmpOutDestUnreachs,
-    OutTimeExcds: count.icmpOutTimeExcds,
-    OutParmProbs: count.icmpOutParmProbs,
-    OutSrcQuenchs: 0,
-    OutRedirects: 0,
-    OutEchos: count.icmpOutEchos,
-    OutEchoReps: count.icmpOutEchoReps,
-    OutTimestamps: 0,
-    OutTimestampReps: 0,
-    OutAddrMasks: 0,
-    OutAddrMaskReps: 0,
-  }
-  const messages = {
-    InType0: count.icmpInEchoReps,
-    InType3: count.icmpInDestUnreachs,
-    InType8: count.icmpInEchos,
-    InType11: count.icmpInTimeExcds,
-    OutType0: count.icmpOutEchoReps,
-    OutType3: count.icmpOutDestUnreachs,
-    OutType8: count.icmpOutEchos,
-    OutType11: count.icmpOutTimeExcds,
-  }
-  const tcp = {
-    RtoAlgorithm: 1,
-    RtoMin: 200,
-    RtoMax: 120_000,
-    MaxConn: -1,
-    ActiveOpens: count.tcpActiveOpens,
-    PassiveOpens: count.tcpPassiveOpens,
-    AttemptFails: count.tcpAttemptFails,
-    EstabResets: count.tcpEstabResets,
-    CurrEstab: current.length,
-    InSegs: count.tcpInSegs,
-    OutSegs: count.tcpOutSegs,
-    RetransSegs: count.tcpRetransSegs,
-    InErrs: count.tcpInErrs,
-    OutRsts: count.tcpOutRsts,
-    InCsumErrors: count.tcpInErrs,
-  }
-  const udp = {
-    InDatagrams: count.udpInDatagrams,
-    NoPorts: count.udpNoPorts,
-    InErrors: 0,
-    OutDatagrams: count.udpOutDatagrams,
-  }
-  const rest = { RcvbufErrors: 0, SndbufErrors: 0, InCsumErrors: 0, IgnoredMulti: 0, MemErrors: 0 }
-  const seen = Object.fromEntries(Object.entries(messages).filter(([, value]) => value > 0))
-  return (
-    lines('Ip', ip) +
-    lines('Icmp', icmp) +
-    (Object.keys(seen).length === 0 ? '' : lines('IcmpMsg', seen)) +
-    lines('Tcp', tcp) +
-    lines('Udp', { ...udp, ...rest }) +
-    lines('UdpLite', { InDatagrams: 0, NoPorts: 0, InErrors: 0, OutDatagrams: 0, ...rest })
-  )
-}
-
-function lines(name: string, values: Readonly<Record<string, number>>): string {
-  return `${name}: ${Object.keys(values).join(' ')}\n${name}: ${Object.values(values).join(' ')}\n`
 }

@@ -1,4 +1,5 @@
 /** Commands that must run inside the shell's own process, because they change it. */
+import { isDirectory } from './files.ts'
 import type { Process } from './process.ts'
 import type { ShellVariables } from './shell-expand.ts'
 
@@ -63,21 +64,13 @@ export function joinPath(cwd: string, to: string): string {
   return `/${parts.join('/')}`
 }
 
-/** Null unless the place has files below this path, or it is one of the directories that always are. */
-function isDirectory(self: Process, path: string): boolean {
-  if (/^\/(bin|dev|etc|home|lib|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)?$/.test(path)) return true
-  if (path === self.place.workdir) return true
-  for (const name of self.place.files.keys()) if (name.startsWith(`${path}/`)) return true
-  return false
-}
-
 export const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   [':', () => 0],
   [
     'cd',
     ({ self, get, set, complain }, args, io) => {
       const path = joinPath(self.cwd, args[1] ?? get('HOME') ?? '/')
-      if (!isDirectory(self, path)) {
+      if (!isDirectory(self.place, path)) {
         io.err(complain(`cd: can't cd to ${args[1]}`))
         return 2
       }

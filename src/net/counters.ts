@@ -43,6 +43,20 @@ export class Counters {
   tcpRetransSegs = 0
   tcpInErrs = 0
   tcpOutRsts = 0
+  /** IpExt. */
+  ipInOctets = 0
+  ipOutOctets = 0
+  /** Packets received, by their ECN bits: not ECT, ECT(1), ECT(0), CE. */
+  readonly ipInEcn = new Float64Array(4)
+  /** TcpExt. */
+  tcpTimeWaits = 0
+  tcpDelayedAcks = 0
+  tcpTimeouts = 0
+  tcpLossProbes = 0
+  tcpSynRetrans = 0
+  tcpOrigDataSent = 0
+  tcpFastRetrans = 0
+  tcpDelivered = 0
   udpInDatagrams = 0
   udpNoPorts = 0
   udpOutDatagrams = 0

@@ -35,6 +35,7 @@ export class Ipv4Layer {
     const netns = this.#netns
     const at = frame.start
     netns.counters.ipInReceives++
+    netns.counters.ipInOctets += frame.end - at
     if (frame.bridgeInput !== null) {
       // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
       frame.bridgeInput = null
@@ -46,6 +47,7 @@ export class Ipv4Layer {
       netns.counters.ipInHdrErrors++
       return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
     }
+    netns.counters.ipInEcn[ipv4.tos(frame.bytes, at) & 3]++
     frame.network = at
     frame.transport = at + ipv4.headerLength(frame.bytes, at)
     frame.end = at + ipv4.totalLength(frame.bytes, at)
@@ -210,6 +212,7 @@ export class Ipv4Layer {
     const netns = this.#netns
     netns.counters.ipOutTransmits++
     frame.start = frame.network
+    netns.counters.ipOutOctets += frame.end - frame.start
     if (output === netns.loopback) {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)

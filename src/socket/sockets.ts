@@ -7,6 +7,7 @@ import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4 } from '../wire/address.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { IcmpSocket, IcmpTransport } from './icmp.ts'
+import type { Connection } from './tcp/connection.ts'
 import { infoOf, type TcpInfo } from './tcp/info.ts'
 import { TcpSocket } from './tcp/socket.ts'
 import { TcpStack } from './tcp/stack.ts'
@@ -143,7 +144,7 @@ export class Sockets {
       protocol: 'tcp',
       state: connection.state,
       recvQ: connection.receive.readable,
-      sendQ: connection.send.queued,
+      sendQ: unacknowledged(connection),
       local: { address: connection.localAddress, port: connection.localPort },
       remote: { address: connection.remoteAddress, port: connection.remotePort },
       tcp: infoOf(connection),
@@ -174,6 +175,12 @@ export class Sockets {
     }))
     return [...own, ...kernel]
   }
+}
+
+/** write_seq − snd_una: an unacknowledged SYN or FIN counts one. */
+function unacknowledged({ state, send }: Connection): number {
+  if (state === 'TIME-WAIT' || state === 'CLOSED') return 0
+  return Math.max(0, (send.end + (send.finQueued ? 1 : 0) - send.una) | 0)
 }
 
 function nameHash(name: string): number {

@@ -1,7 +1,7 @@
 /** The small commands of coreutils and procps, as far as people type them in a lab. */
 import { SECOND } from '../../sim/scheduler.ts'
+import { exists, isDirectory, isMissing, readFileAt } from '../files.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
-import { procFile } from '../proc.ts'
 import { type Process, type Program, SIGKILL, SIGTERM } from '../process.ts'
 import { joinPath } from '../shell-builtins.ts'
 
@@ -9,10 +9,11 @@ import { joinPath } from '../shell-builtins.ts'
 export async function readFile(self: Process, name: string): Promise<string | null> {
   if (name === '-') return self.stdin.readAll()
   const path = joinPath(self.cwd, name)
-  if (path === '/dev/null') return ''
-  const text = self.place.files.get(path) ?? procFile(self.netns, path)
-  if (text === null) self.err(`${self.args[0]}: ${name}: No such file or directory\n`)
-  return text
+  const reading = readFileAt(self.place, path)
+  if ('text' in reading) return reading.text
+  if (isMissing(path)) self.err(`podwire: ${path} is not modelled\n`)
+  else self.err(`${self.args[0]}: ${name}: ${reading.refusal}\n`)
+  return null
 }
 
 /** The option that is missing here, said so; null when all is well. */
@@ -89,30 +90,6 @@ export const cat: Program = async (self) => {
     else self.out(text)
   }
   return code
-}
-
-/** What stands at the top of every system. */
-const ROOT = 'bin dev etc home lib media mnt opt proc root run sbin srv sys tmp usr var'.split(' ')
-
-export const ls: Program = async (self) => {
-  const found = getopt(self.args.slice(1), 'la1AhtrR')
-  if (found.problem !== null) return unknownOption(self, found.problem.option)
-  const path = joinPath(self.cwd, found.rest[0] ?? '.')
-  const { files } = self.place
-  const below = path === '/' ? '/' : `${path}/`
-  const names = new Set<string>(path === '/' ? ROOT : [])
-  for (const file of files.keys()) {
-    if (file.startsWith(below)) names.add(file.slice(below.length).split('/')[0])
-  }
-  if (files.has(path)) names.add(found.rest[0] ?? path)
-  else if (names.size === 0 && found.rest.length > 0) {
-    self.err(`ls: cannot access '${found.rest[0]}': No such file or directory\n`)
-    return 2
-  }
-  for (const name of [...names].sort()) {
-    if (!name.startsWith('.') || has(found, 'a') || has(found, 'A')) self.out(`${name}\n`)
-  }
-  return 0
 }
 
 /** `10`, `0.5`, `3600s`, `5m`, `1h`, `2d`; null for anything else. */
@@ -213,9 +190,11 @@ function holds(self: Process, words: readonly string[]): boolean {
     if (left === '-z') return operator === ''
     if (left === '-n') return operator !== ''
     const path = joinPath(self.cwd, operator)
-    if (left === '-e' || left === '-f' || left === '-r') return self.place.files.has(path)
-    if (left === '-s') return (self.place.files.get(path) ?? '') !== ''
-    if (left === '-d') return [...self.place.files.keys()].some((file) => file.startsWith(`${path}/`))
+    const reading = readFileAt(self.place, path)
+    if (left === '-e' || left === '-r') return exists(self.place, path)
+    if (left === '-f') return 'text' in reading
+    if (left === '-s') return 'text' in reading && reading.text !== ''
+    if (left === '-d') return isDirectory(self.place, path)
     return false
   }
   const [a, b] = [Number(left), Number(right)]
@@ -375,23 +354,6 @@ export const which: Program = async (self) => {
   for (const name of self.args.slice(1)) {
     if (self.place.find(name) === null) code = 1
     else self.out(`/usr/bin/${name}\n`)
-  }
-  return code
-}
-
-export const rm: Program = async (self) => {
-  const found = getopt(self.args.slice(1), 'rf')
-  let code = 0
-  for (const name of found.rest) {
-    const path = joinPath(self.cwd, name)
-    let hit = self.place.files.delete(path)
-    if (has(found, 'r')) {
-      for (const file of [...self.place.files.keys()])
-        if (file.startsWith(`${path}/`)) hit = self.place.files.delete(file)
-    }
-    if (hit || has(found, 'f')) continue
-    self.err(`rm: cannot remove '${name}': No such file or directory\n`)
-    code = 1
   }
   return code
 }

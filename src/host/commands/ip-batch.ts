@@ -1,5 +1,5 @@
 /** `ip -batch FILE`: each line of a file is a command of ip(8), without its global options. */
-import { procFile } from '../proc.ts'
+import { readFileAt } from '../files.ts'
 import { joinPath } from '../shell-builtins.ts'
 import type { IpContext } from './ip-context.ts'
 import { ToolError, Words } from './ip-words.ts'
@@ -52,9 +52,9 @@ export async function runBatch(
 async function readBatch({ self }: IpContext, file: string): Promise<string> {
   if (file === '-') return self.stdin.readAll()
   const path = joinPath(self.cwd, file)
-  const text = self.place.files.get(path) ?? procFile(self.netns, path)
-  if (text === null) throw new ToolError(`Cannot open file "${file}" for reading: No such file or directory`, 1)
-  return text
+  const reading = readFileAt(self.place, path)
+  if ('text' in reading) return reading.text
+  throw new ToolError(`Cannot open file "${file}" for reading: ${reading.refusal}`, 1)
 }
 
 async function runLine(

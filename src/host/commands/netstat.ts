@@ -1,14 +1,15 @@
 /** netstat(8) of net-tools 2.10: sockets, routes, interfaces and counters. */
-import type { Counters } from '../../net/counters.ts'
-import { type SocketInfo, Sockets } from '../../socket/sockets.ts'
-import { formatIpv4 } from '../../wire/address.ts'
+import { SECOND } from '../../sim/scheduler.ts'
+import type { formatIpv4 } from '../../wire/address.ts'
 import { getopt, has, type Options } from '../getopt.ts'
 import type { Process } from '../process.ts'
+import { reverse } from '../resolver.ts'
 import { devicesByName, interfaceTable, netToolsText } from './ifconfig-text.ts'
-import { printed, ToolError, tool } from './ip-words.ts'
+import { ToolError, tool } from './ip-words.ts'
+import { listSockets } from './netstat-sockets.ts'
+import { statistics } from './netstat-statistics.ts'
+import { NETSTAT_USAGE, NETSTAT_VERSION } from './netstat-usage.ts'
 import { routeTableText } from './route-table.ts'
-
-const OWNER = 'PID/Program name    '
 
 const INTERFACE_TITLE =
   'Kernel Interface table\nIface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg'
@@ -19,8 +20,9 @@ const long: Readonly<Record<string, string>> = {
   all: 'a',
   listening: 'l',
   numeric: 'n',
-  'numeric-ports': 'n',
-  'numeric-hosts': 'n',
+  'numeric-ports': 'numeric-ports',
+  'numeric-hosts': 'numeric-hosts',
+  'numeric-users': 'numeric-users',
   program: 'p',
   programs: 'p',
   route: 'r',
@@ -33,121 +35,67 @@ const long: Readonly<Record<string, string>> = {
   continuous: 'c',
   wide: 'W',
   verbose: 'v',
-  inet: '4',
+  inet: 'inet',
+  inet6: '6',
   version: 'V',
+  help: 'h',
   masquerade: 'M',
   timers: 'o',
-}
-
-const states: Readonly<Record<SocketInfo['state'], string>> = {
-  UNCONN: '',
-  CLOSED: 'CLOSE',
-  LISTEN: 'LISTEN',
-  'SYN-SENT': 'SYN_SENT',
-  'SYN-RECEIVED': 'SYN_RECV',
-  ESTABLISHED: 'ESTABLISHED',
-  'FIN-WAIT-1': 'FIN_WAIT1',
-  'FIN-WAIT-2': 'FIN_WAIT2',
-  'CLOSE-WAIT': 'CLOSE_WAIT',
-  CLOSING: 'CLOSING',
-  'LAST-ACK': 'LAST_ACK',
-  'TIME-WAIT': 'TIME_WAIT',
+  cache: 'C',
+  fib: 'F',
+  symbolic: 'N',
+  context: 'Z',
 }
 
 export const netstat = tool(async (self) => {
-  const found = getopt(self.args.slice(1), 'tualnprisewxgcWv4VMo', long)
-  if (found.problem !== null)
-    throw new ToolError(`netstat: invalid option -- '${found.problem.option.replace(/^-+/, '')}'`, 2)
-  if (has(found, 'V')) return printed(self, 'net-tools 2.10\n')
-  for (const option of ['g', 'c', 'M', 'o', 'w', 'x']) {
+  const found = getopt(self.args.slice(1), 'tualnprisewxgcWv46VMoCFNZhI', long)
+  if (found.problem !== null) {
+    const { option } = found.problem
+    const what = option.startsWith('--') ? `unrecognized option '${option}'` : `invalid option -- '${option.slice(1)}'`
+    throw new ToolError(`netstat: ${what}\n${NETSTAT_USAGE.trimEnd()}`, 3)
+  }
+  if (has(found, 'V')) {
+    self.out(NETSTAT_VERSION)
+    return 0
+  }
+  if (has(found, 'h')) {
+    self.out(NETSTAT_USAGE)
+    return 0
+  }
+  if (has(found, 'M')) throw new ToolError("netstat: no support for `ip_masquerade' on this system.", 1)
+  if (has(found, 'Z')) throw new ToolError('SELinux is not enabled on this machine.', 1)
+  for (const option of ['C', 'I']) {
     if (has(found, option)) throw new ToolError(`podwire: netstat -${option} is not modelled`, 2)
   }
-  const { netns } = self
-  if (has(found, 'r')) return printed(self, routeTableText(netns, { numeric: has(found, 'n'), extended: 1 }))
-  if (has(found, 'i')) {
-    const devices = devicesByName(netns, has(found, 'a'))
-    if (!has(found, 'e')) return printed(self, interfaceTable(devices, INTERFACE_TITLE))
-    return printed(self, `Kernel Interface table\n${devices.map((device) => netToolsText(netns, device)).join('')}`)
+  if (has(found, '6') && has(found, 'r')) throw new ToolError('podwire: netstat -6r is not modelled', 2)
+  for (;;) {
+    await once(self, found)
+    if (!has(found, 'c')) return 0
+    await self.sleep(SECOND)
   }
-  if (has(found, 's')) return printed(self, statistics(netns.counters, netns.forwarding))
-  return sockets(self, found)
 })
 
-function sockets(self: Process, found: Options): number {
-  const all = has(found, 'a')
-  const listening = has(found, 'l')
-  const programs = has(found, 'p')
-  const protocols = ['tcp', 'udp'].filter((name) => has(found, name[0]) || !(has(found, 't') || has(found, 'u')))
-  const which = all ? 'servers and established' : listening ? 'only servers' : 'w/o servers'
-  if (programs) self.err('podwire: which process holds a socket is not modelled\n')
-  self.out(`Active Internet connections (${which})\n`)
-  self.out(
-    `Proto Recv-Q Send-Q Local Address           Foreign Address         State      ${programs ? ` ${OWNER}` : ''}\n`,
-  )
-  for (const each of Sockets.of(self.netns).list()) {
-    const serves = each.state === 'LISTEN' || each.state === 'UNCONN'
-    if (!protocols.includes(each.protocol) || (!all && serves !== listening)) continue
-    self.out(`${row(each)}${programs ? ` ${'-'.padEnd(20)}` : ''}\n`)
-  }
-  if (!has(found, 't') && !has(found, 'u')) {
-    const owner = programs ? `${OWNER} ` : ''
-    self.out(
-      `Active UNIX domain sockets (${which})\nProto RefCnt Flags       Type       State         I-Node   ${owner}Path\n`,
-    )
-  }
-  return 0
+async function once(self: Process, found: Options): Promise<void> {
+  const { netns } = self
+  if (has(found, 'r')) {
+    const times = found.options.filter(([option]) => option === 'e').length
+    const numeric = has(found, 'n') || has(found, 'numeric-hosts')
+    const nameOf = numeric ? null : (address: Parameters<typeof formatIpv4>[0]) => reverse(self, address)
+    self.out(await routeTableText(netns, { nameOf, extended: times === 0 ? 1 : times === 1 ? 0 : 2 }))
+  } else if (has(found, 'i')) {
+    const devices = devicesByName(netns, has(found, 'a'))
+    if (!has(found, 'e')) self.out(interfaceTable(devices, INTERFACE_TITLE))
+    else self.out(`Kernel Interface table\n${devices.map((device) => netToolsText(netns, device)).join('')}`)
+  } else if (has(found, 's')) {
+    self.out(statistics(netns, new Set(['t', 'u', 'w'].filter((letter) => has(found, letter)))))
+  } else if (has(found, 'g')) self.out(groups(self))
+  else await listSockets(self, found)
 }
 
-function endText(end: { address: SocketInfo['local']['address']; port: number }): string {
-  return `${formatIpv4(end.address)}:${end.port === 0 ? '*' : end.port}`
-}
-
-function row(each: SocketInfo): string {
-  // /proc/net/tcp has no backlog to show for a listener's send queue.
-  const sendQ = each.state === 'LISTEN' ? 0 : each.sendQ
-  const queues = `${String(each.recvQ).padStart(6)} ${String(sendQ).padStart(6)}`
-  return `${each.protocol.padEnd(4)}  ${queues} ${endText(each.local).padEnd(23)} ${endText(each.remote).padEnd(23)} ${states[each.state].padEnd(11)}`
-}
-
-/** `-s`: the sections that podwire counts. */
-function statistics(counters: Counters, forwarding: boolean): string {
-  const lines = ['Ip:', `    Forwarding: ${forwarding ? 1 : 2}`, `    ${counters.ipInReceives} total packets received`]
-  const optional = (count: number, text: string, indent = '    ') => {
-    if (count > 0) lines.push(`${indent}${count} ${text}`)
-  }
-  optional(counters.ipInHdrErrors, 'with invalid headers')
-  optional(counters.ipInAddrErrors, 'with invalid addresses')
-  lines.push(
-    `    ${counters.ipForwDatagrams} forwarded`,
-    `    ${counters.ipInDiscards} incoming packets discarded`,
-    `    ${counters.ipInDelivers} incoming packets delivered`,
-    `    ${counters.ipOutRequests} requests sent out`,
-  )
-  optional(counters.ipOutNoRoutes, 'dropped because of missing route')
-  optional(counters.ipReasmReqds, 'reassemblies required')
-  optional(counters.ipReasmOks, 'packets reassembled ok')
-  optional(counters.ipReasmFails, 'packet reassemblies failed')
-  optional(counters.ipFragOks, 'fragments received ok')
-  optional(counters.ipFragFails, 'fragments failed')
-  optional(counters.ipFragCreates, 'fragments created')
-  lines.push(
-    'Icmp:',
-    `    ${counters.icmpInMsgs} ICMP messages received`,
-    `    ${counters.icmpInErrors} input ICMP message failed`,
-    '    ICMP input histogram:',
-  )
-  const histogram = (name: string, count: number) => {
-    if (count > 0) lines.push(`        ${name}: ${count}`)
-  }
-  histogram('destination unreachable', counters.icmpInDestUnreachs)
-  histogram('echo requests', counters.icmpInEchos)
-  lines.push(
-    `    ${counters.icmpOutMsgs} ICMP messages sent`,
-    '    0 ICMP messages failed',
-    '    ICMP output histogram:',
-  )
-  histogram('destination unreachable', counters.icmpOutDestUnreachs)
-  histogram('time exceeded', counters.icmpOutTimeExcds)
-  histogram('echo replies', counters.icmpOutEchoReps)
-  return `${lines.join('\n')}\n`
+/** Each device that is up is in 224.0.0.1, and in nothing else. */
+function groups(self: Process): string {
+  let text = 'IPv6/IPv4 Group Memberships\nInterface       RefCnt Group\n--------------- ------ ---------------------\n'
+  const devices = [...self.netns.devices.values()].sort((a, b) => a.index - b.index)
+  for (const { name, up } of devices) if (up) text += `${name.padEnd(15)} ${'1'.padEnd(6)} 224.0.0.1\n`
+  return text
 }

@@ -1,10 +1,11 @@
 /** The main routing table as `route` and `netstat -r` print it. */
 import type { Netns } from '../../net/netns.ts'
 import type { Route } from '../../net/route.ts'
-import { formatIpv4, mask } from '../../wire/address.ts'
+import { formatIpv4, type Ipv4, mask } from '../../wire/address.ts'
 
 export interface RouteLayout {
-  readonly numeric: boolean
+  /** Finds the name of an address; null: `-n`, numbers only. */
+  readonly nameOf: ((address: Ipv4) => Promise<string | null>) | null
   /** MSS, window and round trip time: 1 in place of metric and references (`-e`, netstat), 2 besides them (`-ee`). */
   readonly extended: number
 }
@@ -15,16 +16,27 @@ const EXTENDED = 'Destination     Gateway         Genmask         Flags   MSS Wi
 
 const titles = [PLAIN, EXTENDED, `${PLAIN}    MSS   Window irtt`]
 
-export function routeTableText(netns: Netns, layout: RouteLayout): string {
-  const rows = netns.main.list().filter((each) => each.type !== 'broadcast')
-  return [TITLE, titles[layout.extended], ...rows.map((each) => row(each, layout))].map((line) => `${line}\n`).join('')
+/** A name that does not fit its column is cut. */
+const NAME_WIDTH = 15
+
+export async function routeTableText(netns: Netns, layout: RouteLayout): Promise<string> {
+  const lines = [TITLE, titles[layout.extended]]
+  for (const each of netns.main.list()) if (each.type !== 'broadcast') lines.push(await row(each, layout))
+  return lines.map((line) => `${line}\n`).join('')
 }
 
-function row(each: Route, layout: RouteLayout): string {
+/** Of a host or a gateway; networks have no names here. */
+async function named(address: Ipv4, layout: RouteLayout): Promise<string> {
+  return ((await layout.nameOf?.(address)) ?? formatIpv4(address)).slice(0, NAME_WIDTH)
+}
+
+async function row(each: Route, layout: RouteLayout): Promise<string> {
   const { destination } = each
   const rejects = each.type === 'unreachable' || each.type === 'prohibit'
-  const network = destination.prefix === 0 && !layout.numeric ? 'default' : formatIpv4(destination.network)
-  const gateway = rejects ? '-' : formatIpv4(each.gateway ?? mask(0))
+  let network = formatIpv4(destination.network)
+  if (destination.prefix === 0 && layout.nameOf !== null) network = 'default'
+  else if (destination.prefix === 32) network = await named(destination.network, layout)
+  const gateway = rejects ? '-' : each.gateway === null ? formatIpv4(mask(0)) : await named(each.gateway, layout)
   const head = `${network.padEnd(15)} ${gateway.padEnd(15)} ${formatIpv4(mask(destination.prefix)).padEnd(15)} `
   const flags = rejects ? '!' : `U${each.gateway === null ? '' : 'G'}${destination.prefix === 32 ? 'H' : ''}`
   const name = rejects ? '-' : (each.device?.name ?? '*')

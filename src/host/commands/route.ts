@@ -11,6 +11,7 @@ import {
   tryParseInterfaceAddress,
   tryParseIpv4,
 } from '../../wire/address.ts'
+import { reverse } from '../resolver.ts'
 import { ToolError, tool, Words } from './ip-words.ts'
 import { routeTableText } from './route-table.ts'
 
@@ -33,7 +34,8 @@ export const route = tool(async (self) => {
     }
   }
   if (words.done) {
-    self.out(routeTableText(netns, { numeric, extended: Math.min(extended, 2) }))
+    const nameOf = numeric ? null : (address: Ipv4) => reverse(self, address)
+    self.out(await routeTableText(netns, { nameOf, extended: Math.min(extended, 2) }))
     return 0
   }
   const verb = words.take()

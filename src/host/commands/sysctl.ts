@@ -1,11 +1,9 @@
 /** sysctl(8) of procps: the switches of this network namespace. */
-import type { Netns } from '../../net/netns.ts'
 import { dotted, swapped } from '../../net/sysctl.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'
+import { setSysctl, sysctlNames, sysctlValue } from '../sysctl-values.ts'
 import { printed, tool } from './ip-words.ts'
-
-const CONNTRACK = 'net.netfilter.'
 
 const USAGE = `
 Usage:
@@ -72,8 +70,8 @@ export const sysctl = tool(async (self) => {
   if (has(found, 'a') || has(found, 'A') || has(found, 'X')) {
     const pattern = valueOf(found, 'r')
     const matches = pattern === null ? null : new RegExp(pattern)
-    for (const name of namesOf(self.netns)) {
-      if (matches === null || matches.test(name)) show(self, name, valueAt(self.netns, name) ?? '', style)
+    for (const name of sysctlNames(self.netns)) {
+      if (matches === null || matches.test(name)) show(self, name, sysctlValue(self.netns, name) ?? '', style)
     }
     return 0
   }
@@ -92,17 +90,6 @@ export const sysctl = tool(async (self) => {
   }
   return status
 })
-
-function namesOf(netns: Netns): string[] {
-  const tracking = netns.netfilter.conntrack.settings.names().map((name) => CONNTRACK + name)
-  return [...new Set([...netns.sysctl.names(), ...tracking, `${CONNTRACK}nf_conntrack_count`])].sort()
-}
-
-function valueAt(netns: Netns, name: string): string | null {
-  if (name === `${CONNTRACK}nf_conntrack_count`) return String(netns.netfilter.conntrack.count)
-  const tracking = name.startsWith(CONNTRACK) ? netns.netfilter.conntrack.settings.get(name) : null
-  return tracking ?? netns.sysctl.get(name)
-}
 
 function complain(self: Process, what: string): false {
   self.err(`sysctl: ${what}\n`)
@@ -123,14 +110,14 @@ function unknown(self: Process, name: string, style: Style): boolean {
 /** A name, or the beginning of names. */
 function read(self: Process, given: string, style: Style): boolean {
   const name = dotted(given.trim())
-  const value = valueAt(self.netns, name)
+  const value = sysctlValue(self.netns, name)
   if (value !== null) {
     show(self, name, value, style)
     return true
   }
-  const below = namesOf(self.netns).filter((each) => each.startsWith(`${name}.`))
+  const below = sysctlNames(self.netns).filter((each) => each.startsWith(`${name}.`))
   if (below.length === 0) return unknown(self, name, style)
-  for (const each of below) show(self, each, valueAt(self.netns, each) ?? '', style)
+  for (const each of below) show(self, each, sysctlValue(self.netns, each) ?? '', style)
   return true
 }
 
@@ -138,20 +125,12 @@ function assign(self: Process, given: string, text: string, style: Style): boole
   const name = dotted(given.trim())
   const value = text.trim()
   const { netns } = self
-  if (valueAt(netns, name) === null) return unknown(self, name, style)
-  if (
-    name === `${CONNTRACK}nf_conntrack_count` ||
-    name === `${CONNTRACK}nf_conntrack_buckets` ||
-    netns.sysctl.readOnly(name)
-  ) {
-    // sysctl(8) says so, and yet exits with 0.
-    return !complain(self, `setting key "${name}": Invalid argument`)
+  if (sysctlValue(netns, name) === null) return unknown(self, name, style)
+  if (!setSysctl(netns, name, value)) {
+    const complained = complain(self, `setting key "${name}": Invalid argument`)
+    // sysctl(8) says so of what is only read, and yet exits with 0.
+    return netns.sysctl.readOnly(name) || /nf_conntrack_(count|buckets)$/.test(name) ? true : complained
   }
-  if (name.startsWith(CONNTRACK) && !/^-?[0-9\s]+$/.test(value)) {
-    return complain(self, `setting key "${name}": Invalid argument`)
-  }
-  const tracked = name.startsWith(CONNTRACK) && netns.netfilter.conntrack.settings.set(name, value)
-  if (!netns.sysctl.set(name, value) && !tracked) return complain(self, `setting key "${name}": Invalid argument`)
   if (!style.quiet) show(self, name, value, style)
   return true
 }

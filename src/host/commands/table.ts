@@ -7,6 +7,7 @@ import { busyboxPing } from './busybox-ping.ts'
 import * as core from './coreutils.ts'
 import { curl } from './curl.ts'
 import { busyboxNslookup, dig, getent, host, nslookup } from './dns-tools.ts'
+import { ls, rm } from './file-tools.ts'
 import { grep } from './grep.ts'
 import { iprouteCommands } from './iproute.ts'
 import { busyboxNc, nc } from './nc.ts'
@@ -29,7 +30,7 @@ const everywhere: Readonly<Record<string, Program>> = {
   echo: core.echo,
   printf: core.printf,
   cat: core.cat,
-  ls: core.ls,
+  ls,
   sleep: core.sleep,
   hostname: core.hostname,
   env: core.env,
@@ -57,7 +58,7 @@ const everywhere: Readonly<Record<string, Program>> = {
   xargs: text.xargs,
   tee: text.tee,
   base64: text.base64,
-  rm: core.rm,
+  rm,
 }
 
 const { 'busybox-ifconfig': busyboxIfconfig, 'busybox-dmesg': busyboxDmesg, ...iproute } = iprouteCommands

@@ -66,6 +66,7 @@ function settle(connection: Connection, segment: Segment): void {
     if ((sent.marks(0) & SACKED) === 0) {
       delivered(connection, 0)
       connection.delivered++
+      if (connection.acceptor === null) connection.netns.counters.tcpDelivered++
     }
     if ((sent.marks(0) & EVER_RESENT) !== 0) resent = true
     else if (oldest < 0) oldest = sent.sentAt(0)

@@ -20,6 +20,8 @@ export interface TcpInfo {
   rttVariance: number | null
   minimumRtt: number | null
   ato: number
+  /** Quick acknowledgments left, doubled, and pingpong. */
+  quick: number
   mss: number
   pathMtu: number
   receiveMss: number
@@ -93,6 +95,7 @@ export function infoOf(connection: Connection): TcpInfo {
     rttVariance: measured ? roundTrip.deviation / 4000 : null,
     minimumRtt: measured ? roundTrip.least / 1000 : null,
     ato: (acks.timeout * JIFFY) / MILLISECOND,
+    quick: (acks.quick << 1) | (acks.pingpong ? 1 : 0),
     mss: connection.mss,
     pathMtu: pathMtu(connection.netns, connection.remoteAddress),
     receiveMss: acks.segment,

@@ -147,6 +147,7 @@ function sendNext(connection: Connection, length: number, fin: boolean, joined: 
   const last = length === send.unsent
   const flags = tcp.ACK | (last && length > 0 ? tcp.PSH : 0) | (fin ? tcp.FIN : 0)
   const idle = send.sent.size === 0
+  connection.netns.counters.tcpOrigDataSent++
   send.next = (begin + length + (fin ? 1 : 0)) | 0
   if (length < connection.mss) send.smallEnd = send.next
   send.sent.push(begin, send.next, flags, world.scheduler.now, joined ? JOINED : 0)
@@ -181,7 +182,9 @@ export function resendLost(connection: Connection): void {
   const { sent } = send
   if (sent.lost === 0) return
   for (let i = 0; i < sent.size && sent.inFlight < congestion.window; i++) {
-    if ((sent.marks(i) & (LOST | RESENT)) === LOST) resend(connection, i)
+    if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
+    if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
+    resend(connection, i)
   }
 }
 

@@ -37,6 +37,7 @@ export function takeSacks(connection: Connection, segment: Segment): void {
       if ((sent.marks(i) & SACKED) !== 0) continue
       delivered(connection, i)
       connection.delivered++
+      connection.netns.counters.tcpDelivered++
       sent.markSacked(i)
     }
   }

@@ -14,6 +14,7 @@ export const alarms: Alarms = {
 
   acknowledge(connection) {
     if (!connection.acks.owed) return
+    connection.netns.counters.tcpDelayedAcks++
     connection.acks.missed(connection.timeout)
     sendAck(connection)
     connection.tell()
@@ -21,6 +22,7 @@ export const alarms: Alarms = {
 
   /** TIME-WAIT is over, or an orphan waited long enough for the peer's FIN. */
   expire(connection) {
+    if (connection.state === 'TIME-WAIT') connection.netns.counters.tcpTimeWaits++
     connection.end(null)
     connection.tell()
   },
@@ -37,6 +39,8 @@ function retransmit(connection: Connection): void {
   connection.followPath()
   congestion.timedOut(send.next)
   send.sent.markAllLost()
+  connection.netns.counters.tcpTimeouts++
+  if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') connection.netns.counters.tcpSynRetrans++
   connection.timeouts++
   connection.allTimeouts++
   connection.rehash()
@@ -71,6 +75,7 @@ function probeTail(connection: Connection): void {
   if (sent.size === 0) return
   if (connection.tailProbed) return connection.rearmFromOldest()
   connection.tailProbed = true
+  connection.netns.counters.tcpLossProbes++
   connection.tailResent = send.unsent <= 0 || send.room < Math.min(send.unsent, connection.mss)
   if (connection.tailResent) resend(connection, sent.size - 1)
   else sendProbe(connection)

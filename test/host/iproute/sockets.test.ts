@@ -74,7 +74,7 @@ describe('ss', () => {
     expect(await rows('( sport = :8080 or dport = :9 ) and dst 10.244.1.0/24')).toBe(1)
     expect(await rows('not sport = :8080')).toBe(0)
     expect(await node.fails('ss -tan state foo')).toBe('255 ss: wrong state name: foo')
-    expect(await node.fails('ss -x')).toBe('2 podwire: ss -x is not modelled')
+    expect(await node.fails('ss -E')).toBe('2 podwire: ss -E is not modelled')
   })
 
   it('tells what TCP knows with -i', async () => {
