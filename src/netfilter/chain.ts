@@ -89,10 +89,12 @@ export class Table {
   /** The built-in chains by hook. */
   readonly hooks: (Chain | null)[] = [null, null, null, null, null]
 
-  constructor(name: TableName) {
+  /** `legacy`: its built-in chains always count what their policy decides. */
+  constructor(name: TableName, legacy = false) {
     this.name = name
     for (const hook of tableHooks[name]) {
       const chain = new Chain(hookNames[hook], hook)
+      chain.counted = legacy
       this.chains.set(chain.name, chain)
       this.hooks[hook] = chain
     }

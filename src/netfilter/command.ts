@@ -35,9 +35,16 @@ function stray(words: Words): NetfilterError {
     : new NetfilterError(`Bad argument \`${word}'`, 'bare')
 }
 
-export function noTable(name: string | undefined): NetfilterError {
+export function noTable(name: string | undefined, legacy: boolean): NetfilterError {
   if (name === undefined) return new NetfilterError('option "-t" requires an argument')
   if (name === 'security') return new NetfilterError('podwire: table security is not modelled')
+  if (legacy) {
+    return new NetfilterError(
+      `can't initialize iptables table \`${name}': Table does not exist (do you need to insmod?)\n` +
+        'Perhaps iptables or your kernel needs to be upgraded.',
+      'table',
+    )
+  }
   return new NetfilterError(
     `table '${name}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.`,
     'table',
@@ -146,7 +153,7 @@ export function iptables(ruleset: Ruleset, args: readonly string[]): string {
     const word = args[i]
     if (word === '-t' || word === '--table') {
       const name = tableNames.find((known) => known === args[i + 1])
-      if (name === undefined) throw noTable(args[i + 1])
+      if (name === undefined) throw noTable(args[i + 1], ruleset.legacy)
       table = name
       i++
     } else if (word === '-w' || word === '--wait') {
@@ -178,7 +185,12 @@ export function iptables(ruleset: Ruleset, args: readonly string[]): string {
     if (follower === '-Z') cursor.next()
     else if (commands.includes(follower)) throw new NetfilterError(`Cannot use ${follower} with ${command}`)
     if (cursor.left) throw stray(cursor)
-    if (chain !== null && ruleset.peek(table)?.chains.has(chain) !== true && !builtIn(table, chain)) {
+    if (
+      !ruleset.legacy &&
+      chain !== null &&
+      ruleset.peek(table)?.chains.has(chain) !== true &&
+      !builtIn(table, chain)
+    ) {
       throw new NetfilterError(`chain \`${chain}' in table \`${table}' is incompatible, use 'nft' tool.\n`, 'foreign')
     }
     if (command === '-L') {

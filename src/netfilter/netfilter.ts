@@ -37,6 +37,8 @@ export class Netfilter {
   /** False while nothing was ever configured: callers skip `run` altogether. */
   active = false
   readonly rules = new Ruleset()
+  /** What iptables-legacy configures. */
+  readonly legacy = new Ruleset(this.rules)
   readonly conntrack: Conntrack
   #world: World
   #host: NetfilterHost
@@ -46,6 +48,9 @@ export class Netfilter {
   #dirty = false
   #tracking = false
   #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
+  /** Has x_tables any table? Then `#later` holds the chains that are walked second at their hooks. */
+  #both = false
+  #later: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
   /** The base chains that decide or count something, by hook; the many empty ones are not walked at all. */
   #busy: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
 
@@ -58,10 +63,13 @@ export class Netfilter {
     this.#packet = new Packet(world, host, this.#nat)
     this.rules.sets.now = () => world.scheduler.now
     this.rules.sets.seed = () => world.random.int32() >>> 0
-    this.rules.onChange = () => {
+    this.rules.sets.references = (place) => this.rules.references(place) + this.legacy.references(place)
+    const changed = () => {
       this.#dirty = true
       this.active = true
     }
+    this.rules.onChange = changed
+    this.legacy.onChange = changed
   }
 
   /** Does this namespace track connections? Only when a rule or a nat table needs it. */
@@ -98,13 +106,13 @@ export class Netfilter {
   }
 
   /** iptables-restore. @throws NetfilterError */
-  restore(text: string, options: RestoreOptions = {}): void {
-    restore(this.rules, text, options)
+  restore(text: string, options: RestoreOptions = {}, rules: Ruleset = this.rules): void {
+    restore(rules, text, options)
   }
 
   /** iptables-save. */
-  save(options: SaveOptions = {}): string {
-    return save(this.rules, options)
+  save(options: SaveOptions = {}, rules: Ruleset = this.rules): string {
+    return save(rules, options)
   }
 
   /** `iptables -t table -L [chain]`. @throws NetfilterError */
@@ -112,9 +120,9 @@ export class Netfilter {
     return list(this.rules, table, options.chain ?? null, options)
   }
 
-  /** The command `iptables` with its arguments: what it prints. @throws NetfilterError */
-  iptables(args: readonly string[]): string {
-    return iptables(this.rules, args)
+  /** The command `iptables` (or `iptables-legacy`) with its arguments: what it prints. @throws NetfilterError */
+  iptables(args: readonly string[], rules: Ruleset = this.rules): string {
+    return iptables(rules, args)
   }
 
   /** The command `ipset` with its arguments; `stdin` is what `ipset restore` reads. */
@@ -140,12 +148,12 @@ export class Netfilter {
     const entering = hook === Hook.PREROUTING || hook === Hook.OUTPUT
     let verdict: Verdict = Verdict.ACCEPT
     if (entering) {
-      if (raw[hook] !== null) verdict = this.#walk(raw[hook], packet)
+      if (raw[hook] !== null) verdict = this.#walk('raw', hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
       if (this.#tracking && !this.conntrack.enter(packet)) return Verdict.DROP
     }
     if (mangle[hook] !== null) {
-      verdict = this.#walk(mangle[hook], packet)
+      verdict = this.#walk('mangle', hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (entering && nat !== null && translated(packet)) {
@@ -153,7 +161,7 @@ export class Netfilter {
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (filter[hook] !== null) {
-      verdict = this.#walk(filter[hook], packet)
+      verdict = this.#walk('filter', hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (hook === Hook.INPUT || hook === Hook.POSTROUTING) {
@@ -166,8 +174,22 @@ export class Netfilter {
     return Verdict.ACCEPT
   }
 
-  #walk(chain: Chain | null, packet: Packet): Verdict {
-    return chain === null ? Verdict.ACCEPT : this.#traversal.run(chain, packet)
+  #walk(table: TableName, hook: Hook, packet: Packet): Verdict {
+    const chain = this.#busy[table][hook]
+    if (chain === null) return Verdict.ACCEPT
+    const verdict = this.#traversal.run(chain, packet)
+    if (!this.#both || verdict !== Verdict.ACCEPT) return verdict
+    const later = this.#later[table][hook]
+    return later === null ? verdict : this.#traversal.run(later, packet)
+  }
+
+  /** nf_nat_inet_fn: the first of the two rule sets that chooses ends the question. */
+  #choose(hook: Hook, packet: Packet, flow: Flow, done: number): Verdict {
+    const chain = this.#busy.nat[hook]
+    const verdict = chain === null ? Verdict.ACCEPT : this.#traversal.run(chain, packet)
+    if (!this.#both || verdict !== Verdict.ACCEPT || (flow.status & done) !== 0) return verdict
+    const later = this.#later.nat[hook]
+    return later === null ? verdict : this.#traversal.run(later, packet)
   }
 
   /** nf_nat_inet_fn: the first packet chooses, every packet is rewritten. */
@@ -186,7 +208,7 @@ export class Netfilter {
     } else if (info === CtInfo.NEW) {
       const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
       if ((flow.status & done) === 0) {
-        const verdict = this.#walk(this.#busy.nat[hook], packet)
+        const verdict = this.#choose(hook, packet, flow, done)
         if (verdict !== Verdict.ACCEPT) return verdict
         if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)
       }
@@ -211,21 +233,28 @@ export class Netfilter {
   #settle(): void {
     this.#dirty = false
     let tracking = false
+    this.#both = false
     for (const name of ['mangle', 'raw', 'filter', 'nat'] as const) {
       const table = this.rules.peek(name)
-      this.#tables[name] = table
-      this.#busy[name] = hooks.map((hook) => busyChain(table, hook))
-      if (table === null) continue
-      if (name === 'nat') tracking = true
-      for (const chain of table.chains.values()) {
-        for (const rule of chain.rules) if (rule.tracks) tracking = true
-      }
+      const legacy = this.legacy.peek(name)
+      if (legacy !== null) this.#both = true
+      this.#tables[name] = table ?? legacy
+      const chains = hooks.map((hook) => [busyChain(table, hook), busyChain(legacy, hook)])
+      this.#busy[name] = chains.map(([first, second]) => first ?? second)
+      this.#later[name] = chains.map(([first, second]) => (first === null ? null : second))
+      if (name === 'nat' && this.#tables.nat !== null) tracking = true
+      for (const each of [table, legacy]) if (each !== null && tracks(each)) tracking = true
     }
     this.#tracking = tracking
   }
 }
 
 const hooks = [Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING] as const
+
+function tracks(table: Table): boolean {
+  for (const { rules } of table.chains.values()) if (rules.some((rule) => rule.tracks)) return true
+  return false
+}
 
 function busyChain(table: Table | null, hook: Hook): Chain | null {
   const chain = table?.hooks[hook] ?? null

@@ -1,5 +1,5 @@
 /** iptables-restore: tables from text, each as a whole or not at all. */
-import { type Chain, type Rule, Table } from './chain.ts'
+import type { Chain, Rule, Table } from './chain.ts'
 import { editRules, noTable } from './command.ts'
 import { NetfilterError } from './error.ts'
 import { type TableName, tableNames, type Verdict } from './hook.ts'
@@ -17,6 +17,11 @@ export interface RestoreOptions {
 interface Before {
   readonly name: TableName
   readonly table: Table | null
+  readonly noflush: boolean
+  /** Chains that the text has named so far. */
+  readonly declared: Set<string>
+  /** What the policies have counted is set last. */
+  readonly counts: (() => void)[]
   readonly chains: readonly { readonly chain: Chain; readonly rules: readonly Rule[]; readonly policy: Verdict }[]
 }
 
@@ -27,6 +32,7 @@ export function restore(ruleset: Ruleset, text: string, options: RestoreOptions 
   let before: Before | null = null
   let at = 0
   try {
+    if (ruleset.legacy && ruleset.list().length === 0) register(ruleset, lines)
     for (const raw of lines) {
       at++
       const line = raw.trim()
@@ -35,13 +41,17 @@ export function restore(ruleset: Ruleset, text: string, options: RestoreOptions 
         if (before !== null) throw new NetfilterError(`Bad argument \`${line}'`, 'bare')
         before = begin(ruleset, line.slice(1).trim(), at, options.noflush === true)
       } else if (before === null) throw new NetfilterError('', 'kernel')
-      else if (line === 'COMMIT') before = null
-      else if (line.startsWith(':')) declare(ruleset, before.name, line.slice(1), counted)
+      else if (line === 'COMMIT') {
+        for (const count of before.counts) count()
+        before = null
+      } else if (line.startsWith(':')) declare(ruleset, before, line.slice(1), counted, at)
       else rule(ruleset, before.name, line, at, counted)
     }
     if (before !== null) throw new NetfilterError(`COMMIT expected at line ${at}`, 'kernel')
   } catch (error) {
     if (before !== null) rollBack(ruleset, before)
+    // x_tables' kernel is asked about a whole table at once.
+    if (ruleset.legacy && error instanceof NetfilterError && byKernel(error)) error.at(nextCommit(lines, at))
     throw error instanceof NetfilterError ? error.at(at) : error
   }
 }
@@ -49,7 +59,8 @@ export function restore(ruleset: Ruleset, text: string, options: RestoreOptions 
 function begin(ruleset: Ruleset, word: string, line: number, noflush: boolean): Before {
   const name = tableNames.find((known) => known === word)
   if (name === undefined) {
-    if (word === 'security') throw noTable(word)
+    if (word === 'security') throw noTable(word, ruleset.legacy)
+    if (ruleset.legacy) throw new NetfilterError(`iptables-restore: unable to initialize table '${word}'`)
     throw new NetfilterError(`iptables-restore: line ${line} table name '${word}' invalid`)
   }
   const table = ruleset.peek(name)
@@ -57,9 +68,12 @@ function begin(ruleset: Ruleset, word: string, line: number, noflush: boolean): 
   const before = {
     name,
     table,
+    noflush,
+    declared: new Set<string>(),
+    counts: [],
     chains: chains.map((chain) => ({ chain, rules: [...chain.rules], policy: chain.policy })),
   }
-  if (!noflush || table === null) ruleset.replaceTable(name, new Table(name))
+  if (!noflush || table === null) ruleset.replaceTable(name, ruleset.makeTable(name))
   return before
 }
 
@@ -75,23 +89,58 @@ function rollBack(ruleset: Ruleset, { name, table, chains }: Before): void {
   ruleset.replaceTable(name, table)
 }
 
+/**
+ * A dump's tables are there on the node that it came from. In a namespace that never used x_tables they are made so
+ * that they are listed in the dump's order, the youngest first.
+ */
+function register(ruleset: Ruleset, lines: readonly string[]): void {
+  const named = lines.filter((line) => line.startsWith('*')).map((line) => line.slice(1).trim())
+  for (const word of named.reverse()) {
+    const name = tableNames.find((known) => known === word)
+    if (name !== undefined) ruleset.table(name)
+  }
+}
+
+function byKernel({ sentence }: NetfilterError): boolean {
+  return sentence.startsWith('Invalid argument.') || sentence.startsWith('Too many levels')
+}
+
+/** The number of the line that ends the table. */
+function nextCommit(lines: readonly string[], at: number): number {
+  const behind = lines.slice(at).findIndex((line) => line.trim() === 'COMMIT')
+  return behind < 0 ? at : at + behind + 1
+}
+
 /** `:CHAIN POLICY [packets:bytes]`. A user-defined chain that exists is emptied. */
-function declare(ruleset: Ruleset, table: TableName, text: string, counted: boolean): void {
+function declare(ruleset: Ruleset, before: Before, text: string, counted: boolean, line: number): void {
+  const { name: table, declared, noflush } = before
   const [name, policy, counters] = text.split(/\s+/)
   const numbers = /^\[([0-9]+):([0-9]+)\]$/.exec(counted ? (counters ?? '') : '') ?? ['', '0', '0']
   const known = ruleset.table(table).chains.get(name)
   if (known === undefined || known.hook === null) {
+    if (ruleset.legacy && known !== undefined && (!noflush || declared.has(name))) {
+      throw new NetfilterError(`error creating chain '${name}':File exists`)
+    }
+    declared.add(name)
     if (known === undefined) ruleset.newChain(table, name)
     else ruleset.flush(table, name)
     return
   }
-  if (policy === undefined) throw new NetfilterError('', 'kernel')
+  if (policy === undefined) {
+    if (ruleset.legacy) throw new NetfilterError(`iptables-restore: line ${line} policy invalid`)
+    throw new NetfilterError('', 'kernel')
+  }
   if (policy !== '-') {
+    if (ruleset.legacy && policy !== 'ACCEPT' && policy !== 'DROP') {
+      throw new NetfilterError(`Can't set policy \`${policy}' on \`${name}' line ${line}: Bad policy name`, 'foreign')
+    }
     if (policy !== 'ACCEPT' && policy !== 'DROP') throw new NetfilterError('Bad policy name.', 'kernel')
     ruleset.policy(table, name, policy)
   }
-  known.packets = Number(numbers[1])
-  known.bytes = Number(numbers[2])
+  before.counts.push(() => {
+    known.packets = Number(numbers[1])
+    known.bytes = Number(numbers[2])
+  })
   known.counted = true
 }
 

@@ -14,6 +14,8 @@ export interface Place {
   readonly chain: Chain
   readonly lists: RecentLists
   readonly sets: IpSets
+  /** Words for iptables-legacy. */
+  readonly legacy: boolean
   /** A user-defined chain of the same table. */
   find(name: string): Chain | null
 }
@@ -146,9 +148,10 @@ class RuleParser {
     }
     rule.target = goto ? null : makeTarget(name, this.#place)
     if (rule.target === null) {
+      if (!goto && unmodelledTargets.includes(name)) throw new NetfilterError(`podwire: target ${name} is not modelled`)
       throw new NetfilterError(
-        !goto && unmodelledTargets.includes(name)
-          ? `podwire: target ${name} is not modelled`
+        this.#place.legacy
+          ? `Couldn't load target \`${name}':No such file or directory\n`
           : `Chain '${name}' does not exist`,
       )
     }

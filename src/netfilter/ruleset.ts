@@ -25,24 +25,34 @@ const targetNames: readonly string[] = [
   'MASQUERADE',
 ]
 
+/** What iptables-legacy makes of the kernel's refusal. */
+const legacyReasons: Readonly<Record<string, string>> = {
+  'Invalid argument': "Invalid argument. Run `dmesg' for more information.",
+  'Too many links': 'Too many levels of symbolic links.',
+}
 const NO_CHAIN = 'No chain/target/match by that name.'
 const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
 
 export class Ruleset {
-  readonly lists = new RecentLists()
-  readonly sets = new IpSets()
+  /** x_tables, what iptables-legacy configures; else nf_tables. A namespace may have both. */
+  readonly legacy: boolean
+  readonly lists: RecentLists
+  readonly sets: IpSets
   /** Told after each change. */
   onChange: (() => void) | null = null
   /** Hears why the kernel refused a rule. */
   onRefused: ((why: string) => void) | null = null
   #tables = new Map<TableName, Table>()
 
-  constructor() {
-    this.sets.references = (place) => this.#references(place)
+  /** `beside`: the namespace's other rule set, which shares its lists and sets. */
+  constructor(beside: Ruleset | null = null) {
+    this.legacy = beside !== null
+    this.lists = beside?.lists ?? new RecentLists()
+    this.sets = beside?.sets ?? new IpSets()
   }
 
   /** How often rules name the set: it cannot be destroyed meanwhile. */
-  #references(place: SetPlace): number {
+  references(place: SetPlace): number {
     let count = 0
     for (const table of this.#tables.values()) {
       for (const chain of table.chains.values()) {
@@ -60,8 +70,9 @@ export class Ruleset {
     return this.#tables.get(name) ?? null
   }
 
-  /** In the order in which they are printed; only those that exist. */
+  /** In the order in which they are printed, of x_tables the youngest first; only those that exist. */
   list(): Table[] {
+    if (this.legacy) return [...this.#tables.values()].reverse()
     return tableNames.map((name) => this.#tables.get(name)).filter((table) => table !== undefined)
   }
 
@@ -69,11 +80,16 @@ export class Ruleset {
   table(name: TableName): Table {
     let table = this.#tables.get(name)
     if (table === undefined) {
-      table = new Table(name)
+      table = this.makeTable(name)
       this.#tables.set(name, table)
       this.#changed()
     }
     return table
+  }
+
+  /** A table that is not in the set. */
+  makeTable(name: TableName): Table {
+    return new Table(name, this.legacy)
   }
 
   /** Puts another table, or none, in the place of this one: iptables-restore begins and fails with it. */
@@ -93,7 +109,7 @@ export class Ruleset {
   append(table: TableName, chain: string, words: readonly string[]): void {
     const at = this.chain(table, chain)
     at.rules.push(...this.#parse(table, at, words, 'RULE_APPEND'))
-    this.#changed()
+    this.#changed(table)
   }
 
   /** `place` counts from 1. */
@@ -101,7 +117,7 @@ export class Ruleset {
     const at = this.chain(table, chain)
     if (place < 1 || place > at.rules.length + 1) throw new NetfilterError('Index of insertion too big.', 'kernel')
     at.rules.splice(place - 1, 0, ...this.#parse(table, at, words, 'RULE_INSERT'))
-    this.#changed()
+    this.#changed(table)
   }
 
   /** `place` counts from 1. */
@@ -111,7 +127,7 @@ export class Ruleset {
     if (rules.length !== 1) throw new NetfilterError('Replacement rule does not specify a unique address')
     this.#place(at, place, 'replacement')
     at.rules[place - 1] = rules[0]
-    this.#changed()
+    this.#changed(table)
   }
 
   /** Removes the first rule that is spelled like this. */
@@ -123,7 +139,7 @@ export class Ruleset {
       if (index < 0) throw new NetfilterError(NO_RULE, 'kernel')
       at.rules.splice(index, 1)
     }
-    this.#changed()
+    this.#changed(table)
   }
 
   /** `place` counts from 1. */
@@ -131,7 +147,7 @@ export class Ruleset {
     const at = this.chain(table, chain)
     this.#place(at, place, 'deletion')
     at.rules.splice(place - 1, 1)
-    this.#changed()
+    this.#changed(table)
   }
 
   /** `iptables -C`: is there such a rule? */
@@ -143,7 +159,7 @@ export class Ruleset {
   /** All chains when `chain` is null. */
   flush(table: TableName, chain: string | null): void {
     for (const at of this.#chosen(table, chain)) at.rules = []
-    this.#changed()
+    this.#changed(table)
   }
 
   /** Sets the counters of the chain (all chains when null) and of its rules to zero. */
@@ -170,7 +186,7 @@ export class Ruleset {
     const { chains } = this.table(table)
     if (chains.has(name)) throw new NetfilterError('Chain already exists.', 'kernel')
     chains.set(name, new Chain(name, null))
-    this.#changed()
+    this.#changed(table)
   }
 
   /** A user-defined chain that is empty and not jumped to; all such chains when null. */
@@ -183,23 +199,27 @@ export class Ruleset {
     } else {
       const chain = this.chain(table, name)
       if (chain.hook !== null) throw new NetfilterError(NO_CHAIN, 'kernel')
+      if (this.legacy && chain.rules.length > 0) throw new NetfilterError('Directory not empty.', 'kernel')
+      if (this.legacy && at.references(chain) > 0) throw new NetfilterError('Too many links.', 'kernel')
       if (chain.rules.length > 0 || at.references(chain) > 0) {
         throw new NetfilterError(` CHAIN_DEL failed (Device or resource busy): chain ${name}`, 'batch')
       }
       at.chains.delete(name)
     }
-    this.#changed()
+    this.#changed(table)
   }
 
   renameChain(table: TableName, from: string, to: string): void {
     checkName(to)
     const { chains } = this.table(table)
+    if (this.legacy && chains.has(to)) throw new NetfilterError('File exists.', 'kernel')
     const chain = this.chain(table, from)
     if (chain.hook !== null) throw new NetfilterError(NO_CHAIN, 'kernel')
     if (chains.has(to)) throw new NetfilterError('File exists.', 'kernel')
     chains.delete(from)
     chain.name = to
     chains.set(to, chain)
+    this.#changed(table)
   }
 
   /** ACCEPT or DROP for a built-in chain. */
@@ -214,7 +234,7 @@ export class Ruleset {
       )
     }
     chain.policy = policy === 'ACCEPT' ? Verdict.ACCEPT : Verdict.DROP
-    this.#changed()
+    this.#changed(table)
   }
 
   #chosen(table: TableName, chain: string | null): Chain[] {
@@ -232,6 +252,7 @@ export class Ruleset {
     } catch (error) {
       if (!(error instanceof RuleRefused)) throw error
       if (error.log !== '') this.onRefused?.(error.log)
+      if (this.legacy) throw new NetfilterError(legacyReasons[error.reason] ?? `${error.reason}.`, 'kernel')
       throw new NetfilterError(` ${operation} failed (${error.reason}): rule in chain ${chain.name}`, 'batch')
     }
   }
@@ -243,6 +264,7 @@ export class Ruleset {
       chain,
       lists: this.lists,
       sets: this.sets,
+      legacy: this.legacy,
       find: (wanted) => {
         const found = table.chains.get(wanted)
         return found === undefined || found.hook !== null ? null : found
@@ -255,7 +277,15 @@ export class Ruleset {
     return rules
   }
 
-  #changed(): void {
+  /** x_tables puts a whole table in the place of the old one, and what the policies had counted is lost. */
+  #changed(name: TableName | null = null): void {
+    if (this.legacy && name !== null) {
+      for (const chain of this.table(name).hooks) {
+        if (chain === null) continue
+        chain.packets = 0
+        chain.bytes = 0
+      }
+    }
     if (this.onChange !== null) this.onChange()
   }
 }

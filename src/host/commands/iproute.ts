@@ -8,7 +8,14 @@ import { ethtool } from './ethtool.ts'
 import { busyboxIfconfig, ifconfig } from './ifconfig.ts'
 import { ip } from './ip.ts'
 import { ipset } from './ipset.ts'
-import { iptables, iptablesRestore, iptablesSave } from './iptables.ts'
+import {
+  iptables,
+  iptablesLegacy,
+  iptablesLegacyRestore,
+  iptablesLegacySave,
+  iptablesRestore,
+  iptablesSave,
+} from './iptables.ts'
 import { netstat } from './netstat.ts'
 import { route } from './route.ts'
 import { ss } from './ss.ts'
@@ -31,6 +38,12 @@ export const iprouteCommands: Record<string, Program> = {
   iptables,
   'iptables-save': iptablesSave,
   'iptables-restore': iptablesRestore,
+  'iptables-nft': iptables,
+  'iptables-nft-save': iptablesSave,
+  'iptables-nft-restore': iptablesRestore,
+  'iptables-legacy': iptablesLegacy,
+  'iptables-legacy-save': iptablesLegacySave,
+  'iptables-legacy-restore': iptablesLegacyRestore,
   ipset,
   conntrack,
   ethtool,

@@ -1,24 +1,57 @@
-/** iptables, iptables-save and iptables-restore 1.8.9 (nf_tables), in front of the namespace's netfilter. */
+/**
+ * iptables, iptables-save and iptables-restore 1.8.9, in front of the namespace's netfilter: the nf_tables variant, and
+ * under their own names the legacy one, which has rules of its own.
+ */
 import { NetfilterError, type TableName } from '../../netfilter/netfilter.ts'
+import type { Ruleset } from '../../netfilter/ruleset.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
 import type { Process, Program } from '../process.ts'
 import { printed } from './ip-words.ts'
 
-const VERSION = 'v1.8.9 (nf_tables)'
+/** Which of the two backends a program serves. */
+interface Variant {
+  readonly legacy: boolean
+  readonly version: string
+}
+const NFT: Variant = { legacy: false, version: 'v1.8.9 (nf_tables)' }
+const LEGACY: Variant = { legacy: true, version: 'v1.8.9 (legacy)' }
+
+function rulesOf(self: Process, { legacy }: Variant): Ruleset {
+  const { netfilter } = self.netns
+  return legacy ? netfilter.legacy : netfilter.rules
+}
+
+/** The nf_tables variant says so when there are tables that it does not show. */
+function warn(self: Process, { legacy }: Variant, program: string): void {
+  if (legacy || self.netns.netfilter.legacy.list().length === 0) return
+  self.err(`# Warning: iptables-legacy tables present, use ${program} to see them\n`)
+}
+
 const tables: readonly string[] = ['filter', 'nat', 'mangle', 'raw'] satisfies TableName[]
 
-export const iptables: Program = async (self) => {
+export const iptables: Program = (self) => run(self, NFT)
+export const iptablesLegacy: Program = (self) => run(self, LEGACY)
+export const iptablesSave: Program = (self) => save(self, NFT)
+export const iptablesLegacySave: Program = (self) => save(self, LEGACY)
+export const iptablesRestore: Program = (self) => restore(self, NFT)
+export const iptablesLegacyRestore: Program = (self) => restore(self, LEGACY)
+
+const LISTS = /^(-[nvx]*[LS][nvx]*|--list|--list-rules)$/
+
+async function run(self: Process, variant: Variant): Promise<number> {
   const args = self.args.slice(1)
-  if (args.includes('-V') || args.includes('--version')) return printed(self, `iptables ${VERSION}\n`)
+  if (args.includes('-V') || args.includes('--version')) return printed(self, `iptables ${variant.version}\n`)
   try {
-    return printed(self, self.netns.netfilter.iptables(args))
+    const text = self.netns.netfilter.iptables(args, rulesOf(self, variant))
+    if (args.some((word) => LISTS.test(word))) warn(self, variant, 'iptables-legacy')
+    return printed(self, text)
   } catch (error) {
     if (!(error instanceof NetfilterError)) throw error
-    return fail(self, error)
+    return fail(self, error, variant.version)
   }
 }
 
-function fail(self: Process, { sentence, kind }: NetfilterError): number {
+function fail(self: Process, { sentence, kind }: NetfilterError, version: string): number {
   const help = "Try `iptables -h' or 'iptables --help' for more information.\n"
   if (sentence.startsWith('podwire:')) {
     self.err(`${sentence}\n`)
@@ -29,25 +62,26 @@ function fail(self: Process, { sentence, kind }: NetfilterError): number {
       self.err(`iptables: ${sentence}\n`)
       return 1
     case 'foreign':
-      self.err(`iptables ${VERSION}: ${sentence}`)
+      self.err(`iptables ${version}: ${sentence}`)
       return 1
     case 'batch':
-      self.err(`iptables ${VERSION}: ${sentence}\n`)
+      self.err(`iptables ${version}: ${sentence}\n`)
       return 4
     case 'table':
-      self.err(`iptables ${VERSION}: ${sentence}\n`)
+      self.err(`iptables ${version}: ${sentence}\n`)
       return 3
     case 'bare':
       self.err(`${sentence}\n${help}`)
       return 2
     default:
-      self.err(`iptables ${VERSION}: ${sentence}\n${help}`)
+      self.err(`iptables ${version}: ${sentence}\n${help}`)
       return 2
   }
 }
 
 /** How iptables-restore says the same, with the line. */
-function failRestore(self: Process, { sentence, kind, line }: NetfilterError): number {
+function failRestore(self: Process, { sentence, kind, line }: NetfilterError, variant: Variant): number {
+  const { version, legacy } = variant
   const help = `Error occurred at line: ${line}\nTry \`iptables-restore -h' or 'iptables-restore --help' for more information.\n`
   if (sentence.startsWith('podwire:')) {
     self.err(`${sentence}\nError occurred at line: ${line}\n`)
@@ -56,16 +90,19 @@ function failRestore(self: Process, { sentence, kind, line }: NetfilterError): n
   switch (kind) {
     case 'kernel':
       if (sentence.startsWith('COMMIT')) self.err(`iptables-restore: ${sentence}\n`)
-      else self.err(`iptables-restore: line ${line} failed${sentence === '' ? '' : `: ${sentence}`}\n`)
+      else self.err(`iptables-restore: line ${line} failed${sentence === '' || legacy ? '' : `: ${sentence}`}\n`)
+      return 1
+    case 'foreign':
+      self.err(`iptables-restore ${version}: ${sentence}\n`)
       return 1
     case 'batch':
-      self.err(`iptables-restore ${VERSION}: \nline ${line}:${sentence}\n`)
+      self.err(`iptables-restore ${version}: \nline ${line}:${sentence}\n`)
       return 4
     case 'bare':
       self.err(`${sentence}\n${help}`)
       return 2
     default:
-      self.err(`iptables-restore ${VERSION}: ${sentence}\n${help}`)
+      self.err(`iptables-restore ${version}: ${sentence}\n${help}`)
       return 2
   }
 }
@@ -81,7 +118,8 @@ export function calendarText(milliseconds: number): string {
   return `${DAYS[date.getUTCDay()]} ${MONTHS[date.getUTCMonth()]} ${day} ${clock} ${date.getUTCFullYear()}`
 }
 
-export const iptablesSave: Program = async (self) => {
+async function save(self: Process, variant: Variant): Promise<number> {
+  const { version, legacy } = variant
   const found = getopt(self.args.slice(1), 'ct:M:f:V', {
     counters: 'c',
     table: 't:',
@@ -95,28 +133,31 @@ export const iptablesSave: Program = async (self) => {
     self.err(`${what}\n`)
     return 1
   }
-  if (has(found, 'V')) return printed(self, `iptables-save ${VERSION}\n`)
+  if (has(found, 'V')) return printed(self, `iptables-save ${version}\n`)
   const table = valueOf(found, 't')
   if (table === 'security') {
     self.err('podwire: table security is not modelled\n')
     return 2
   }
   if (table !== null && !tables.includes(table)) {
-    self.err(`Table \`${table}' does not exist\n`)
+    const why = 'Cannot initialize: Table does not exist (do you need to insmod?)'
+    self.err(legacy ? `iptables-save ${version}: ${why}\n` : `Table \`${table}' does not exist\n`)
     return 1
   }
-  const text = self.netns.netfilter.save({
+  warn(self, variant, 'iptables-legacy-save')
+  const options = {
     counters: has(found, 'c'),
     date: calendarText(self.runner.wallClock),
     ...(table === null ? {} : { table: table as TableName }),
-  })
+  }
+  const text = self.netns.netfilter.save(options, rulesOf(self, variant))
   const file = valueOf(found, 'f')
   if (file === null) self.out(text)
   else self.place.files.set(file, text)
   return 0
 }
 
-export const iptablesRestore: Program = async (self) => {
+async function restore(self: Process, variant: Variant): Promise<number> {
   const long = { noflush: 'n', counters: 'c', table: 'T:', test: 't', verbose: 'v', wait: 'w', version: 'V' }
   const found = getopt(self.args.slice(1), 'ncT:tvwVM:', long)
   if (found.problem !== null) {
@@ -125,7 +166,7 @@ export const iptablesRestore: Program = async (self) => {
     )
     return 1
   }
-  if (has(found, 'V')) return printed(self, `iptables-restore ${VERSION}\n`)
+  if (has(found, 'V')) return printed(self, `iptables-restore ${variant.version}\n`)
   for (const option of ['T', 't']) {
     if (!has(found, option)) continue
     self.err(`podwire: iptables-restore -${option} is not modelled\n`)
@@ -138,10 +179,11 @@ export const iptablesRestore: Program = async (self) => {
     return 1
   }
   try {
-    self.netns.netfilter.restore(text, { noflush: has(found, 'n'), counters: has(found, 'c') })
+    const options = { noflush: has(found, 'n'), counters: has(found, 'c') }
+    self.netns.netfilter.restore(text, options, rulesOf(self, variant))
     return 0
   } catch (error) {
     if (!(error instanceof NetfilterError)) throw error
-    return failRestore(self, error)
+    return failRestore(self, error, variant)
   }
 }
