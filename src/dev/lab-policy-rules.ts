@@ -1,6 +1,7 @@
 /** A lab's NetworkPolicies, laid out as kube-router does: a firewall chain per selected pod, a policy chain in it. */
+
+import { sha256Base32 } from '../host/sha256.ts'
 import type { RuleSet } from '../kube/rule-set.ts'
-import { sha256Base32 } from '../kube/sha256.ts'
 import type { Lab, LabNode, LabPolicy } from './lab-file.ts'
 
 const ALLOWED = '0x10000/0x10000'

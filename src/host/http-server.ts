@@ -30,6 +30,8 @@ export interface HttpRequest extends HttpMessage {
 
 export interface HttpResponse {
   readonly status?: number
+  /** Instead of the status's usual words. */
+  readonly reason?: string
   readonly headers?: readonly Header[]
   readonly body?: string | Uint8Array
 }
@@ -41,6 +43,10 @@ export interface HttpServerOptions {
   readonly headers?: () => readonly Header[]
   /** listen(2)'s; 511, as web servers have it, when nothing is said. */
   readonly backlog?: number
+  /** HTTP/1.0 closes behind each answer, and says nothing about it. */
+  readonly version?: '1.0' | '1.1'
+  /** The head is a write of its own, before the body's. */
+  readonly headFirst?: boolean
 }
 
 const reasons: Readonly<Record<number, string>> = {
@@ -74,6 +80,8 @@ export function httpDate(self: Process): string {
 /** From a request's arrival to its answer, and from the answer to the close: what programs take on an idle machine. */
 const SERVING: Nanos = 80 * MICROSECOND
 const CLOSING: Nanos = 30 * MICROSECOND
+/** Between two writes of one answer. */
+const WRITING: Nanos = 30 * MICROSECOND
 
 class Connection {
   readonly #self: Process
@@ -86,6 +94,8 @@ class Connection {
   #unsent: Uint8Array = new Uint8Array(0)
   #busy = false
   #closing = false
+  /** The head is written, the body not yet. */
+  #owing = false
 
   constructor(self: Process, socket: TcpSocket, handler: HttpHandler, options: HttpServerOptions) {
     this.#self = self
@@ -95,6 +105,10 @@ class Connection {
     socket.onReadable = () => this.readable()
     socket.onWritable = () => this.#flush()
     socket.onClose = () => self.disclaim(socket)
+  }
+
+  get #old(): boolean {
+    return this.#options.version === '1.0'
   }
 
   readable(): void {
@@ -124,7 +138,7 @@ class Connection {
     const line = requestLine(message.start)
     if (line === null) return
     const request = { ...message, ...line, ...splitTarget(line.target), ...clientOf(this.#socket) }
-    if (closesAfter(message)) this.#closing = true
+    if (closesAfter(message) || this.#old) this.#closing = true
     const answer = this.#handler(request)
     this.#busy = true
     if (!(answer instanceof Promise)) {
@@ -156,9 +170,21 @@ class Connection {
     const status = response.status ?? 200
     const headers: Header[] = [...(this.#options.headers?.() ?? []), ...(response.headers ?? [])]
     if (!headers.some(([name]) => name === 'Content-Length')) headers.push(['Content-Length', String(body.length)])
-    if (this.#closing) headers.push(['Connection', 'close'])
-    const start = `HTTP/1.1 ${status} ${reasons[status] ?? 'Unknown'}`
-    const bytes = formatMessage(start, headers, method === 'HEAD' ? undefined : body)
+    if (this.#closing && !this.#old) headers.push(['Connection', 'close'])
+    const start = `HTTP/${this.#old ? '1.0' : '1.1'} ${status} ${response.reason ?? reasons[status] ?? 'Unknown'}`
+    const sent = method === 'HEAD' ? undefined : body
+    if (this.#options.headFirst !== true || sent === undefined || sent.length === 0) {
+      return this.#send(formatMessage(start, headers, sent))
+    }
+    this.#owing = true
+    this.#send(formatMessage(start, headers))
+    this.#later(WRITING, () => {
+      this.#owing = false
+      this.#send(sent)
+    })
+  }
+
+  #send(bytes: Uint8Array): void {
     if (this.#unsent.length > 0) {
       const all = new Uint8Array(this.#unsent.length + bytes.length)
       all.set(this.#unsent)
@@ -170,7 +196,7 @@ class Connection {
 
   #flush(): void {
     if (this.#unsent.length > 0) this.#unsent = this.#unsent.subarray(this.#socket.write(this.#unsent))
-    if (this.#unsent.length === 0 && this.#closing) this.#later(CLOSING, () => this.#close())
+    if (this.#unsent.length === 0 && this.#closing && !this.#owing) this.#later(CLOSING, () => this.#close())
   }
 
   /** The kernel's own answer, an ACK, is on the wire before the program's. */

@@ -1,6 +1,7 @@
 /** Names of images in full, and what podwire makes of them in place of a registry. */
+
+import { sha256Hex } from '../host/sha256.ts'
 import { fnv1a } from './controllers/template-hash.ts'
-import { sha256Hex } from './sha256.ts'
 
 /** `httpd` is docker.io/library/httpd:latest. */
 export function fullReference(image: string): string {

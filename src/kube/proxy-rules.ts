@@ -6,8 +6,9 @@
  *                                        └▶ KUBE-NODEPORTS ─▶ KUBE-EXT-… ─▶ KUBE-SVC-… or KUBE-SVL-… (local only)
  *   POSTROUTING ─▶ KUBE-POSTROUTING: MASQUERADE of what KUBE-MARK-MASQ marked
  */
+
+import { sha256Base32 } from '../host/sha256.ts'
 import { RuleSet } from './rule-set.ts'
-import { sha256Base32 } from './sha256.ts'
 
 export interface ProxyEndpoint {
   readonly address: string

@@ -58,6 +58,7 @@ const everywhere: Readonly<Record<string, Program>> = {
   xargs: text.xargs,
   tee: text.tee,
   base64: text.base64,
+  sha256sum: text.sha256sum,
   rm,
 }
 

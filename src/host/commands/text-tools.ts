@@ -1,7 +1,8 @@
-/** Filters: head, tail, wc, cut, sort, uniq, tr, seq, xargs, tee, base64. */
+/** Filters: head, tail, wc, cut, sort, uniq, tr, seq, xargs, tee, base64, sha256sum. */
 import { getopt, has, valueOf } from '../getopt.ts'
 import { decodeText, encodeText } from '../http.ts'
 import type { Program } from '../process.ts'
+import { sha256Hex } from '../sha256.ts'
 import { joinPath } from '../shell-builtins.ts'
 import { readFile, unknownOption } from './coreutils.ts'
 import { linesOf, print, split } from './lines.ts'
@@ -229,4 +230,17 @@ export const base64: Program = async (self) => {
   const encoded = btoa(String.fromCharCode(...encodeText(text)))
   self.out(valueOf(found, 'w') === '0' ? encoded : `${encoded.replace(/(.{76})(?=.)/g, '$1\n')}\n`)
   return 0
+}
+
+/** Of the text as UTF-8: files hold no other bytes here. */
+export const sha256sum: Program = async (self) => {
+  const found = getopt(self.args.slice(1), 'bt')
+  if (found.problem !== null) return unknownOption(self, found.problem.option)
+  let code = 0
+  for (const name of found.rest.length > 0 ? found.rest : ['-']) {
+    const text = await readFile(self, name)
+    if (text === null) code = 1
+    else self.out(`${sha256Hex(text)}  ${name}\n`)
+  }
+  return code
 }

@@ -1,8 +1,9 @@
-/** `python3 apps.py VERB …`: the traffic programs by name. There is no Python here, only these. */
+/** `python3 apps.py VERB …` and `python3 -m http.server`: the programs by name. There is no Python here, only these. */
 import type { Program } from '../../process.ts'
 import { dnsServerApp } from '../dns-tools.ts'
 import { l2announce } from './announce.ts'
 import { chat, hold, lines, probe, send, udpsend } from './clients.ts'
+import { fileServer } from './file-server.ts'
 import { late } from './late.ts'
 import { http, proxy, sink, sinkhold, slowecho, udpecho } from './servers.ts'
 
@@ -28,8 +29,9 @@ const verbs: ReadonlyMap<string, Program> = new Map(
 
 export const python3: Program = async (self) => {
   const [script = '', verb = '', ...rest] = self.args.slice(1)
+  if (script === '-m' && verb === 'http.server') return self.fork(fileServer, ['http.server', ...rest]).exit
   if (!/(^|\/)apps\.py$/.test(script)) {
-    self.err('podwire: python3 runs only the traffic programs of apps.py\n')
+    self.err('podwire: python3 runs only -m http.server and the traffic programs of apps.py\n')
     return 2
   }
   const program = verbs.get(verb)

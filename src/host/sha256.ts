@@ -1,6 +1,6 @@
 /**
- * SHA-256 (FIPS 180-4), for the names that Kubernetes derives from it: kube-proxy's chains, image digests.
- * A name is hashed when rules are written, never on the path of a frame.
+ * SHA-256 (FIPS 180-4), for the names that Kubernetes derives from it (kube-proxy's chains, image digests) and for
+ * sha256sum. Nothing is hashed on the path of a frame.
  */
 
 /** The first 32 bits of the fractional parts of a root of the first `count` primes. */

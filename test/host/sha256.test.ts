@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sha256Base32, sha256Hex } from '../../src/kube/sha256.ts'
+import { sha256Base32, sha256Hex } from '../../src/host/sha256.ts'
 
 describe('sha256', () => {
   it('meets the FIPS 180-4 vectors', () => {
