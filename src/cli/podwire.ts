@@ -1,6 +1,9 @@
 /** The podwire command: arguments in, exit code out. Each command's work is in a file of its own. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VERSION } from '../capture/version.ts'
+import { type Endpoint, MAXIMUM_VNI, parseEndpoint } from '../live/vxlan-plug.ts'
+import type { Nanos } from '../sim/scheduler.ts'
+import { parseDuration } from '../topology/units.ts'
 import { type CaptureFormat, formats } from './captures.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
@@ -9,6 +12,7 @@ import { reportFailure } from './failure.ts'
 import { run } from './run.ts'
 import { shell } from './shell.ts'
 import { tcpHarness } from './tcp-harness.ts'
+import { up } from './up.ts'
 
 /** Bad input: a topology, a manifest, an option. */
 const BAD_INPUT = 2
@@ -27,6 +31,32 @@ function seed(value: string): number {
     throw new InvalidArgumentError('It is a whole number from 0 to 2147483647.')
   }
   return number
+}
+
+function speed(value: string): number {
+  const factor = Number(value)
+  if (!(factor > 0 && factor <= 1000)) throw new InvalidArgumentError('It is a number above 0, at most 1000.')
+  return factor
+}
+
+function duration(value: string): Nanos {
+  const found = parseDuration(value)
+  if (found === null) throw new InvalidArgumentError('It is a duration with its unit, such as 10ms or 30s.')
+  return found
+}
+
+function vni(value: string): number {
+  const number = Number(value)
+  if (!Number.isInteger(number) || number < 0 || number > MAXIMUM_VNI) {
+    throw new InvalidArgumentError(`It is a whole number from 0 to ${MAXIMUM_VNI}.`)
+  }
+  return number
+}
+
+function endpoint(value: string): Endpoint {
+  const found = parseEndpoint(value)
+  if (found === null) throw new InvalidArgumentError('It is an IPv4 address and a port, such as 127.0.0.1:4789.')
+  return found
 }
 
 function format(value: string): CaptureFormat {
@@ -85,6 +115,19 @@ function program(done: (code: number) => void): Command {
     .description("one host's TCP in virtual time, driven by JSON lines on standard input: a door for test suites")
     .action(async () => {
       done(await tcpHarness())
+    })
+  withCaptureOptions(podwire.command('up'))
+    .description(
+      'run the topology against the wall clock until stopped; lines of standard input are typed in its shell',
+    )
+    .argument('<topology>', 'a topology file (YAML)')
+    .option('--speed <factor>', 'virtual seconds per second', speed, 1)
+    .option('--for <time>', 'stop after so much virtual time, such as 30s', duration)
+    .option('--vxlan <vni>', 'join a real machine to the switch by this VXLAN network', vni)
+    .option('--local <address:port>', 'where its socket listens here', endpoint)
+    .option('--remote <address:port>', 'where the real machine listens', endpoint)
+    .action(async (topology: string, options) => {
+      done(await up(topology, options))
     })
   addCompletion(podwire)
   podwire.addHelpText(

@@ -95,8 +95,13 @@ export class Lab {
   /** Types a line at the workstation, which takes a moment; resolves to its exit code. */
   async type(line: string, io: Io): Promise<number> {
     await this.runner.runFor(TYPING)
+    return this.runner.until(this.begin(line, io))
+  }
+
+  /** Begins a line at the workstation, and leaves it to the caller to let time pass; resolves to its exit code. */
+  begin(line: string, io: Io): Promise<number> {
     this.#reader = io
-    return this.runner.until(this.workstation.shell(line, io).exit)
+    return this.workstation.shell(line, io).exit
   }
 
   /** Runs a line at once, waits for its end, and gives all it said. */
@@ -118,6 +123,14 @@ export class Lab {
     eth0.plugged = up
     this.machines.get(machine)?.netns.carrierChanged(eth0)
     this.#switchSpace.carrierChanged(far)
+  }
+
+  /** The loose end of one more cable to the switch, for something outside of the world; its name is for the port. */
+  looseCable(name: string): NetDevice {
+    const [loose, far] = this.#cable(name, undefined)
+    loose.up = true
+    this.#switchSpace.setUp(far)
+    return loose
   }
 
   get #prefix(): number {
@@ -161,20 +174,11 @@ export class Lab {
 
   /** A machine with eth0 on the switch. */
   #plug(name: string, ip: string, cable: CableSpec | undefined, gateway: string | undefined): Machine {
-    const { underlay } = this.topology
     const machine = new Machine(this.runner, name, linuxCommands())
     this.machines.set(name, machine)
-    const { toSwitch, fromSwitch } = directionsOf(underlay.cable, cable)
-    const port = this.#portName(name)
-    const [eth0, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac())
-    eth0.setNetem(toSwitch)
-    far.setNetem(fromSwitch)
+    const [eth0, far] = this.#cable(name, cable)
     this.#cables.set(name, [eth0, far])
-    eth0.mtu = underlay.mtu
-    far.mtu = underlay.mtu
     machine.netns.adopt(eth0)
-    this.#switchSpace.adopt(far)
-    this.#switch.attach(far)
     this.#switchSpace.setUp(far)
     const own = tryParseInterfaceAddress(ip)
     if (own === null) throw new RangeError(`${ip} is not an address`)
@@ -182,6 +186,21 @@ export class Lab {
     machine.netns.setUp(eth0)
     if (gateway !== undefined) this.#defaultRoute(machine.netns, eth0, parseIpv4(gateway))
     return machine
+  }
+
+  /** A cable whose end named eth0 is loose, and whose other end is a port of the switch. */
+  #cable(name: string, spec: CableSpec | undefined): [Veth, Veth] {
+    const { underlay } = this.topology
+    const { toSwitch, fromSwitch } = directionsOf(underlay.cable, spec)
+    const port = this.#portName(name)
+    const [loose, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac())
+    loose.setNetem(toSwitch)
+    far.setNetem(fromSwitch)
+    loose.mtu = underlay.mtu
+    far.mtu = underlay.mtu
+    this.#switchSpace.adopt(far)
+    this.#switch.attach(far)
+    return [loose, far]
   }
 
   /** `p-` and the machine's first label, within the 15 characters of a device name. */

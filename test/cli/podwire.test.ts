@@ -44,6 +44,33 @@ nodes:
   - {name: w1, ip: 192.168.14.51}
 `
 
+describe('podwire up', () => {
+  test('runs against the wall clock until its time is over, and writes what it captured', async () => {
+    const topology = file('up.yaml', hosts)
+    const captures = join(folder, 'up')
+    const began = performance.now()
+    expect(await runCli(['up', topology, '--speed', '0.5', '--for', '20ms', '--captures', captures])).toBe(0)
+    // A floor that no machine can get under, not a measure of speed.
+    expect(performance.now() - began).toBeGreaterThanOrEqual(40)
+    expect(err).toContain('is up; "exit" or Ctrl-C stops it\n')
+    expect(readdirSync(captures)).toContain('all.pcapng')
+  })
+
+  test.each([
+    [
+      ['--vxlan', '42'],
+      'podwire: --vxlan needs --local and --remote, such as 169.254.77.1:4789 and 169.254.77.2:4789\n',
+    ],
+    [['--vxlan', '16777216'], 'It is a whole number from 0 to 16777215.'],
+    [['--speed', '0'], 'It is a number above 0, at most 1000.'],
+    [['--for', 'ever'], 'It is a duration with its unit, such as 10ms or 30s.'],
+    [['--remote', 'localhost:1'], 'It is an IPv4 address and a port, such as 127.0.0.1:4789.'],
+  ])('%j is refused in words', async (options, sentence) => {
+    expect(await runCli(['up', file('up.yaml', hosts), ...options])).toBe(2)
+    expect(err).toContain(sentence)
+  })
+})
+
 describe('podwire run', () => {
   test('prints the lab as a terminal would and exits 0', async () => {
     const topology = file(
