@@ -35,7 +35,7 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   if (connection.tailProbed) judgeProbe(connection, segment, advanced || opened)
   if (outstanding === 0) answerProbe(connection)
   else if (advanced) settle(connection, segment)
-  else if (!opened && segment.sequence === segment.end) duplicate(connection)
+  else if (connection.sack ? segment.sackBlocks > 0 : !opened && segment.sequence === segment.end) duplicate(connection)
   if (advanced && connection.wantsRoom) makeRoom(connection)
   return Ack.GOOD
 }

@@ -4,11 +4,12 @@
  * delayed-ACK timer runs out. Times are jiffies.
  */
 import { HZ } from '../../sim/jiffies.ts'
-import { RTO_INITIAL } from './rtt.ts'
+import { RTO_INITIAL, RTO_MIN } from './rtt.ts'
 
-/** TCP_ATO_MIN and TCP_DELACK_MIN are both 40 ms; TCP_DELACK_MAX is 200 ms. */
+/** TCP_ATO_MIN and TCP_DELACK_MIN are both 40 ms; TCP_DELACK_MAX is 200 ms, and less than the least RTO. */
 const LEAST_DELAY = HZ / 25
 const LONGEST_DELAY = HZ / 5
+const BELOW_RTO = RTO_MIN - 1
 const MAX_QUICK = 16
 const DEFAULT_MSS = 536
 const MIN_MSS = 88
@@ -31,6 +32,12 @@ export class Acknowledging {
   /** The peer's segment size as seen (rcv_mss). */
   segment = DEFAULT_MSS
   #lastSmall = 0
+  /** When the standing delay ends, in jiffies (icsk_delack_timeout). */
+  expires = 0
+  /** Duplicate acknowledgments sent for RCV.NXT, and those left out since the last (compressed_ack). */
+  duplicates = 0
+  duplicatesOf = 0
+  compressed = 0
 
   /** tcp_initialize_rcv_mss. */
   start(advertised: number, mss: number, window: number): void {
@@ -42,7 +49,7 @@ export class Acknowledging {
     return this.quick > 0 && !this.pingpong
   }
 
-  /** Data came in order (tcp_event_data_recv). `header` is its TCP header's length. */
+  /** Data came in order (tcp_event_data_recv). `header` is its TCP header's length. True: its size is news. */
   received(
     jiffies: number,
     length: number,
@@ -51,9 +58,9 @@ export class Acknowledging {
     advertised: number,
     window: number,
     rto: number,
-  ): void {
+  ): boolean {
     this.owed = true
-    this.#measure(length, header, push, advertised)
+    const news = this.#measure(length, header, push, advertised)
     if (this.timeout === 0) {
       this.#refill(MAX_QUICK, window)
       this.timeout = LEAST_DELAY
@@ -64,6 +71,12 @@ export class Acknowledging {
       else if (gap > rto) this.#refill(MAX_QUICK, window)
     }
     this.lastReceived = jiffies
+    return news
+  }
+
+  /** The offered window grows: the peer should know soon. */
+  hasten(): void {
+    this.quick |= 1
   }
 
   /** Something is wrong: acknowledge each segment for a while (tcp_enter_quickack_mode). */
@@ -86,16 +99,17 @@ export class Acknowledging {
     }
     this.owed = false
     this.now = false
+    this.compressed = 0
     this.pushed = false
     this.pushedTwice = false
   }
 
   /** How long an owed acknowledgment may wait. `smoothed` is eight times the round trip in microseconds. */
   delay(smoothed: number): number {
-    if (this.timeout <= LEAST_DELAY) return Math.min(this.timeout, LONGEST_DELAY)
+    if (this.timeout <= LEAST_DELAY) return this.timeout
     let most = this.pingpong || this.pushed ? LONGEST_DELAY : HZ / 2
     if (smoothed !== 0) most = Math.min(most, Math.max(Math.ceil((smoothed / 8) * (HZ / 1e6)), LEAST_DELAY))
-    return Math.min(this.timeout, most, LONGEST_DELAY)
+    return Math.min(this.timeout, most, BELOW_RTO)
   }
 
   /** The delayed acknowledgment's timer ran out: the guess was wrong (tcp_delack_timer_handler). */
@@ -112,23 +126,25 @@ export class Acknowledging {
   }
 
   /** tcp_measure_rcv_mss: full segments and repeated lengths tell the peer's segment size. */
-  #measure(length: number, header: number, push: boolean, advertised: number): void {
+  #measure(length: number, header: number, push: boolean, advertised: number): boolean {
     const last = this.#lastSmall
     this.#lastSmall = 0
     if (length >= this.segment) {
+      const news = length !== this.segment
       this.segment = Math.min(length, advertised)
       if (push) this.pushed = true
-      return
+      return news
     }
     const withHeader = length + header
     if (withHeader >= DEFAULT_MSS + TCP_HEADER || (withHeader >= MIN_MSS + TCP_HEADER && !push)) {
       this.#lastSmall = length
       if (length === last) {
         this.segment = length
-        return
+        return false
       }
     }
     if (this.pushed) this.pushedTwice = true
     this.pushed = true
+    return false
   }
 }

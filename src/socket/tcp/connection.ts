@@ -21,6 +21,7 @@ import { SendQueue } from './send.ts'
 import type { Settings } from './settings.ts'
 import type { TcpState } from './state.ts'
 import type { Tuple, TupleTable } from './table.ts'
+import type { Tunables } from './tunables.ts'
 
 /** What the program is to be told when the present segment or timer has been dealt with. */
 export const Wake = { ACCEPTED: 1, CONNECTED: 2, READABLE: 4, WRITABLE: 8, CLOSED: 16 } as const
@@ -48,6 +49,7 @@ export interface Acceptor {
 export interface Alarms {
   retransmit(connection: Connection): void
   acknowledge(connection: Connection): void
+  compressed(connection: Connection): void
   expire(connection: Connection): void
 }
 
@@ -82,6 +84,7 @@ export class Connection implements Tuple<Connection> {
   readonly netns: Netns
   readonly world: World
   readonly settings: Settings
+  readonly tunables: Tunables
   readonly #table: TupleTable<Connection>
   chain: Connection | null = null
   owner: Owner | null = null
@@ -100,7 +103,7 @@ export class Connection implements Tuple<Connection> {
   softError: Errno | null = null
 
   readonly send = new SendQueue()
-  readonly receive = new ReceiveQueue()
+  readonly receive: ReceiveQueue
   readonly acks = new Acknowledging()
   readonly roundTrip = new RoundTrip()
   readonly congestion = new Congestion(reno)
@@ -172,17 +175,22 @@ export class Connection implements Tuple<Connection> {
 
   readonly retransmission: Timer
   readonly acknowledgment: Timer
+  /** Duplicate acknowledgments that were left out are sent as one. */
+  readonly compression: Timer
   readonly lifetime: Timer
 
-  constructor(netns: Netns, table: TupleTable<Connection>, alarms: Alarms, settings: Settings) {
+  constructor(netns: Netns, table: TupleTable<Connection>, alarms: Alarms, settings: Settings, tunables: Tunables) {
     this.settings = settings
     this.noDelay = settings.noDelay
     this.netns = netns
+    this.tunables = tunables
+    this.receive = new ReceiveQueue(tunables)
     this.world = netns.world
     this.#table = table
     this.#id = netns.world.random.below(65536)
     this.retransmission = new Timer(new Alarm(this, alarms.retransmit))
     this.acknowledgment = new Timer(new Alarm(this, alarms.acknowledge))
+    this.compression = new Timer(new Alarm(this, alarms.compressed))
     this.lifetime = new Timer(new Alarm(this, alarms.expire))
     this.rehash()
   }
@@ -317,14 +325,15 @@ export class Connection implements Tuple<Connection> {
   delayAcknowledgment(): boolean {
     const { scheduler } = this.world
     const { now } = scheduler
-    const delay = this.acks.delay(this.roundTrip.smoothed)
-    const due = wheel(now, delay * JIFFY)
+    const { acks } = this
+    const delay = acks.delay(this.roundTrip.smoothed)
+    const expires = jiffies(now) + delay
     if (this.acknowledgment.armed) {
-      const standing = scheduler.dueOf(this.acknowledgment)
-      if (standing <= now + (delay >> 2) * JIFFY) return false
-      if (standing <= due) return true
+      if (acks.expires <= jiffies(now) + (delay >> 2)) return false
+      if (acks.expires <= expires) return true
     }
-    scheduler.at(this.acknowledgment, due)
+    acks.expires = expires
+    scheduler.at(this.acknowledgment, wheel(now, delay * JIFFY))
     return true
   }
 
@@ -341,6 +350,7 @@ export class Connection implements Tuple<Connection> {
     this.state = 'TIME-WAIT'
     scheduler.cancel(this.retransmission)
     scheduler.cancel(this.acknowledgment)
+    scheduler.cancel(this.compression)
     this.send.release()
     this.expireAfter(TIME_WAIT)
   }
@@ -360,6 +370,7 @@ export class Connection implements Tuple<Connection> {
     this.state = 'CLOSED'
     scheduler.cancel(this.retransmission)
     scheduler.cancel(this.acknowledgment)
+    scheduler.cancel(this.compression)
     scheduler.cancel(this.lifetime)
     this.#table.remove(this)
     this.send.release()

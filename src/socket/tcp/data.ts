@@ -1,13 +1,22 @@
 /** What arriving data and FIN do to the receiving half (tcp_data_queue of net/ipv4/tcp_input.c). */
+import { MICROSECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { DUPLICATES } from './congestion.ts'
 import { type Connection, TIMESTAMPS_LENGTH, Wake } from './connection.ts'
 import { sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
+
+/** Smaller segments do not let the window grow. */
+const WORTH_GROWING = 128
+/** tcp_comp_sack_slack_ns, and the part of a round trip that an acknowledgment may be kept back: a twentieth. */
+const COMPRESS_SLACK = 100_000
+const COMPRESS_PART = 20
 
 /** Takes the data and the FIN of an acceptable segment. */
 export function takeData(connection: Connection, segment: Segment): void {
   const { receive, acks } = connection
   const { sequence, end, bytes, dataAt, dataLength } = segment
+  if (connection.timestamps && segment.timestamps) measureEcho(connection, segment)
   if (sequence === end) return
   if (!tcp.after(end, receive.next)) return repeated(connection, sequence, end)
   const fin = segment.has(tcp.FIN)
@@ -17,19 +26,26 @@ export function takeData(connection: Connection, segment: Segment): void {
   const before = receive.next
   if (fin) receive.awaitFin((end - 1) | 0)
   if (tcp.after(sequence, before)) {
-    acks.owed = true
-    if (dataLength > 0) receive.keep(sequence, bytes, dataAt, dataLength)
+    if (dataLength > 0) keep(connection, segment)
     else receive.keepEnd(sequence)
+    acks.owed = true
     return
   }
-  if (tcp.before(sequence, before)) receive.duplicated(sequence, before)
+  if (tcp.before(sequence, before)) {
+    twice(connection, sequence, before)
+    if (receive.offered === 0) return unexpected(connection)
+  }
   if (dataLength > 0) {
-    if (receive.append(sequence, bytes, dataAt, dataLength) > 0) arrived(connection, segment)
-    else {
+    const room = receive.admits(dataLength, connection.advertisedMss, true, isFull(connection, dataLength))
+    if (!room) {
       receive.refuse()
       acks.owed = true
       acks.now = true
     }
+    if (room || receive.readable === 0) {
+      receive.append(sequence, bytes, dataAt, dataLength, isFull(connection, dataLength))
+      arrived(connection, segment)
+    } else connection.wake |= Wake.READABLE
   }
   if (receive.pieces > 0 && receive.join()) {
     // RFC 5681 section 4.2: acknowledge at once when a gap is filled.
@@ -50,12 +66,54 @@ function arrived(connection: Connection, segment: Segment): void {
   const { dataLength, header } = segment
   const push = segment.has(tcp.PSH)
   connection.dataIn++
-  acks.received(connection.jiffies(), dataLength, header, push, advertised, receive.window, connection.timeout)
+  const jiffies = connection.jiffies()
+  const full = isFull(connection, dataLength)
+  if (acks.received(jiffies, dataLength, header, push, advertised, receive.window, connection.timeout)) {
+    receive.learn(dataLength, full)
+  }
+  receive.measureByWindow(connection.world.scheduler.now)
+  if (dataLength < WORTH_GROWING) return
+  if (receive.grow(dataLength, full, acks.segment, advertised)) acks.hasten()
+}
+
+/** Beyond a gap (tcp_data_queue_ofo). */
+function keep(connection: Connection, segment: Segment): void {
+  const { receive, acks } = connection
+  const { sequence, bytes, dataAt, dataLength } = segment
+  const full = isFull(connection, dataLength)
+  if (!receive.admits(dataLength, connection.advertisedMss, false, full)) {
+    connection.wake |= Wake.READABLE
+    return
+  }
+  if (!receive.keep(sequence, bytes, dataAt, dataLength, full)) return
+  if (connection.owner !== null) receive.growForGap(receive.behindGap)
+  const options = connection.timestamps ? TIMESTAMPS_LENGTH : 0
+  const grown = connection.sack && receive.grow(dataLength, full, acks.segment, connection.advertisedMss - options)
+  if (grown) acks.hasten()
+}
+
+/** A segment of full size comes out of a large buffer, which was cut; a smaller one has a buffer of its own. */
+function isFull(connection: Connection, length: number): boolean {
+  const { mss, advertisedMss, timestamps } = connection
+  return length >= Math.min(mss, advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0))
+}
+
+/** The peer echoes when we last sent: a receiver's view of the round trip. */
+function measureEcho(connection: Connection, segment: Segment): void {
+  const { receive, acks } = connection
+  if (segment.echo === 0) return
+  const whole = ((segment.end - segment.sequence) | 0) >= acks.segment
+  receive.measureByEcho(segment.echo, (connection.clock() - segment.echo) | 0, whole)
+}
+
+/** To be told by D-SACK, if both sides know SACK (tcp_dsack_set). */
+function twice(connection: Connection, begin: number, end: number): void {
+  if (connection.sack && connection.tunables.dsack) connection.receive.duplicated(begin, end)
 }
 
 /** All of it was here before: the acknowledgment was lost, or came too late. */
 function repeated(connection: Connection, begin: number, end: number): void {
-  connection.receive.duplicated(begin, end)
+  twice(connection, begin, end)
   unexpected(connection)
 }
 
@@ -99,18 +157,47 @@ export function acknowledgeData(connection: Connection): void {
   if (!acks.owed || state === 'CLOSED' || state === 'TIME-WAIT') return
   const many = receive.unacknowledged > acks.segment
   // A window that shrinks means that the program is behind: its reading will acknowledge.
-  const moving = receive.readable === 0 || receive.selectable(acks.segment) >= receive.window
-  const atOnce = (many && moving) || acks.quickMode || acks.now || receive.pieces > 0
-  if (atOnce || !connection.delayAcknowledgment()) sendAck(connection)
+  const moving = many && (receive.readable === 0 || selectable(connection) >= receive.window)
+  if (moving || acks.quickMode || acks.now) return sendAck(connection)
+  if (receive.pieces > 0) return compress(connection)
+  if (!connection.delayAcknowledgment()) sendAck(connection)
+}
+
+/** Behind a gap each segment is reported, but not the hundredth as soon as the first: SACK compression. */
+function compress(connection: Connection): void {
+  const { receive, acks, tunables, world, roundTrip } = connection
+  if (!connection.sack || acks.compressed >= tunables.compressMost) return sendAck(connection)
+  if (acks.duplicatesOf !== receive.next) {
+    acks.duplicatesOf = receive.next
+    acks.duplicates = 0
+  }
+  if (acks.duplicates < DUPLICATES) {
+    acks.duplicates++
+    return sendAck(connection)
+  }
+  acks.compressed++
+  if (connection.compression.armed) return
+  let trip = receive.trip
+  if (roundTrip.smoothed > 0 && roundTrip.smoothed < trip) trip = roundTrip.smoothed
+  const part = Math.floor((trip * (MICROSECOND >> 3)) / COMPRESS_PART)
+  world.scheduler.after(connection.compression, Math.min(tunables.compressDelay, part) + COMPRESS_SLACK)
 }
 
 /** The program has read: perhaps an acknowledgment or a wider window is due (tcp_cleanup_rbuf). */
 export function acknowledgeReading(connection: Connection): void {
   const { receive, acks, state } = connection
+  receive.adjust(connection.world.scheduler.now, receive.behindGap)
   if (state === 'CLOSED' || state === 'TIME-WAIT') return
-  const drained = receive.readable === 0 && (acks.pushedTwice || (acks.pushed && !acks.pingpong))
+  const drained = receive.memory === 0 && (acks.pushedTwice || (acks.pushed && !acks.pingpong))
   if (acks.owed && (receive.unacknowledged > acks.segment || drained)) return sendAck(connection)
   if (receive.finished || !receive.mayReopen) return
-  const window = receive.selectable(acks.segment)
+  const window = selectable(connection)
   if (window > 0 && window >= 2 * receive.offered) sendAck(connection)
+}
+
+/** The window that would be offered; when the buffer is half full, acknowledgments are not hurried. */
+function selectable(connection: Connection): number {
+  const { receive, acks } = connection
+  if (receive.scarce) acks.quick = 0
+  return receive.selectable(acks.segment)
 }

@@ -2,7 +2,6 @@
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Timer } from '../../sim/scheduler.ts'
 import { pathMtu } from '../route.ts'
-import { INITIAL_WINDOW } from './congestion.ts'
 import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
@@ -124,11 +123,11 @@ export function infoOf(connection: Connection): TcpInfo {
     delivered: connection.delivered,
     appLimited: connection.rateLimited,
     busy: (busyJiffies(connection) * JIFFY) / MILLISECOND,
-    receiveSpace: Math.min(receive.window, INITIAL_WINDOW * connection.mss),
+    receiveSpace: receive.space,
     sacked: send.sent.sacked,
     retransmitting: Math.max(0, send.sent.inFlight - (send.sent.size - send.sent.lost - send.sent.sacked)),
     timer: timerOf(connection),
-    receiveBuffer: 2 * receive.space,
+    receiveBuffer: receive.buffer,
     sendBuffer: send.capacity,
     queued: send.queued,
     sendShut: send.finQueued,

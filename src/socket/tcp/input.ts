@@ -89,7 +89,7 @@ function establish(connection: Connection): void {
   const now = connection.jiffies()
   acks.lastReceived = now
   connection.lastSent = now
-  receive.established(advertised)
+  receive.established(advertised, connection.world.scheduler.now)
   send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
 }
 

@@ -14,7 +14,6 @@ export type ConnectionMaker = (segment: Segment) => Connection
 export class Listening implements Acceptor {
   backlog: number
   readonly #make: ConnectionMaker
-  readonly #receiveBuffer: number
   /** Fetches a connection; null leaves it waiting. */
   fetch: ((connection: Connection) => void) | null = null
   /** Told when one has come to wait. */
@@ -23,9 +22,8 @@ export class Listening implements Acceptor {
   readonly #halfOpen = new Set<Connection>()
   #closed = false
 
-  constructor(backlog: number, receiveBuffer: number, make: ConnectionMaker) {
+  constructor(backlog: number, make: ConnectionMaker) {
     this.backlog = backlog
-    this.#receiveBuffer = receiveBuffer
     this.#make = make
   }
 
@@ -87,7 +85,7 @@ export class Listening implements Acceptor {
     connection.acceptor = this
     connection.send.window = segment.window
     connection.sizeSegments()
-    receive.open(connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0), this.#receiveBuffer)
+    receive.open(connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0))
     connection.enter('SYN-RECEIVED')
     this.#halfOpen.add(connection)
     sendSyn(connection)

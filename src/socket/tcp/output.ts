@@ -25,6 +25,7 @@ function transmit(connection: Connection, sequence: number, length: number, flag
   const optionsAt = at + tcp.HEADER
   const header =
     tcp.HEADER + (syn ? synOptions(connection, bytes, optionsAt) : options.write(bytes, optionsAt, connection))
+  if (!syn && receive.scarce) acks.quick = 0
   const window = syn ? receive.window : receive.select(acks.segment)
   if (length > 0) send.ring.read(sequence, bytes, at + header, length)
   frame.end = at + header + length
@@ -35,6 +36,7 @@ function transmit(connection: Connection, sequence: number, length: number, flag
   if (acknowledges) {
     acks.sent()
     world.scheduler.cancel(connection.acknowledgment)
+    if (connection.compression.armed) world.scheduler.cancel(connection.compression)
   }
   if (length > 0) {
     connection.lastSent = connection.jiffies()

@@ -1,6 +1,6 @@
 /**
- * The receiving half of a connection: the bytes the program has not read, the pieces that came out of order,
- * and the window we offer (tcp_select_window of net/ipv4/tcp_output.c).
+ * The receiving half of a connection: the bytes the program has not read, and the pieces that came out of order.
+ * The window that is offered for them is in receive-window.
  *
  *      copied          next                       right edge
  *   ─────┴───── unread ─┴─ gap ─▓▓ piece ▓▓─ gap ────┴─────▶ sequence
@@ -8,188 +8,123 @@
  * Pieces lie in the ring where they belong; filling a gap copies nothing.
  */
 import { after, before } from '../../wire/tcp.ts'
+import { memoryOf, ReceiveWindow, tailOf } from './receive-window.ts'
 import { ByteRing } from './ring.ts'
 
 /** More pieces than this are not remembered; the segments are dropped as if the network had lost them. */
 const PIECES = 256
 const NONE = new Int32Array(0)
+/** What one buffer holds after tcp_collapse: a page, and what it takes. */
+const COLLAPSED = 3776
+const COLLAPSED_MEMORY = 4352
+const PAGE = 4096
 
-export class ReceiveQueue {
-  /** RCV.NXT. */
-  next = 0
-  /** What the program has read up to (copied_seq). */
-  copied = 0
-  /** RCV.NXT when the window was last offered (rcv_wup), and how much was offered (rcv_wnd). */
-  #offeredAt = 0
-  window = 0
-  #refused = false
-  /** Window scale that we told the peer. */
-  scale = 0
-  /** The peer's FIN was received in order. */
-  finished = false
+export class ReceiveQueue extends ReceiveWindow {
   /** A FIN was seen, with this number; bytes before it may be missing. */
   #finSeen = false
   #finAt = 0
-  /** Half of the buffer's memory is for payload (tcp_adv_win_scale 1). */
-  #space = 65536
-  /** The window is not opened beyond this (rcv_ssthresh, window_clamp). */
-  #threshold = 0
-  #clamp = 0
-  #ring = new ByteRing()
-  // Pieces out of order, sorted; `#touched` tells the latest (RFC 2018 section 4 names it first).
+  readonly #ring = new ByteRing()
+  // Pieces out of order, sorted; `#touched` tells the latest (RFC 2018 section 4 names it first), `#held` the memory.
   #begin = NONE
   #end = NONE
   #touched = NONE
+  #held = NONE
   #touch = 0
   pieces = 0
   /** A stretch that came twice, to be reported once as D-SACK (RFC 2883). */
   duplicateBegin = 0
   duplicateEnd = 0
+  // Buffers of unread bytes in order, a ring: where each ends, and its memory.
+  #bufferEnd = NONE
+  #bufferMemory = NONE
+  #first = 0
+  #buffers = 0
+  /** How many more bytes fit into the last. */
+  #tail = 0
 
-  /** Unread bytes in order; the FIN takes a sequence number behind the last of them. */
-  get readable(): number {
-    return ((this.next - this.copied) | 0) - (this.finished ? 1 : 0)
-  }
-
-  /** Half of SO_RCVBUF. */
-  get space(): number {
-    return this.#space
-  }
-
-  get threshold(): number {
-    return this.#threshold
-  }
-
-  /** How much of the window offered last is left (tcp_receive_window). */
-  get offered(): number {
-    return Math.max((this.#offeredAt + this.window - this.next) | 0, 0)
+  /**
+   * Takes bytes that begin at or before RCV.NXT, without the old ones. Returns how many were new. `full`: the segment
+   * is one of full size.
+   */
+  append(sequence: number, bytes: Uint8Array, at: number, length: number, full: boolean): number {
+    const old = (this.next - sequence) | 0
+    const fresh = length - old
+    if (fresh <= 0) return 0
+    this.#ring.reserve(this.copied, this.#reach(), ((this.next - this.copied) | 0) + fresh)
+    this.#ring.write(this.next, bytes, at + old, fresh)
+    this.next = (this.next + fresh) | 0
+    if (this.#buffers > 0 && fresh <= this.#tail) {
+      this.#tail -= fresh
+      this.#bufferEnd[this.#last()] = this.next
+    } else {
+      this.#charge(this.next, memoryOf(length, full))
+      this.#tail = tailOf(length, full)
+    }
+    return fresh
   }
 
   /**
-   * The window for a SYN: the largest multiple of the segment size (tcp_select_initial_window). `buffer` is
-   * tcp_rmem's default.
+   * Is there memory for a segment? (tcp_try_rmem_schedule) What comes as expected is not asked while it fits into the
+   * page that is begun (sk_forward_alloc). `advertised` is our segment size.
    */
-  open(segment: number, buffer: number): void {
-    this.#space = buffer >> 1
-    const whole = this.#space > segment ? this.#space - (this.#space % segment) : this.#space
-    this.window = Math.min(whole, 65535)
-    this.#threshold = this.window
-    this.#clamp = this.#space
-  }
-
-  /** The peer's SYN names its first sequence number. */
-  begin(sequence: number): void {
-    this.next = (sequence + 1) | 0
-    this.copied = this.next
-    this.#offeredAt = this.next
-  }
-
-  /** The handshake is over: one segment of the buffer is kept in reserve (tcp_init_buffer_space). */
-  established(segment: number): void {
-    this.#clamp = this.#space
-    if (this.#clamp > 2 * segment) this.#clamp = Math.max(2 * segment, this.#space - segment)
-    this.#threshold = Math.min(this.#threshold, this.#clamp)
-  }
-
-  /** Is a segment that begins here the one whose timestamp is to be echoed? (RFC 7323 section 4.3) */
-  mayStamp(begin: number): boolean {
-    return !after(begin, this.#offeredAt)
-  }
-
-  /** Does the segment touch the window? (tcp_sequence) */
-  acceptable(begin: number, end: number): boolean {
-    return !before(end, this.#offeredAt) && !after(begin, (this.next + this.offered) | 0)
-  }
-
-  /** Has the window offered last reached as far as this number? */
-  startsBeyond(begin: number): boolean {
-    return !before(begin, (this.next + this.offered) | 0)
-  }
-
-  /** What would be offered now (__tcp_select_window). `segment` is the peer's segment size. */
-  selectable(segment: number): number {
-    const unit = 1 << this.scale
-    const full = Math.min(this.#clamp, this.#space)
-    let free = this.#space - this.readable
-    if (free < full >> 1) {
-      free -= free & (unit - 1)
-      if (free < this.#space >> 4 || free < Math.min(segment, full)) return 0
-    }
-    if (free > this.#threshold) free = this.#threshold
-    if (this.scale > 0) return (free + unit - 1) & -unit
-    if (this.window <= free - segment || this.window > free) return free - (free % segment)
-    return this.window
-  }
-
-  /** There was no memory for what came: the next window offered is 0 (ICSK_ACK_NOMEM). */
-  refuse(): void {
-    this.#refused = true
-  }
-
-  /** Offers a window and returns the field's value; what was offered is never taken back. */
-  select(segment: number): number {
-    const unit = 1 << this.scale
-    const offered = this.offered
-    let window = this.selectable(segment)
-    if (this.#refused) window = 0
-    else if (window < offered) window = (offered + unit - 1) & -unit
-    this.window = window
-    this.#offeredAt = this.next
-    this.#refused = false
-    return Math.min(window, 65535 << this.scale) >> this.scale
-  }
-
-  /** How much came since the window was last offered. */
-  get unacknowledged(): number {
-    return (this.next - this.#offeredAt) | 0
-  }
-
-  /** Half of the window is used up: reading may be worth a window update. */
-  get mayReopen(): boolean {
-    return 2 * this.offered <= this.#clamp
-  }
-
-  /** Takes bytes that begin at or before RCV.NXT, without the old ones. Returns how many were new. */
-  append(sequence: number, bytes: Uint8Array, at: number, length: number): number {
-    const old = (this.next - sequence) | 0
-    const fresh = this.#fitting(this.next, length - old)
-    if (fresh <= 0) return 0
-    this.#ring.write(this.next, bytes, at + old, fresh)
-    this.next = (this.next + fresh) | 0
-    return fresh
+  admits(length: number, advertised: number, expected: boolean, full: boolean): boolean {
+    if (this.memory + length <= this.buffer) return true
+    if (expected && this.pieces === 0 && memoryOf(length, full) <= (-this.memory & (PAGE - 1))) return true
+    if (this.memory === 0) return false
+    this.clampWindow(advertised)
+    if (this.memory + length <= this.buffer) return true
+    this.#collapse()
+    if (this.memory + length <= this.buffer) return true
+    while (this.pieces > 0 && this.memory + length > this.buffer) this.#remove(this.pieces - 1, 1, true)
+    return this.memory + length <= this.buffer
   }
 
   /** The pieces that RCV.NXT has reached join the stream (tcp_ofo_queue). True: something joined. */
   join(): boolean {
     let gone = 0
     while (gone < this.pieces && !after(this.#begin[gone], this.next)) {
-      if (after(this.#end[gone], this.next)) this.next = this.#end[gone]
+      if (after(this.#end[gone], this.next)) {
+        this.next = this.#end[gone]
+        this.memory -= this.#held[gone]
+        this.#charge(this.next, this.#held[gone])
+        this.#held[gone] = 0
+      }
       gone++
     }
-    if (gone > 0) this.#remove(0, gone)
+    if (gone > 0) {
+      this.#tail = 0
+      this.#remove(0, gone, true)
+    }
     return gone > 0
   }
 
   /** Keeps a piece from beyond a gap. False when it is nothing new or does not fit. */
-  keep(sequence: number, bytes: Uint8Array, at: number, length: number): boolean {
-    const fresh = this.#fitting(sequence, length)
-    if (fresh <= 0) return false
-    const end = (sequence + fresh) | 0
+  keep(sequence: number, bytes: Uint8Array, at: number, length: number, full: boolean): boolean {
+    const end = (sequence + length) | 0
     let first = 0
     while (first < this.pieces && before(this.#end[first], sequence)) first++
     let last = first
     while (last < this.pieces && !after(this.#begin[last], end)) last++
     if (first === last && this.pieces === PIECES) return false
     const duplicate = first < last && !before(sequence, this.#begin[first]) && !after(end, this.#end[first])
-    this.#ring.write(sequence, bytes, at, fresh)
+    if (!duplicate) {
+      this.#ring.reserve(this.copied, this.#reach(), ((sequence - this.copied) | 0) + length)
+      this.#ring.write(sequence, bytes, at, length)
+    }
     if (first === last) this.#insert(first, sequence, end)
     else {
       if (before(sequence, this.#begin[first])) this.#begin[first] = sequence
       const reach = this.#end[last - 1]
       this.#end[first] = after(reach, end) ? reach : end
-      if (last - first > 1) this.#remove(first + 1, last - first - 1)
+      for (let i = first + 1; i < last; i++) this.#held[first] += this.#held[i]
+      if (last - first > 1) this.#remove(first + 1, last - first - 1, false)
     }
     this.#touched[first] = ++this.#touch
+    if (!duplicate) {
+      const memory = memoryOf(length, full)
+      this.#held[first] += memory
+      this.memory += memory
+    }
     if (duplicate) this.duplicated(sequence, end)
     return !duplicate
   }
@@ -241,8 +176,7 @@ export class ReceiveQueue {
     const taken = Math.min(this.readable, length)
     if (taken <= 0) return 0
     this.#ring.read(this.copied, into, at, taken)
-    this.copied = (this.copied + taken) | 0
-    return taken
+    return this.skip(taken)
   }
 
   /** MSG_PEEK: as `read`, and everything stays. */
@@ -255,7 +189,10 @@ export class ReceiveQueue {
   /** MSG_TRUNC: bytes are taken and seen by nobody. */
   skip(length: number): number {
     const taken = Math.max(Math.min(this.readable, length), 0)
+    const first = this.#buffers > 0 ? (this.#bufferEnd[this.#first] - this.copied) | 0 : taken
+    this.glimpse = (this.copied + Math.min(first, taken)) | 0
     this.copied = (this.copied + taken) | 0
+    this.#free()
     return taken
   }
 
@@ -274,24 +211,79 @@ export class ReceiveQueue {
   finish(): void {
     this.next = (this.next + 1) | 0
     this.finished = true
-    this.pieces = 0
+    this.#remove(0, this.pieces, true)
   }
 
   release(): void {
     this.#ring.release()
-    this.pieces = 0
+    this.#remove(0, this.pieces, true)
     this.copied = (this.next - (this.finished ? 1 : 0)) | 0
+    this.#free()
   }
 
-  /** How many of `length` bytes from `sequence` on there is room for; makes the room. */
-  #fitting(sequence: number, length: number): number {
-    const offset = (sequence - this.copied) | 0
-    // Rounding the window up moves its right edge a little with each acknowledgment, so the promise may exceed
-    // the space; as in Linux there is twice as much memory as space.
-    const room = 2 * this.#space - offset
-    const fitting = Math.min(length, room)
-    if (fitting > 0) this.#ring.reserve(this.copied, this.#reach(), offset + fitting)
-    return fitting
+  /** How far the latest piece reaches beyond RCV.NXT. */
+  get behindGap(): number {
+    return this.pieces > 0 ? (this.#end[this.pieces - 1] - this.next) | 0 : 0
+  }
+
+  /** One buffer more of unread bytes. */
+  #charge(end: number, memory: number): void {
+    if (this.#buffers === this.#bufferEnd.length) this.#moreBuffers()
+    this.#buffers++
+    const slot = this.#last()
+    this.#bufferEnd[slot] = end
+    this.#bufferMemory[slot] = memory
+    this.memory += memory
+  }
+
+  /** What was read to its end is free. */
+  #free(): void {
+    const mask = this.#bufferEnd.length - 1
+    while (this.#buffers > 0 && !after(this.#bufferEnd[this.#first], this.copied)) {
+      this.memory -= this.#bufferMemory[this.#first]
+      this.#first = (this.#first + 1) & mask
+      this.#buffers--
+    }
+  }
+
+  /** Buffers that waste memory are copied together (tcp_collapse). */
+  #collapse(): void {
+    let held = 0
+    for (let i = 0; i < this.#buffers; i++) held += this.#bufferMemory[(this.#first + i) & (this.#bufferEnd.length - 1)]
+    if (this.payload(held) > this.readable && this.readable > 0) {
+      this.memory -= held
+      const end = this.#bufferEnd[this.#last()]
+      this.#buffers = 0
+      this.#tail = 0
+      for (let at = this.copied; before(at, end); ) {
+        at = (at + COLLAPSED) | 0
+        this.#charge(before(at, end) ? at : end, COLLAPSED_MEMORY)
+      }
+    }
+    for (let i = 0; i < this.pieces; i++) {
+      const packed = Math.ceil(((this.#end[i] - this.#begin[i]) | 0) / COLLAPSED) * COLLAPSED_MEMORY
+      if (packed >= this.#held[i]) continue
+      this.memory -= this.#held[i] - packed
+      this.#held[i] = packed
+    }
+  }
+
+  #last(): number {
+    return (this.#first + this.#buffers - 1) & (this.#bufferEnd.length - 1)
+  }
+
+  #moreBuffers(): void {
+    const size = this.#bufferEnd.length
+    const end = new Int32Array(Math.max(16, size * 2))
+    const memory = new Int32Array(end.length)
+    for (let i = 0; i < this.#buffers; i++) {
+      const slot = (this.#first + i) & (size - 1)
+      end[i] = this.#bufferEnd[slot]
+      memory[i] = this.#bufferMemory[slot]
+    }
+    this.#bufferEnd = end
+    this.#bufferMemory = memory
+    this.#first = 0
   }
 
   /** From the first unread byte to the end of the last piece. */
@@ -305,22 +297,27 @@ export class ReceiveQueue {
       this.#begin = new Int32Array(PIECES)
       this.#end = new Int32Array(PIECES)
       this.#touched = new Int32Array(PIECES)
+      this.#held = new Int32Array(PIECES)
     }
     for (let i = this.pieces; i > at; i--) {
       this.#begin[i] = this.#begin[i - 1]
       this.#end[i] = this.#end[i - 1]
       this.#touched[i] = this.#touched[i - 1]
+      this.#held[i] = this.#held[i - 1]
     }
     this.#begin[at] = begin
     this.#end[at] = end
+    this.#held[at] = 0
     this.pieces++
   }
 
-  #remove(at: number, count: number): void {
+  #remove(at: number, count: number, forgotten: boolean): void {
+    if (forgotten) for (let i = at; i < at + count; i++) this.memory -= this.#held[i]
     for (let i = at; i + count < this.pieces; i++) {
       this.#begin[i] = this.#begin[i + count]
       this.#end[i] = this.#end[i + count]
       this.#touched[i] = this.#touched[i + count]
+      this.#held[i] = this.#held[i + count]
     }
     this.pieces -= count
   }

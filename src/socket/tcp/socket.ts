@@ -187,7 +187,7 @@ export class TcpSocket implements Owner, TcpPort {
     }
     const make = ({ destination, destinationPort, source, sourcePort }: Segment): Connection =>
       stack.connection(this.settings.copy(), destination, destinationPort, source, sourcePort)
-    const listening = new Listening(limited(backlog), stack.receiveBuffer, make)
+    const listening = new Listening(limited(backlog), make)
     this.listening = listening
     return new TcpListener(stack, this.localAddress, this.localPort, listening, () => this.#release())
   }
@@ -209,7 +209,7 @@ export class TcpSocket implements Owner, TcpPort {
     if (chosen === 0 || !free(chosen)) return 'EADDRNOTAVAIL'
     const connection = stack.connection(this.settings, source, chosen, destination, port)
     this.#adopt(connection)
-    connection.receive.open(connection.advertisedMss, stack.receiveBuffer)
+    connection.receive.open(connection.advertisedMss)
     connection.sizeSegments()
     connection.enter('SYN-SENT')
     netns.counters.tcpActiveOpens++

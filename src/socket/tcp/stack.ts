@@ -11,6 +11,7 @@ import { Segment } from './segment.ts'
 import type { Settings } from './settings.ts'
 import { TupleTable } from './table.ts'
 import { alarms } from './timers.ts'
+import { Tunables } from './tunables.ts'
 
 /** A port that a TCP socket has bound; listening when `listening` is set. */
 export interface TcpPort extends PortHolder {
@@ -24,10 +25,12 @@ export class TcpStack {
   readonly ports = new Ports<TcpPort>()
   /** The segment that is being taken in. */
   readonly segment = new Segment()
+  readonly tunables: Tunables
   #secret: number
 
   constructor(netns: Netns) {
     this.netns = netns
+    this.tunables = new Tunables(netns)
     this.#secret = netns.world.random.int32()
   }
 
@@ -41,7 +44,7 @@ export class TcpStack {
   ): Connection {
     const { netns } = this
     const { sysctl } = netns
-    const connection = new Connection(netns, this.connections, alarms, settings)
+    const connection = new Connection(netns, this.connections, alarms, settings, this.tunables)
     connection.tos = settings.tos
     connection.ttl = settings.ttl || netns.defaultTtl
     connection.localAddress = localAddress
@@ -53,14 +56,16 @@ export class TcpStack {
     connection.timestamps = sysctl.number('net.ipv4.tcp_timestamps') !== 0
     connection.sack = sysctl.number('net.ipv4.tcp_sack') !== 0
     connection.scaling = sysctl.number('net.ipv4.tcp_window_scaling') !== 0
-    connection.receive.scale = connection.scaling ? scaleFor(memory(netns, 2)) : 0
+    connection.receive.scale = connection.scaling ? scaleFor(this.tunables.receiveMemory[2]) : 0
+    connection.receive.buffer = this.receiveBuffer
+    if (settings.receiveBuffer > 0) connection.receive.lock(settings.receiveBuffer)
     connection.send.begin(netns.world.random.int32())
     return connection
   }
 
   /** tcp_rmem's default: what a socket's receive buffer begins with. */
   get receiveBuffer(): number {
-    return memory(this.netns, 1)
+    return this.tunables.receiveMemory[1]
   }
 
   /** Who listens at this address and port; one that was bound to the very address comes first. */
@@ -82,11 +87,6 @@ export class TcpStack {
     hash = Math.imul(hash ^ (hash >>> 13) ^ remote, 0xc2b2ae35)
     return hash ^ (hash >>> 16)
   }
-}
-
-/** The `i`-th number of tcp_rmem. */
-function memory(netns: Netns, i: number): number {
-  return Number((netns.sysctl.get('net.ipv4.tcp_rmem') ?? '').split('\t')[i]) || 131072
 }
 
 /** The window scale with which 16 bits can name the largest buffer (tcp_select_initial_window). */

@@ -20,6 +20,11 @@ export const alarms: Alarms = {
     connection.tell()
   },
 
+  compressed(connection) {
+    if (connection.acks.compressed > 0) sendAck(connection)
+    connection.tell()
+  },
+
   /** TIME-WAIT is over, or an orphan waited long enough for the peer's FIN. */
   expire(connection) {
     if (connection.state === 'TIME-WAIT') connection.netns.counters.tcpTimeWaits++

@@ -93,10 +93,11 @@ test('Nagle: a second small write waits for the first one to be acknowledged, un
   }
 })
 
-test('after the quick acknowledgments of the beginning every second full segment is acknowledged', () => {
+test('once the window has stopped growing every second full segment is acknowledged', () => {
   const pair = new Pair({ delay: MILLISECOND })
+  pair.server.sysctl.set('net.ipv4.tcp_moderate_rcvbuf', '0')
   const client = toReader(pair)
-  client.write(new Uint8Array(16 * 1398))
+  client.write(new Uint8Array(40 * 1398))
   pair.run()
   client.write(new Uint8Array(10 * 1398))
   pair.said()

@@ -167,15 +167,15 @@ test('a segment lost in the middle is sent again at the third duplicate, which c
     '> P. 5593:6991 ack 1 win 507',
     '> P. 6991:8001 ack 1 win 507',
     '> F. 8001 ack 1 win 507',
-    '< . 1 ack 1399 win 502',
-    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:4195>',
-    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:5593>',
-    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:6991>',
+    '< . 1 ack 1399 win 525',
+    '< . 1 ack 1399 win 547 <nop,nop,TS,nop,nop,sack 2797:4195>',
+    '< . 1 ack 1399 win 568 <nop,nop,TS,nop,nop,sack 2797:5593>',
+    '< . 1 ack 1399 win 588 <nop,nop,TS,nop,nop,sack 2797:6991>',
     '> . 1399:2797 ack 1 win 507',
-    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:8001>',
-    '< . 1 ack 1399 win 502 <nop,nop,TS,nop,nop,sack 2797:8002>',
-    '< . 1 ack 8002 win 461',
-    '< F. 1 ack 8002 win 502',
+    '< . 1 ack 1399 win 588 <nop,nop,TS,nop,nop,sack 2797:8001>',
+    '< . 1 ack 1399 win 588 <nop,nop,TS,nop,nop,sack 2797:8002>',
+    '< . 1 ack 8002 win 568',
+    '< F. 1 ack 8002 win 588',
     '> . 8002 ack 2 win 507',
   ])
   expect(pair.world.frames.inUse).toBe(0)
@@ -201,7 +201,7 @@ test('a reader that stops shuts the window; probes keep asking; reading opens it
   })
   const socket = pair.connect(80)
   pair.run()
-  const bytes = pattern(80_000)
+  const bytes = pattern(120_000)
   let sent = socket.write(bytes)
   socket.onWritable = () => {
     sent += socket.write(bytes, sent)
@@ -213,5 +213,5 @@ test('a reader that stops shuts the window; probes keep asking; reading opens it
   const first = readAll(reader)
   pair.run(5000)
   const rest = readAll(reader)
-  expect(Buffer.compare(Buffer.concat([first, rest]), pattern(80_000))).toBe(0)
+  expect(Buffer.compare(Buffer.concat([first, rest]), pattern(120_000))).toBe(0)
 })

@@ -1,0 +1,100 @@
+/**
+ * The switches net.ipv4.tcp_* that the path of a segment asks for, as plain fields: read once, and again when
+ * somebody writes one. Times are jiffies unless they say otherwise.
+ */
+import type { Netns } from '../../net/netns.ts'
+
+const PREFIX = 'net.ipv4.tcp_'
+
+export class Tunables {
+  /** tcp_rmem and tcp_wmem: least, default and most, in bytes. */
+  readonly receiveMemory = [4096, 131_072, 6_291_456]
+  readonly sendMemory = [4096, 16_384, 4_194_304]
+  moderateReceiveBuffer = true
+  shrinkWindow = false
+  slowStartAfterIdle = true
+  sack = true
+  dsack = true
+  /** tcp_recovery's first bit: RACK decides; the second: its reordering window does not grow. */
+  recovery = 1
+  reordering = 3
+  maxReordering = 300
+  frto = true
+  /** tcp_early_retrans 3 and 4: tail loss probes. */
+  earlyRetransmit = 3
+  ecn = 2
+  congestionControl = 'cubic'
+  pingpongThreshold = 1
+  /** tcp_comp_sack_*: nanoseconds, and how many acknowledgments may be left out. */
+  compressDelay = 1_000_000
+  compressMost = 44
+  notSentLowWater = 0xffffffff
+  mtuProbing = 0
+  baseMss = 1024
+  mtuProbeFloor = 48
+  probeThreshold = 8
+  /** Seconds. */
+  probeInterval = 600
+  retries1 = 3
+  retries2 = 15
+  synRetries = 6
+  synLinear = 4
+  autocorking = true
+  thinLinear = false
+  minimumTsoSegments = 2
+  tsoRttLog = 9
+  limitOutput = 4_194_304
+  pacingSlowStart = 200
+  pacingAvoidance = 120
+  reflectTos = false
+
+  constructor(netns: Netns) {
+    this.#read(netns)
+    netns.sysctl.watch((name) => {
+      if (name.startsWith(PREFIX)) this.#read(netns)
+    })
+  }
+
+  #read({ sysctl }: Netns): void {
+    const number = (name: string): number => sysctl.number(PREFIX + name)
+    const three = (name: string, into: number[]): void => {
+      const numbers = (sysctl.get(PREFIX + name) ?? '').split('\t')
+      for (let i = 0; i < 3; i++) into[i] = Number(numbers[i]) || into[i]
+    }
+    three('rmem', this.receiveMemory)
+    three('wmem', this.sendMemory)
+    this.moderateReceiveBuffer = number('moderate_rcvbuf') !== 0
+    this.shrinkWindow = number('shrink_window') !== 0
+    this.slowStartAfterIdle = number('slow_start_after_idle') !== 0
+    this.sack = number('sack') !== 0
+    this.dsack = number('dsack') !== 0
+    this.recovery = number('recovery')
+    this.reordering = number('reordering')
+    this.maxReordering = number('max_reordering')
+    this.frto = number('frto') !== 0
+    this.earlyRetransmit = number('early_retrans')
+    this.ecn = number('ecn')
+    this.congestionControl = sysctl.get(`${PREFIX}congestion_control`) ?? 'cubic'
+    this.pingpongThreshold = number('pingpong_thresh')
+    this.compressDelay = number('comp_sack_delay_ns')
+    this.compressMost = number('comp_sack_nr')
+    this.notSentLowWater = number('notsent_lowat')
+    this.mtuProbing = number('mtu_probing')
+    this.baseMss = number('base_mss')
+    this.mtuProbeFloor = number('mtu_probe_floor')
+    this.probeThreshold = number('probe_threshold')
+    this.probeInterval = number('probe_interval')
+    this.retries1 = number('retries1')
+    this.retries2 = number('retries2')
+    this.synRetries = number('syn_retries')
+    this.synLinear = number('syn_linear_timeouts')
+    this.autocorking = number('autocorking') !== 0
+    this.thinLinear = number('thin_linear_timeouts') !== 0
+    this.minimumTsoSegments = number('min_tso_segs')
+    this.tsoRttLog = number('tso_rtt_log')
+    this.limitOutput = number('limit_output_bytes')
+    this.pacingSlowStart = number('pacing_ss_ratio')
+    this.pacingAvoidance = number('pacing_ca_ratio')
+    this.reflectTos = number('reflect_tos') !== 0
+  }
+}
