@@ -19,7 +19,7 @@ import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
 import { Asked, answer, askedBy, type BridgeNeighbours, targetOf } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
-import { Fdb, type FdbEntry } from './fdb.ts'
+import { Fdb, type FdbEntry, USED } from './fdb.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
 
 /** IP's hooks on bridged frames; the net room implements it. */
@@ -125,6 +125,7 @@ export class Bridge extends NetDevice {
   priority = 32_768
   /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. */
   nfCallIptables = false
+  readonly uncalled = new Set<string>() // nf_call_ip6tables, nf_call_arptables: nobody has such rules here
   /** Nobody gave it a MAC or an MTU: they follow the ports' (br_stp_recalculate_bridge_id, br_mtu_auto_adjust). */
   macFollowsPorts = false
   mtuFollowsPorts = false
@@ -268,7 +269,10 @@ export class Bridge extends NetDevice {
       return this.#passUp(frame, vlan, this.promiscuous)
     }
     const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler, vlan)
-    if (entry?.local) return this.#passUp(frame, vlan, false)
+    if (entry !== null) {
+      if (entry.local) return this.#passUp(frame, vlan, false)
+      entry.times[USED] = scheduler.now
+    }
     // A promiscuous bridge also hands every bridged frame to its own host.
     const copy = this.promiscuous ? frames.copy(frame) : null
     if (entry === null || entry.port === null) this.#flood(frame, port, false, vlan)
@@ -342,7 +346,8 @@ export class Bridge extends NetDevice {
   /** True when ports with neigh_suppress need not hear this; a request may be answered here. */
   #suppress(frame: Frame, from: BridgePort | null, vlan: number): boolean {
     const { neighbours, world } = this
-    if (neighbours === null || from?.neighSuppress) return false
+    // Who is asked alone answers for himself.
+    if (neighbours === null || !frame.group || from?.neighSuppress) return false
     const asked = askedBy(frame, neighbours)
     if (asked !== Asked.neighbour) return asked === Asked.nobody
     const mac = neighbours.macOf(targetOf(frame), vlan)

@@ -26,8 +26,23 @@ export interface FdbEntry<Port> {
   readonly serial: number
   /** It was removed: whoever kept it must look it up again. */
   gone: boolean
-  /** When a frame from this address was last seen. */
-  readonly updated: Float64Array
+  /** NTF_STICKY: it stays at its port (part of `fixed`). */
+  sticky: boolean
+  /** NTF_EXT_LEARNED: somebody else's station; it is never aged, until it is heard at another port. */
+  externLearn: boolean
+  /** When a frame from this address was last seen, and when one was last sent to it: UPDATED, USED. */
+  readonly times: Float64Array
+}
+
+export const UPDATED = 0
+export const USED = 1
+
+/** What is said of an entry that is set by hand: NUD_PERMANENT, NUD_NOARP, NTF_STICKY, NTF_EXT_LEARNED. */
+export interface FdbState {
+  readonly local: boolean
+  readonly static: boolean
+  readonly sticky: boolean
+  readonly externLearn: boolean
 }
 
 /** Where the time is read; the scheduler, for one. */
@@ -59,7 +74,7 @@ export class Fdb<Port> {
   lookupNow(bytes: Uint8Array, at: number, clock: Clock, vlan = 0): FdbEntry<Port> | null {
     const entry = this.#find(u16(bytes, at) | (vlan << 16), i32(bytes, at + 2))
     if (entry === null || entry.permanent) return entry
-    if (clock.now - entry.updated[0] < this.ageing) return entry
+    if (clock.now - entry.times[UPDATED] < this.ageing) return entry
     this.#remove(entry)
     return null
   }
@@ -81,8 +96,8 @@ export class Fdb<Port> {
     const known = recent !== null && !recent.gone && recent.low === low && recent.high === high
     const entry = known ? recent : this.#find(high, low)
     if (entry === null) return this.#insert(high, low, port, false, false, clock.now)
-    if (!entry.fixed) entry.port = port
-    if (!entry.permanent) entry.updated[0] = clock.now
+    if (entry.port !== port && !entry.fixed) move(entry, port)
+    if (!entry.permanent) entry.times[UPDATED] = clock.now
     return entry
   }
 
@@ -97,6 +112,22 @@ export class Fdb<Port> {
     const found = this.#find(high, i32(mac, 2))
     if (found !== null) this.#remove(found)
     return this.#insert(high, i32(mac, 2), port, local, true, now)
+  }
+
+  /** As `add`, in all its kinds (fdb_add_entry): an entry that is there keeps its place. */
+  put(mac: Mac, port: Port, vlan: number, now: Nanos, state: FdbState): FdbEntry<Port> {
+    const high = u16(mac, 0) | (vlan << 16)
+    const entry = this.#find(high, i32(mac, 2)) ?? this.#insert(high, i32(mac, 2), port, false, false, now)
+    entry.port = port
+    entry.local = state.local
+    entry.permanent = state.local || state.static || state.externLearn
+    entry.fixed = state.local || state.sticky
+    entry.sticky = state.sticky
+    entry.externLearn = state.externLearn
+    entry.byHand = true
+    entry.times[UPDATED] = now
+    entry.times[USED] = now
+    return entry
   }
 
   delete(mac: Mac, vlan = 0): boolean {
@@ -141,8 +172,6 @@ export class Fdb<Port> {
 
   #insert(high: number, low: number, port: Port, local: boolean, permanent: boolean, now: Nanos): FdbEntry<Port> {
     if ((this.#used + 1) * 2 > this.#low.length) this.#rebuild()
-    const updated = new Float64Array(1)
-    updated[0] = now
     const serial = ++this.#serial
     const entry: FdbEntry<Port> = {
       high,
@@ -152,9 +181,11 @@ export class Fdb<Port> {
       permanent,
       fixed: permanent,
       byHand: false,
+      sticky: false,
+      externLearn: false,
       serial,
       gone: false,
-      updated,
+      times: Float64Array.of(now, now),
     }
     this.#store(entry)
     return entry
@@ -198,4 +229,12 @@ export function formatFdbMac(entry: { readonly high: number; readonly low: numbe
 /** The VLAN of an entry; 0: none. */
 export function fdbVlan(entry: { readonly high: number }): number {
   return entry.high >>> 16
+}
+
+/** It is heard elsewhere (br_fdb_update): nobody else's any more. */
+function move<Port>(entry: FdbEntry<Port>, port: Port): void {
+  entry.port = port
+  if (!entry.externLearn) return
+  entry.externLearn = false
+  entry.permanent = false
 }

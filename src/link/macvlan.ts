@@ -11,6 +11,7 @@
 import { Ring } from '../sim/ring.ts'
 import { type Task, Timer } from '../sim/scheduler.ts'
 import { type Mac, sameMac } from '../wire/address.ts'
+import { i32, u16 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice, type RxHandler, type Surroundings } from './device.ts'
 import { DropReason, type Frame } from './frame.ts'
@@ -69,6 +70,18 @@ export class Macvlan extends NetDevice implements Task {
 
   override get carrier(): boolean {
     return this.up && this.lower.carrier
+  }
+
+  /**
+   * macvlan_compute_filter: broadcasts, the groups of all hosts, and those that it was told of. The kernel's filter is a
+   * hash of 256, which lets in one stranger of 256 besides.
+   */
+  hears(bytes: Uint8Array, at: number): boolean {
+    if (ethernet.isBroadcast(bytes, at) || isAllHosts(bytes, at)) return true
+    const { allMulticast, groupFilter } = this.settings
+    if (allMulticast || this.promiscuous || this.master !== null) return true
+    for (let i = 0; i < groupFilter.length; i++) if (sameMac(bytes, at, groupFilter[i], 0)) return true
+    return false
   }
 
   /** `ip link del`. */
@@ -148,7 +161,7 @@ export class MacvlanPort implements RxHandler, Task {
   broadcast(frame: Frame, from: Macvlan | null, modes: number, local: boolean): void {
     for (let i = 0; i < this.devices.length; i++) {
       const to = this.devices[i]
-      if (to === from || !to.up || (to.modeBit & modes) === 0) continue
+      if (to === from || !to.up || (to.modeBit & modes) === 0 || !to.hears(frame.bytes, frame.start)) continue
       const copy = this.#world.frames.copy(frame)
       if (local) copy.scrub()
       to.enqueue(copy)
@@ -193,6 +206,13 @@ export class MacvlanPort implements RxHandler, Task {
     }
     return false
   }
+}
+
+/** 01:00:5e:00:00:01 and 33:33:00:00:00:01, which every interface joins. */
+function isAllHosts(bytes: Uint8Array, at: number): boolean {
+  const low = i32(bytes, at + 2)
+  const high = u16(bytes, at)
+  return (high === 0x0100 && low === 0x5e000001) || (high === 0x3333 && low === 1)
 }
 
 function portOf(world: Surroundings, lower: NetDevice): MacvlanPort {

@@ -6,7 +6,7 @@
  *   ▓ outer eth ▓ outer ip ▓ udp ▓ vxlan ▓ inner eth ▓ inner ip ▓ …
  */
 import { NetDevice, type Receiver } from '../link/device.ts'
-import { Fdb } from '../link/fdb.ts'
+import { Fdb, USED } from '../link/fdb.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { Netns } from '../net/netns.ts'
@@ -102,6 +102,7 @@ export class VxlanDevice extends NetDevice {
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
     }
+    entry.times[USED] = this.world.scheduler.now
     const sourcePort = FIRST_PORT + ((((flowHash(frame) >>> 0) * PORTS) / 4294967296) | 0)
     const inner = start
     vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)

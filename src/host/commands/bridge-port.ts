@@ -79,7 +79,7 @@ function suppressNeighbours(port: BridgePort, on: boolean): void {
 /** By number, as BR_STATE_* are. */
 const STATES: readonly string[] = ['disabled', 'listening', 'learning', 'forwarding', 'blocking']
 
-function takeSwitch(words: Words, name: string, status: number): boolean {
+export function takeSwitch(words: Words, name: string, status: number): boolean {
   const value = words.take()
   if (value === 'on') return true
   if (value === 'off') return false
@@ -127,13 +127,16 @@ export function takePortSetting(word: string, words: Words, status: number): ((p
         port.notes.mcastRouter = router
       }
     }
-    case 'mab':
-    case 'learning_sync':
-    case 'hwmode':
-    case 'backup_port':
+    case 'backup_port': {
+      const name = words.take()
+      return (port) => {
+        const other = port.bridge.ports.find(({ device }) => device.name === name)
+        if (other === undefined) throw refused('No such file or directory', status === 1 ? 2 : 255)
+        throw notModelled(`bridge link set ${word}`)
+      }
+    }
     case 'nobackup_port':
-    case 'mcast_max_groups':
-      throw notModelled(`bridge link set ${word}`)
+      return () => {}
     default:
       return null
   }

@@ -2,6 +2,7 @@
 import { Bridge } from '../../link/bridge.ts'
 import { VLAN_MAX, type VlanGroup } from '../../link/bridge-vlan.ts'
 import type { NetDevice } from '../../link/device.ts'
+import { VLAN_USAGE } from './bridge-usage.ts'
 import type { IpContext } from './ip-context.ts'
 import { deviceNamed, findDevice, portOf } from './ip-device.ts'
 import { formatJson } from './ip-json.ts'
@@ -19,6 +20,8 @@ export function bridgeVlan(context: IpContext, words: Words, compressed: boolean
       return change(context, words, true)
     case 'delete':
       return change(context, words, false)
+    case 'help':
+      throw new ToolError(VLAN_USAGE, 255)
     case null:
       throw new ToolError(`Command "${verb}" is unknown, try "bridge vlan help".`, 255)
     default:

@@ -2,41 +2,15 @@
 import type { BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { bridgeFdb } from './bridge-fdb.ts'
-import { portCost, portFlags, portFlagsJson, portState, takePortSetting } from './bridge-port.ts'
+import { bridgeMdb, bridgeMonitor, bridgeVni } from './bridge-mdb.ts'
+import { portCost, portFlags, portFlagsJson, portState, takePortSetting, takeSwitch } from './bridge-port.ts'
+import { BRIDGE_USAGE, LINK_USAGE } from './bridge-usage.ts'
 import { bridgeVlan } from './bridge-vlan.ts'
 import type { IpContext } from './ip-context.ts'
 import { bridgedName, deviceNamed, findDevice, flagsOf, portOf } from './ip-device.ts'
 import { formatJson } from './ip-json.ts'
 import { namespaceNamed } from './ip-netns.ts'
 import { abbreviation, notModelled, printed, refused, ToolError, tool, Words } from './ip-words.ts'
-
-const USAGE = `Usage: bridge [ OPTIONS ] OBJECT { COMMAND | help }
-       bridge [ -force ] -batch filename
-where  OBJECT := { link | fdb | mdb | vlan | monitor }
-       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] |
-                    -o[neline] | -t[imestamp] | -n[etns] name |
-                    -c[ompressvlans] -color -p[retty] -j[son] }`
-
-const LINK_USAGE = `Usage: bridge link set dev DEV [ cost COST ] [ priority PRIO ] [ state STATE ]
-                               [ guard {on | off} ]
-                               [ hairpin {on | off} ]
-                               [ fastleave {on | off} ]
-                               [ root_block {on | off} ]
-                               [ learning {on | off} ]
-                               [ learning_sync {on | off} ]
-                               [ flood {on | off} ]
-                               [ mcast_router MULTICAST_ROUTER ]
-                               [ mcast_flood {on | off} ]
-                               [ bcast_flood {on | off} ]
-                               [ mcast_to_unicast {on | off} ]
-                               [ neigh_suppress {on | off} ]
-                               [ vlan_tunnel {on | off} ]
-                               [ isolated {on | off} ]
-                               [ locked {on | off} ]
-                               [ hwmode {vepa | veb} ]
-                               [ backup_port DEVICE ] [ nobackup_port ]
-                               [ self ] [ master ]
-       bridge link show [dev DEV]`
 
 const options = [
   '-help',
@@ -56,6 +30,9 @@ const options = [
   '-6',
   '-4',
 ]
+
+/** What changes nothing that is printed here: colours go to terminals, times to announcements. */
+const UNHEARD = ['-color', '-4', '-timestamp']
 
 export const bridge = tool(async (self) => {
   const words = new Words(self.args.slice(1))
@@ -78,9 +55,9 @@ export const bridge = tool(async (self) => {
     else if (option === '-compressvlans') compressed = true
     else if (option === '-netns') netns = namespaceNamed(self, words.take())
     else if (option === null) throw new ToolError(`Option "${given}" is unknown, try "bridge help".`, 255)
-    else if (option !== '-color' && option !== '-4') throw notModelled(`bridge ${given}`)
+    else if (!UNHEARD.includes(option)) throw notModelled(`bridge ${given}`)
   }
-  if (words.done) throw new ToolError(USAGE, 255)
+  if (words.done) throw new ToolError(BRIDGE_USAGE, 255)
   const more = { timestamp: null, family: null, human: null, everywhere: false } as const
   const context: IpContext = { self, netns, details, statistics, brief: false, json, pretty, oneline, ...more }
   const object = words.take()
@@ -91,8 +68,14 @@ export const bridge = tool(async (self) => {
       return bridgeFdb(context, words)
     case 'vlan':
       return bridgeVlan(context, words, compressed)
+    case 'mdb':
+      return bridgeMdb(context, words)
+    case 'vni':
+      return bridgeVni(context, words)
+    case 'monitor':
+      return bridgeMonitor(words)
     case 'help':
-      throw new ToolError(USAGE, 255)
+      throw new ToolError(BRIDGE_USAGE, 255)
     case null:
       throw new ToolError(`Object "${object}" is unknown, try "bridge help".`, 255)
     default:
@@ -111,6 +94,8 @@ function bridgeLink(context: IpContext, words: Words): number {
     case 'set':
     case 'change':
       return setPort(context, words)
+    case 'help':
+      throw new ToolError(LINK_USAGE, 255)
     case null:
       throw new ToolError(`Command "${verb}" is unknown, try "bridge link help".`, 255)
     default:
@@ -122,8 +107,8 @@ function showPorts(context: IpContext, words: Words): number {
   const { self, netns } = context
   let only: NetDevice | null = null
   while (!words.done) {
-    const word = words.take()
-    only = findDevice(netns, word === 'dev' ? words.take() : word, 255)
+    // Other words are passed over.
+    if (words.take() === 'dev') only = findDevice(netns, words.take(), 255)
   }
   const ports: BridgePort[] = []
   for (const device of [...netns.devices.values()].sort((a, b) => a.index - b.index)) {
@@ -163,8 +148,13 @@ function setPort(context: IpContext, words: Words): number {
     const word = words.take()
     if (word === 'dev') name = words.take()
     else if (word !== 'master') {
-      // A veth has no bridge in its hardware.
-      if (word === 'self') throw refused('Operation not supported', 255)
+      // A veth has no bridge in its hardware, and none that could work in two ways.
+      if (word === 'self' || word === 'hwmode') throw refused('Operation not supported', 255)
+      // Of what hardware learns; nobody listens.
+      if (word === 'learning_sync') {
+        takeSwitch(words, word, 234)
+        continue
+      }
       const act = takePortSetting(word, words, 234)
       if (act === null) throw new ToolError(LINK_USAGE, 255)
       acts.push(act)

@@ -29,8 +29,6 @@ const FIXED: Readonly<Record<string, number>> = {
   mcast_stats_enabled: 0,
   mcast_igmp_version: 2,
   mcast_mld_version: 1,
-  nf_call_ip6tables: 0,
-  nf_call_arptables: 0,
 }
 
 /** Reads the rest of the line: what it does to a bridge. */
@@ -80,6 +78,15 @@ function takeSetting(word: string, words: Words): (bridge: Bridge) => void {
       const on = takeValue(words, word) !== 0
       return (bridge) => {
         bridge.nfCallIptables = on
+      }
+    }
+    // Without ip6tables and arptables there are no rules that it could call.
+    case 'nf_call_ip6tables':
+    case 'nf_call_arptables': {
+      const on = takeValue(words, word) !== 0
+      return ({ uncalled }) => {
+        if (on) uncalled.add(word)
+        else uncalled.delete(word)
       }
     }
     default: {

@@ -67,7 +67,8 @@ function bridgeText(bridge: Bridge): string {
     'mcast_startup_query_count 2 mcast_last_member_interval 100 mcast_membership_interval 26000 ' +
     'mcast_querier_interval 25500 mcast_query_interval 12500 mcast_query_response_interval 1000 ' +
     'mcast_startup_query_interval 3124 mcast_stats_enabled 0 mcast_igmp_version 2 mcast_mld_version 1 ' +
-    `nf_call_iptables ${Number(bridge.nfCallIptables)} nf_call_ip6tables 0 nf_call_arptables 0 `
+    `nf_call_iptables ${Number(bridge.nfCallIptables)} nf_call_ip6tables ${Number(bridge.uncalled.has('nf_call_ip6tables'))} ` +
+    `nf_call_arptables ${Number(bridge.uncalled.has('nf_call_arptables'))} `
   )
 }
 
