@@ -247,9 +247,9 @@ export class Bridge extends NetDevice {
     this.fdb.flush((entry) => entry.local && !entry.byHand)
     for (const port of [null, ...this.ports]) {
       const mac = port === null ? this.mac : port.device.mac
-      this.#knowAddress(mac, port, 0)
+      this.fdb.addOwn(mac, port, 0)
       if (!this.#vlanFiltering) continue
-      for (const vlan of (port ?? this).vlans.list()) this.#knowAddress(mac, port, vlan)
+      for (const vlan of (port ?? this).vlans.list()) this.fdb.addOwn(mac, port, vlan)
     }
   }
 
@@ -408,11 +408,5 @@ export class Bridge extends NetDevice {
     if (this.mtuFollowsPorts) this.mtu = leastMtu(this.ports)
     if (this.macFollowsPorts) this.mac = lowestMac(this.ports)
     this.knowAddresses()
-  }
-
-  #knowAddress(mac: Mac, port: BridgePort | null, vlan: number): void {
-    const known = this.fdb.lookup(mac, 0, this.world.scheduler.now, vlan)
-    // The first to have the address keeps it, but a port has it rather than the bridge.
-    if (known === null || !known.local || known.port === null) this.fdb.add(mac, port, true, vlan)
   }
 }

@@ -114,6 +114,12 @@ export class Fdb<Port> {
     return this.#insert(high, i32(mac, 2), port, local, true, now)
   }
 
+  /** An address of the bridge (null) or a port: the first to have it keeps it, but a port has it rather than the bridge. */
+  addOwn(mac: Mac, port: Port, vlan: number): void {
+    const known = this.#find(u16(mac, 0) | (vlan << 16), i32(mac, 2))
+    if (known === null || !known.local || known.port === null) this.add(mac, port, true, vlan)
+  }
+
   /** As `add`, in all its kinds (fdb_add_entry): an entry that is there keeps its place. */
   put(mac: Mac, port: Port, vlan: number, now: Nanos, state: FdbState): FdbEntry<Port> {
     const high = u16(mac, 0) | (vlan << 16)
