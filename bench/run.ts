@@ -1,10 +1,11 @@
 /**
  * `npm run bench`: the workloads W1 to W5 as a table. `npm run --silent bench -- W4 64 [SECONDS]`: one of them, as
- * one JSON line {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}.
+ * one JSON line {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}. `npm run bench -- tcp`: TCP's tables.
  */
 import { bytesPerFrame } from './allocation.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
 import { bulk } from './tcp.ts'
+import { tcpTable } from './tcp-table.ts'
 import { Traffic } from './traffic.ts'
 
 interface Workload {
@@ -68,6 +69,7 @@ function round(value: number): number {
 
 async function main(args: readonly string[]): Promise<void> {
   const [only, size, seconds = '1'] = args
+  if (only === 'tcp') return tcpTable()
   if (only !== undefined) {
     const result = only === 'W5' ? bulk(Number(seconds)) : measure(only, Number(size ?? 64), Number(seconds))
     process.stdout.write(`${JSON.stringify(result)}\n`)

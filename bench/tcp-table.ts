@@ -1,0 +1,135 @@
+/**
+ * `npm run bench -- tcp`: what one connection gets of a lossy and long path (virtual time, so the same on every
+ * machine), what an idle connection weighs, and how many can be made in a second of CPU.
+ */
+import type { Netem } from '../src/link/veth.ts'
+import { Veth } from '../src/link/veth.ts'
+import { World } from '../src/link/world.ts'
+import { Netns } from '../src/net/netns.ts'
+import { MILLISECOND, SECOND } from '../src/sim/scheduler.ts'
+import { Sockets } from '../src/socket/sockets.ts'
+import type { TcpSocket } from '../src/socket/tcp/socket.ts'
+import { ANY, parseIpv4 } from '../src/wire/address.ts'
+
+const SERVER = parseIpv4('10.0.0.2')
+const PORT = 5201
+const CHUNK = 65_536
+
+interface Pair {
+  readonly world: World
+  readonly a: Netns
+  readonly b: Netns
+}
+
+/** 10.0.0.1 and 10.0.0.2 on one cable. */
+function pair(cable: Netem): Pair {
+  const world = new World(1)
+  const [a, b] = [new Netns(world, 'a'), new Netns(world, 'b')]
+  const macs = [Uint8Array.of(2, 0, 0, 0, 0, 1), Uint8Array.of(2, 0, 0, 0, 0, 2)]
+  const ends = Veth.pair(world, 'eth0', macs[0], 'eth0', macs[1], cable)
+  for (const [i, netns] of [a, b].entries()) {
+    netns.adopt(ends[i])
+    netns.addAddress(ends[i], parseIpv4(`10.0.0.${i + 1}`), 24)
+    netns.setUp(ends[i])
+  }
+  return { world, a, b }
+}
+
+function listen(netns: Netns, accept: (socket: TcpSocket) => void, backlog = 4096): void {
+  netns.sysctl.set('net.core.somaxconn', String(backlog))
+  const server = Sockets.of(netns).tcp()
+  server.bind(ANY, PORT)
+  const listener = server.listen(backlog)
+  if (typeof listener === 'string') throw new Error(`listen: ${listener}`)
+  listener.onAccept = accept
+}
+
+/** Bits per virtual second that arrive in so many seconds, after the first one. */
+function goodput(loss: number, delay: number, seconds: number): number {
+  const { world, a, b } = pair({ delay: delay * MILLISECOND, loss, rate: 1e9, limit: 10_000 })
+  const inbox = new Uint8Array(CHUNK)
+  let received = 0
+  listen(b, (socket) => {
+    socket.onReadable = () => {
+      for (let length = socket.read(inbox); length > 0; length = socket.read(inbox)) received += length
+    }
+  })
+  const client = Sockets.of(a).tcp()
+  const outbox = new Uint8Array(CHUNK)
+  const fill = () => {
+    while (client.write(outbox, 0, CHUNK) === CHUNK) {}
+  }
+  client.onConnect = fill
+  client.onWritable = fill
+  client.connect(SERVER, PORT)
+  world.scheduler.run(SECOND)
+  const early = received
+  world.scheduler.run((1 + seconds) * SECOND)
+  return ((received - early) * 8) / seconds
+}
+
+function sweep(): void {
+  const delays = [0.05, 1, 5, 20, 50]
+  process.stdout.write('goodput in Mbit/s of one flow over 1 Gbit/s, 10 s of virtual time\n')
+  process.stdout.write(`${'loss'.padEnd(8)}${delays.map((delay) => `${2 * delay} ms RTT`.padStart(12)).join('')}\n`)
+  for (const loss of [0, 0.0001, 0.001, 0.01, 0.05]) {
+    const row = delays.map((delay) => (goodput(loss, delay, 10) / 1e6).toFixed(1).padStart(12))
+    process.stdout.write(`${`${loss * 100}%`.padEnd(8)}${row.join('')}\n`)
+  }
+}
+
+function heap(): number {
+  // npm run bench starts Node with --expose-gc.
+  ;(globalThis as { gc?: () => void }).gc?.()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/** Both ends of `count` connections that have said nothing yet, a port for each at most 20,000 at a time. */
+function connect(count: number, { world, a, b }: Pair): readonly TcpSocket[] {
+  const all: TcpSocket[] = []
+  a.sysctl.set('net.ipv4.ip_local_port_range', '1024 65535')
+  listen(b, (socket) => void all.push(socket))
+  for (let i = 0; i < count; i++) {
+    const socket = Sockets.of(a).tcp()
+    const refused = socket.connect(SERVER, PORT)
+    if (refused !== null) throw new Error(`connection ${i}: ${refused}`)
+    all.push(socket)
+    if (i % 100 === 99) world.scheduler.run(world.scheduler.now + MILLISECOND)
+  }
+  world.scheduler.run(world.scheduler.now + SECOND)
+  if (all.length !== 2 * count) throw new Error(`${all.length - count} of ${count} were accepted`)
+  return all
+}
+
+function idle(count: number): void {
+  const network = pair({ delay: MILLISECOND / 10 })
+  connectOne(network)
+  const before = heap()
+  const sockets = connect(count, network)
+  const each = (heap() - before) / sockets.length
+  process.stdout.write(`idle: ${count} connections, ${sockets.length} ends, ${(each / 1024).toFixed(2)} KiB an end\n`)
+}
+
+/** What is made once is made before the first is weighed. */
+function connectOne({ world, a }: Pair): void {
+  Sockets.of(a)
+    .tcp()
+    .connect(SERVER, PORT + 1)
+  world.scheduler.run(world.scheduler.now + SECOND)
+}
+
+function setups(count: number): void {
+  connect(count, pair({ delay: MILLISECOND / 10 }))
+  const network = pair({ delay: MILLISECOND / 10 })
+  const cpu = process.cpuUsage()
+  connect(count, network)
+  const { user, system } = process.cpuUsage(cpu)
+  process.stdout.write(`set-up: ${Math.round((count * 1e6) / (user + system))} connections per CPU-second\n`)
+}
+
+export function tcpTable(): void {
+  sweep()
+  idle(10_000)
+  setups(20_000)
+}
