@@ -1,7 +1,7 @@
 /** The elements of IP sets, in memory and in text. */
 import { formatIpv4, type Ipv4, ipv4, mask, tryParseIpv4 } from '../wire/address.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
-import { type IpSet, SetElement } from './ipset.ts'
+import { type IpSet, type ListEntry, SetElement, type SetOptions } from './ipset.ts'
 import { servicePort } from './services.ts'
 
 /** A sentence of ipset's. `usage`: exit code 2 and the hint at the help. */
@@ -15,6 +15,9 @@ export class SetError extends Error {
 }
 
 const BAD_PREFIX = 'The value of the CIDR parameter of the IP address is invalid'
+export const OUT_OF_RANGE = 'Element is out of the range of the set'
+/** Added to a device's number when the set means the bridge's port. */
+const PHYSICAL = 1 << 20
 
 const protocolNumbers: Readonly<Record<string, number>> = {
   icmp: IPPROTO_ICMP,
@@ -22,12 +25,20 @@ const protocolNumbers: Readonly<Record<string, number>> = {
   udp: IPPROTO_UDP,
   sctp: 132,
   udplite: 136,
+  igmp: 2,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  ospf: 89,
+  vrrp: 112,
 }
+/** Only these have ports; others are written with port 0. */
+const ported: readonly number[] = [IPPROTO_TCP, IPPROTO_UDP, 132, 136]
 
-function prefixIn(text: string): number {
+function prefixIn(text: string, least: number): number {
   if (!/^[0-9]+$/.test(text)) throw new SetError(`Syntax error: '${text}' is invalid as number`)
   if (Number(text) > 32) throw new SetError(`Syntax error: '${text}' is out of range 0-32`)
-  if (Number(text) === 0) throw new SetError(BAD_PREFIX)
+  if (Number(text) < least) throw new SetError(BAD_PREFIX)
   return Number(text)
 }
 
@@ -37,11 +48,16 @@ function addressIn(text: string): Ipv4 {
   return address
 }
 
+function plainAddress(text: string): Ipv4 {
+  if (/[/-]/.test(text)) throw new SetError(`Syntax error: plain IP address must be supplied: ${text}`)
+  return addressIn(text)
+}
+
 /** The first and the last address of `a`, `a/n` or `a-b`. */
 function range(text: string): [first: number, last: number] {
   const slash = text.indexOf('/')
   if (slash >= 0) {
-    const bits = mask(prefixIn(text.slice(slash + 1)))
+    const bits = mask(prefixIn(text.slice(slash + 1), 1))
     const network = addressIn(text.slice(0, slash)) & bits
     return [network >>> 0, (network | ~bits) >>> 0]
   }
@@ -49,6 +65,12 @@ function range(text: string): [first: number, last: number] {
   if (cut < 0) return [addressIn(text) >>> 0, addressIn(text) >>> 0]
   const [a, b] = [addressIn(text.slice(0, cut)) >>> 0, addressIn(text.slice(cut + 1)) >>> 0]
   return a <= b ? [a, b] : [b, a]
+}
+
+/** The range of a bitmap of addresses, as `create` has it. */
+export function bitmapRange(text: string): [low: number, high: number] {
+  if (!/[/-]/.test(text)) throw new SetError(`Syntax error: IP/cidr or IP-IP range must be specified: ${text}`)
+  return range(text)
 }
 
 /** A number, or the name of a service; the complaint names both tries. */
@@ -61,7 +83,7 @@ function portIn(text: string, protocol: string): number {
   )
 }
 
-/** `tcp:80`, `80`, `udp:53-55`, `icmp:8/0`. */
+/** `tcp:80`, `80`, `udp:53-55`, `icmp:8/0`, `gre:0`. */
 function portsIn(text: string): [protocol: number, low: number, high: number] {
   const colon = text.indexOf(':')
   const name = colon < 0 ? 'tcp' : text.slice(0, colon).toLowerCase()
@@ -79,6 +101,9 @@ function portsIn(text: string): [protocol: number, low: number, high: number] {
   const cut = value.indexOf('-')
   const low = portIn(cut < 0 ? value : value.slice(0, cut), name)
   const high = cut < 0 ? low : portIn(value.slice(cut + 1), name)
+  if (!ported.includes(protocol) && (low !== 0 || high !== 0)) {
+    throw new SetError(`Syntax error: Protocol ${name} can be used with pseudo port value 0 only.`)
+  }
   return low <= high ? [protocol, low, high] : [protocol, high, low]
 }
 
@@ -87,36 +112,86 @@ const MOST = 1 << 20
 
 /** The elements that the words of `ipset add` mean: one, or all of a range. */
 export function parseElements(set: IpSet, text: string): SetElement[] {
-  if (set.type === 'bitmap:port') {
+  const { options, type } = set
+  if (type === 'bitmap:port') {
     const [, low, high] = portsIn(text)
-    const { options } = set
-    if (low < options.low || high > options.high) throw new SetError('Element is out of the range of the set')
+    if (low < options.low || high > options.high) throw new SetError(OUT_OF_RANGE)
     return steps(low, high).map((port) => new SetElement(ipv4(0), 0, 0, port))
   }
-  const comma = text.indexOf(',')
-  if (set.dimension === 2 && comma < 0) throw new SetError(`Syntax error: Second element is missing from ${text}.`)
-  const head = set.dimension === 2 ? text.slice(0, comma) : text
-  const [protocol, low, high] = set.dimension === 2 ? portsIn(text.slice(comma + 1)) : [0, 0, 0]
+  const parts = text.split(',')
+  if (type === 'bitmap:ip,mac') return [macElement(options, parts)]
+  if (set.dimension >= 2 && parts.length < 2) {
+    throw new SetError(`Syntax error: Second element is missing from ${text}.`)
+  }
+  if (set.dimension >= 3 && parts.length < 3) throw new SetError(`Syntax error: Third element is missing from ${text}.`)
+  const [head, second, third] = parts
+  if (type === 'hash:net,iface') return netsIn(head, 0).map(([net, bits]) => deviceElement(set, net, bits, second))
+  const [protocol, low, high] = set.dimension >= 2 ? portsIn(second) : [0, 0, 0]
+  const ends = endsOf(type, third)
   const found: SetElement[] = []
   for (const [address, prefix] of addresses(set, head)) {
-    for (const port of steps(low, high)) found.push(new SetElement(ipv4(address), prefix, protocol, port))
+    for (const port of steps(low, high)) {
+      for (const [end, bits] of ends) found.push(new SetElement(ipv4(address), prefix, protocol, port, end | 0, bits))
+    }
   }
   return found
 }
 
-function addresses(set: IpSet, text: string): [address: number, prefix: number][] {
-  if (set.nets) {
-    const slash = text.indexOf('/')
-    if (slash < 0 && text.includes('-'))
-      throw new SetError('podwire: a range of addresses in a set of networks is not modelled')
-    const prefix = slash < 0 ? 32 : prefixIn(text.slice(slash + 1))
-    const address = addressIn(slash < 0 ? text : text.slice(0, slash))
-    return [[address & mask(prefix), prefix]]
+/** The third parts. */
+function endsOf(type: string, text: string): [address: number, prefix: number][] {
+  if (type === 'hash:ip,port,ip') return [[plainAddress(text), 0]]
+  return type === 'hash:ip,port,net' ? netsIn(text, 1) : [[0, 0]]
+}
+
+function macElement({ low, high }: SetOptions, [head, mac]: string[]): SetElement {
+  const address = plainAddress(head)
+  if (address >>> 0 < low || address >>> 0 > high) throw new SetError(OUT_OF_RANGE)
+  const element = new SetElement(address, 0, 0, 0)
+  if (mac === undefined) return element
+  if (!/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i.test(mac)) {
+    throw new SetError(`Syntax error: cannot parse '${mac}' as ethernet address`)
   }
+  const bytes = mac.split(':').map((part) => Number.parseInt(part, 16))
+  element.macHigh = (bytes[0] << 16) | (bytes[1] << 8) | bytes[2]
+  element.macLow = (bytes[3] << 16) | (bytes[4] << 8) | bytes[5]
+  return element
+}
+
+function deviceElement(set: IpSet, network: number, prefix: number, text: string): SetElement {
+  const physical = text.startsWith('physdev:')
+  const name = physical ? text.slice(8) : text
+  if (name.length > 15) throw new SetError(`Syntax error: interface name '${name}' is longer than 15 characters`)
+  const number = set.devices.get(name) ?? set.devices.size + 1
+  set.devices.set(name, number)
+  return new SetElement(ipv4(network), prefix, 0, 0, physical ? number + PHYSICAL : number)
+}
+
+function addresses(set: IpSet, text: string): [address: number, prefix: number][] {
+  if (set.type.startsWith('hash:net')) return netsIn(text, 1)
   const [first, last] = range(text)
   if (last - first >= MOST) throw new SetError('podwire: a range of so many addresses is not modelled')
-  const bits = mask(set.options.netmask)
+  const { low, high, netmask } = set.options
+  if (set.type === 'bitmap:ip' && (first < low || last > high)) throw new SetError(OUT_OF_RANGE)
+  const bits = mask(netmask)
   return [...new Set(steps(first, last).map((address) => address & bits))].map((address) => [address, 0])
+}
+
+/** A network, or the networks that a range is made of (hash_net's range walk). */
+function netsIn(text: string, least: number): [network: number, prefix: number][] {
+  const slash = text.indexOf('/')
+  if (slash >= 0) {
+    const prefix = prefixIn(text.slice(slash + 1), least)
+    return [[addressIn(text.slice(0, slash)) & mask(prefix), prefix]]
+  }
+  let [from, last] = range(text)
+  const found: [number, number][] = []
+  while (from <= last) {
+    let prefix = 32
+    while (prefix > 1 && from % 2 ** (33 - prefix) === 0 && from + 2 ** (33 - prefix) - 1 <= last) prefix--
+    found.push([from | 0, prefix])
+    from += 2 ** (32 - prefix)
+  }
+  return found
 }
 
 function steps(low: number, high: number): number[] {
@@ -133,25 +208,67 @@ function portText(protocol: number, port: number): string {
   return `${protocol}:${port}`
 }
 
+function macText({ macHigh, macLow }: SetElement): string {
+  const digits = macHigh.toString(16).padStart(6, '0') + macLow.toString(16).padStart(6, '0')
+  return (digits.toUpperCase().match(/../g) ?? []).join(':')
+}
+
+function networkText(address: number, prefix: number): string {
+  return prefix === 32 ? formatIpv4(ipv4(address)) : `${formatIpv4(ipv4(address))}/${prefix}`
+}
+
 /** Without its extensions: `10.0.0.0/24,tcp:80`. */
 export function formatKey(set: IpSet, element: SetElement): string {
-  if (set.type === 'bitmap:port') return String(element.port)
-  const { address, prefix, protocol, port } = element
-  let text = formatIpv4(address)
-  if (set.nets && prefix !== 32) text += `/${prefix}`
-  return set.dimension === 2 ? `${text},${portText(protocol, port)}` : text
+  const { address, prefix, protocol, port, second, prefix2 } = element
+  switch (set.type) {
+    case 'bitmap:port':
+      return String(port)
+    case 'bitmap:ip,mac':
+      return element.macHigh < 0 ? formatIpv4(address) : `${formatIpv4(address)},${macText(element)}`
+    case 'hash:net':
+      return networkText(address, prefix)
+    case 'hash:net,port':
+      return `${networkText(address, prefix)},${portText(protocol, port)}`
+    case 'hash:net,iface': {
+      const number = second & (PHYSICAL - 1)
+      const name = [...set.devices].find(([, each]) => each === number)?.[0] ?? ''
+      return `${networkText(address, prefix)},${second >= PHYSICAL ? 'physdev:' : ''}${name}`
+    }
+    case 'hash:ip,port':
+      return `${formatIpv4(address)},${portText(protocol, port)}`
+    case 'hash:ip,port,ip':
+      return `${formatIpv4(address)},${portText(protocol, port)},${formatIpv4(ipv4(second))}`
+    case 'hash:ip,port,net':
+      return `${formatIpv4(address)},${portText(protocol, port)},${networkText(second, prefix2)}`
+    default:
+      return formatIpv4(address)
+  }
+}
+
+/** What stands behind an element: by name, in the order in which it is printed. */
+export function extensionsOf(
+  { timeout, counters }: SetOptions,
+  element: SetElement | ListEntry,
+  now: number,
+): [name: string, value: string][] {
+  const found: [string, string][] = []
+  if (timeout !== null) {
+    const left = element.expires === 0 ? 0 : Math.max(1, Math.floor((element.expires - now) / 1_000_000_000))
+    found.push(['timeout', String(left)])
+  }
+  if (element instanceof SetElement && element.nomatch) found.push(['nomatch', ''])
+  if (counters) found.push(['packets', String(element.packets)], ['bytes', String(element.bytes)])
+  if (element.comment !== '') found.push(['comment', `"${element.comment}"`])
+  return found
+}
+
+/** What one member of a set is called, and what is said of it. */
+export interface Member {
+  readonly key: string
+  readonly extensions: readonly (readonly [name: string, value: string])[]
 }
 
 /** As `ipset list` and `ipset save` print it. */
-export function formatElement(set: IpSet, element: SetElement, now: number): string {
-  const { timeout, counters } = set.options
-  let text = formatKey(set, element)
-  if (timeout !== null) {
-    const left = element.expires === 0 ? 0 : Math.max(1, Math.floor((element.expires - now) / 1_000_000_000))
-    text += ` timeout ${left}`
-  }
-  if (element.nomatch) text += ' nomatch'
-  if (counters) text += ` packets ${element.packets} bytes ${element.bytes}`
-  if (element.comment !== '') text += ` comment "${element.comment}"`
-  return text
+export function formatMember({ key, extensions }: Member): string {
+  return [key, ...extensions.map(([name, value]) => (value === '' ? name : `${name} ${value}`))].join(' ')
 }

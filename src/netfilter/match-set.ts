@@ -1,59 +1,89 @@
 /** `-m set` and `-j SET`: rules that ask IP sets, and rules that fill them (xt_set). */
 
 import { type Ipv4, ipv4, mask } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { NetfilterError } from './error.ts'
-import { Verdict } from './hook.ts'
-import { Found, type IpSet, type IpSets, keyOf, SetElement, type SetPlace } from './ipset.ts'
+import { Hook, Verdict } from './hook.ts'
+import { Found, IpSet, type IpSets, SetElement, type SetPlace, type SetQuery } from './ipset.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
 import { Target } from './target.ts'
 import { parseNumber, refuseNot, type Words } from './words.ts'
 
 const IPPROTO_SCTP = 132
+const IPPROTO_UDPLITE = 136
 const SECOND = 1_000_000_000
 
 /** A set and the sides of the packet it is asked with. */
-class Question {
+class Question implements SetQuery {
   readonly place: SetPlace
   /** For each dimension: the source? */
   readonly sources: readonly boolean[]
   address = 0 as Ipv4
   protocol = 0
   port = 0
+  second = 0
+  macHigh = -1
+  macLow = -1
 
   constructor(place: SetPlace, sources: readonly boolean[]) {
     this.place = place
     this.sources = sources
   }
 
-  /** Reads address, protocol and port; false when the packet has not what the set is about. */
+  /** Reads what the set is about; false when the packet has it not. */
   read(packet: Packet, set: IpSet): boolean {
-    if (this.sources.length < set.dimension) return false
+    const { sources } = this
+    if (sources.length < set.dimension) return false
     this.protocol = 0
     this.port = 0
+    this.second = 0
     if (set.type === 'bitmap:port') {
-      if (!this.#readPort(packet, this.sources[0]) || packet.protocol === IPPROTO_ICMP) return false
+      if (!this.#readPort(packet, sources[0]) || packet.protocol === IPPROTO_ICMP) return false
       this.address = ipv4(0)
       this.protocol = 0
       return true
     }
-    this.address = this.sources[0] ? packet.source : packet.destination
-    return set.dimension === 1 || this.#readPort(packet, this.sources[1])
+    this.address = sources[0] ? packet.source : packet.destination
+    switch (set.type) {
+      case 'hash:net,iface': {
+        const device = sources[1] ? packet.input : packet.output
+        this.second = device === null ? -1 : (set.devices.get(device.name) ?? -1)
+        return device !== null
+      }
+      case 'bitmap:ip,mac':
+        return this.#readMac(packet, sources[1])
+      case 'hash:ip,port,ip':
+      case 'hash:ip,port,net':
+        this.second = sources[2] ? packet.source : packet.destination
+        return this.#readPort(packet, sources[1])
+      default:
+        return set.dimension === 1 || this.#readPort(packet, sources[1])
+    }
   }
 
-  /** ip_set_get_ip4_port: the type and the code of ICMP are its port. */
+  /** A frame that came in still has its Ethernet header in front. */
+  #readMac({ bytes, network, hook }: Packet, source: boolean): boolean {
+    const at = network - ethernet.HEADER
+    if (at < 0 || hook === Hook.OUTPUT || hook === Hook.POSTROUTING) return false
+    const mac = source ? at + 6 : at
+    this.macHigh = (bytes[mac] << 16) | (bytes[mac + 1] << 8) | bytes[mac + 2]
+    this.macLow = (bytes[mac + 3] << 16) | (bytes[mac + 4] << 8) | bytes[mac + 5]
+    return this.macHigh !== 0 || this.macLow !== 0
+  }
+
+  /** ip_set_get_ip4_port: the type and the code of ICMP are its port; a protocol without ports has 0. */
   #readPort(packet: Packet, source: boolean): boolean {
     const { protocol, bytes, transport } = packet
-    if (!packet.carries(4)) return false
     this.protocol = protocol
-    if (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP || protocol === IPPROTO_SCTP) {
-      const at = source ? transport : transport + 2
-      this.port = (bytes[at] << 8) | bytes[at + 1]
-      return true
-    }
-    this.port = (bytes[transport] << 8) | bytes[transport + 1]
-    return protocol === IPPROTO_ICMP
+    const ported =
+      protocol === IPPROTO_TCP || protocol === IPPROTO_UDP || protocol === IPPROTO_SCTP || protocol === IPPROTO_UDPLITE
+    if (!ported && protocol !== IPPROTO_ICMP) return true
+    if (!packet.carries(4)) return false
+    const at = ported && !source ? transport + 2 : transport
+    this.port = (bytes[at] << 8) | bytes[at + 1]
+    return true
   }
 
   get text(): string {
@@ -77,6 +107,39 @@ function parseQuestion(sets: IpSets, option: string, words: Words): Question {
   return new Question(place, sources)
 }
 
+type Comparison = 'eq' | 'ne' | 'lt' | 'gt'
+
+/** What an element's counter is compared with, the packet at hand counted already. */
+class CountTest {
+  readonly #what: string
+  readonly #how: Comparison
+  readonly #value: number
+
+  constructor(what: string, how: Comparison, value: number) {
+    this.#what = what
+    this.#how = how
+    this.#value = value
+  }
+
+  holds(count: number): boolean {
+    switch (this.#how) {
+      case 'eq':
+        return count === this.#value
+      case 'ne':
+        return count !== this.#value
+      case 'lt':
+        return count < this.#value
+      default:
+        return count > this.#value
+    }
+  }
+
+  get text(): string {
+    const not = this.#how === 'ne'
+    return `${bang(not)}--${this.#what}-${not ? 'eq' : this.#how} ${this.#value}`
+  }
+}
+
 export class SetMatch extends Match {
   readonly name = 'set'
   #sets: IpSets
@@ -84,6 +147,8 @@ export class SetMatch extends Match {
   #not = false
   #returnNomatch = false
   #updates = true
+  #subUpdates = true
+  readonly #counts: { packets: CountTest | null; bytes: CountTest | null } = { packets: null, bytes: null }
 
   constructor(sets: IpSets) {
     super()
@@ -99,13 +164,28 @@ export class SetMatch extends Match {
       if (this.#question !== null) throw new NetfilterError('--match-set can be specified only once')
       this.#question = parseQuestion(this.#sets, name, words)
       this.#not = not
-    } else if (name === '--return-nomatch') {
+      return true
+    }
+    if (name === '--return-nomatch') {
       refuseNot(not, name)
       this.#returnNomatch = true
     } else if (name === '--update-counters') this.#updates = !not
-    else if (/^--(packets|bytes)-(eq|lt|gt)$|^--update-subcounters$/.test(name)) {
-      throw new NetfilterError(`podwire: match set ${name} is not modelled`)
-    } else return false
+    else if (name === '--update-subcounters') this.#subUpdates = !not
+    else if (!this.#count(name, words, not)) return false
+    return true
+  }
+
+  /** `--packets-eq`, `--bytes-lt` and their like. */
+  #count(name: string, words: Words, not: boolean): boolean {
+    const parts = /^--(packets|bytes)-(eq|lt|gt)$/.exec(name)
+    if (parts === null) return false
+    const what = parts[1] as 'packets' | 'bytes'
+    if (this.#counts[what] !== null) throw new NetfilterError(`only one of the --${what}-[eq|lt|gt] is allowed`)
+    if (not && parts[2] !== 'eq') throw new NetfilterError(`${name} option cannot be inverted`)
+    const text = words.value(name)
+    if (!/^(0x[0-9a-f]+|[0-9]+)$/i.test(text)) throw new NetfilterError(`Cannot parse ${text} as a counter value`)
+    const value = Number(text)
+    this.#counts[what] = new CountTest(what, not ? 'ne' : (parts[2] as Comparison), value)
     return true
   }
 
@@ -117,21 +197,50 @@ export class SetMatch extends Match {
     const question = this.#question
     if (question === null) return false
     const { set } = question.place
-    if (!question.read(packet, set)) return this.#not
+    if (set instanceof IpSet) return this.#ask(question, set, packet) !== this.#not
     const { now } = packet.world.scheduler
-    const found = set.test(question.address, question.protocol, question.port, now)
-    const wanted = this.#returnNomatch && set.nets ? Found.NOMATCH : Found.YES
-    if (set.options.counters && found === Found.YES && this.#updates && set.hit !== null) {
-      set.hit.packets++
-      set.hit.bytes += packet.length
+    const { entries, options } = set
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]
+      const member = entry.place.set
+      if ((entry.expires !== 0 && entry.expires <= now) || !(member instanceof IpSet)) continue
+      if (!this.#ask(question, member, packet)) continue
+      if (options.counters && this.#updates) {
+        entry.packets++
+        entry.bytes += packet.length
+      }
+      return !this.#not
     }
-    return (found === wanted) !== this.#not
+    return this.#not
+  }
+
+  #ask(question: Question, set: IpSet, packet: Packet): boolean {
+    if (!question.read(packet, set)) return false
+    const found = set.test(question, packet.world.scheduler.now)
+    const wanted = this.#returnNomatch && set.nets ? Found.NOMATCH : Found.YES
+    const { hit } = set
+    if (found === Found.NO || hit === null) return false
+    if (set.type === 'bitmap:ip,mac' && hit.macHigh < 0) {
+      hit.macHigh = question.macHigh
+      hit.macLow = question.macLow
+    }
+    if (set.options.counters) {
+      if (found === Found.YES && this.#updates && this.#subUpdates) {
+        hit.packets++
+        hit.bytes += packet.length
+      }
+      const { packets, bytes } = this.#counts
+      if ((packets !== null && !packets.holds(hit.packets)) || (bytes !== null && !bytes.holds(hit.bytes))) return false
+    }
+    return found === wanted
   }
 
   override save(): string {
     let text = `${bang(this.#not)}--match-set ${this.#question?.text}`
     if (this.#returnNomatch) text += ' --return-nomatch'
     if (!this.#updates) text += ' ! --update-counters'
+    if (!this.#subUpdates) text += ' ! --update-subcounters'
+    for (const count of [this.#counts.packets, this.#counts.bytes]) if (count !== null) text += ` ${count.text}`
     return text
   }
 
@@ -176,34 +285,25 @@ export class SetTarget extends Target {
 
   override apply(packet: Packet): Verdict {
     const { now } = packet.world.scheduler
-    if (this.#add !== null) this.#put(this.#add, packet, now)
-    if (this.#del !== null) {
-      const { set } = this.#del.place
-      if (this.#del.read(packet, set)) {
-        const element = lookUp(this.#del, set, now)
-        if (element !== null) set.delete(element)
-      }
-    }
+    if (this.#add !== null) each(this.#add, packet, (set, question) => this.#put(question, set, now))
+    if (this.#del !== null) each(this.#del, packet, (set, question) => take(question, set, now))
     return Verdict.CONTINUE
   }
 
-  #put(question: Question, packet: Packet, now: number): void {
-    const { set } = question.place
-    if (!question.read(packet, set)) return
-    const { port } = question
-    if (set.type === 'bitmap:port' && (port < set.options.low || port > set.options.high)) return
-    const { timeout } = set.options
+  #put(question: Question, set: IpSet, now: number): boolean {
+    const { timeout, low, high } = set.options
+    if (set.type === 'bitmap:port' && (question.port < low || question.port > high)) return false
+    if (set.type.startsWith('bitmap:ip') && outside(question.address >>> 0, low, high)) return false
     const seconds = timeout === null ? 0 : (this.#timeout ?? timeout)
     const expires = seconds === 0 ? 0 : now + seconds * SECOND
-    const old = lookUp(question, set, now)
+    const element = elementOf(question, set)
+    const old = set.find(element.address, element.key, element.second, now)
     if (old !== null) {
       if (this.#exist) old.expires = expires
-      return
+      return this.#exist
     }
-    const prefix = set.nets ? set.narrowest : 0
-    const element = new SetElement(cut(question.address, set), prefix, question.protocol, port)
     element.expires = expires
-    set.add(element, now)
+    return set.add(element, now)
   }
 
   override save(): string {
@@ -220,17 +320,38 @@ export class SetTarget extends Target {
   }
 }
 
-/** The address as the set keeps it when it comes from a packet. */
-function cut(address: Ipv4, set: IpSet): Ipv4 {
-  if (set.type === 'bitmap:port') return ipv4(0)
-  const bits = set.nets ? set.narrowest : set.options.netmask
-  return bits === 32 ? address : ipv4(address & mask(bits))
+/** Does it to the set, or to the first set of a list that takes it. */
+function each(question: Question, packet: Packet, act: (set: IpSet, question: Question) => boolean): void {
+  const { set } = question.place
+  if (set instanceof IpSet) {
+    if (question.read(packet, set)) act(set, question)
+    return
+  }
+  for (const { place } of set.entries) {
+    if (place.set instanceof IpSet && question.read(packet, place.set) && act(place.set, question)) return
+  }
 }
 
-function lookUp(question: Question, set: IpSet, now: number): SetElement | null {
-  return set.find(
-    cut(question.address, set),
-    keyOf(set.nets ? set.narrowest : 0, question.protocol, question.port),
-    now,
-  )
+function take(question: Question, set: IpSet, now: number): boolean {
+  const element = elementOf(question, set)
+  const old = set.find(element.address, element.key, element.second, now)
+  if (old !== null) set.delete(old)
+  return old !== null
+}
+
+function outside(value: number, low: number, high: number): boolean {
+  return value < low || value > high
+}
+
+/** What the packet would be in the set. */
+function elementOf(question: Question, set: IpSet): SetElement {
+  const { address, protocol, port, second } = question
+  if (set.type === 'bitmap:port') return new SetElement(ipv4(0), 0, 0, port)
+  const bits = set.nets ? set.narrowest : set.options.netmask
+  if (set.type === 'hash:ip,port,net') return new SetElement(address, 0, protocol, port, second & mask(bits), bits)
+  const element = new SetElement(ipv4(address & mask(bits)), set.nets ? bits : 0, protocol, port, second)
+  if (set.type !== 'bitmap:ip,mac') return element
+  element.macHigh = question.macHigh
+  element.macLow = question.macLow
+  return element
 }

@@ -216,6 +216,6 @@ COMMIT
     await node.prints('ipset swap a b')
     expect(await node.prints('ipset list a')).toMatch(/References: 1\nNumber of entries: 1\nMembers:\n1\.2\.3\.4\n$/)
     expect(await node.fails('ipset destroy a')).toContain('it is in use by a kernel component')
-    expect(await node.fails('ipset create l list:set')).toContain('podwire: set type list:set is not modelled')
+    expect(await node.fails('ipset create l hash:mac')).toContain('podwire: set type hash:mac is not modelled')
   })
 })
