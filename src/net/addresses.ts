@@ -100,7 +100,10 @@ export class Addresses {
     this.#hashes[hash8(address)] = 1
     this.#host.notices?.address(own, false)
     this.#addLocal(own)
-    if (device.up) this.connect(own)
+    if (device.up) {
+      this.connect(own)
+      this.#host.fib.revive(device)
+    }
     this.#watch(own)
   }
 
@@ -153,7 +156,7 @@ export class Addresses {
     this.#take(own)
     if (promote) this.#promote(others)
     // Without an address the device speaks no IPv4: its routes go, unannounced (fib_disable_ip).
-    if (this.of(device).length === 0) this.#host.fib.purge((r) => r.device === device)
+    if (this.of(device).length === 0) this.#host.fib.withdraw(device)
     return true
   }
 
@@ -166,12 +169,14 @@ export class Addresses {
     const source = this.#sourceOf(own)
     const shared = { device, source, protocol: 'kernel' } as const
     const announce = (to: Ipv4) =>
-      local.add(route({ ...shared, type: 'broadcast', destination: cidrOf(to, 32), scope: 'link', metric: own.metric }))
+      local.append(
+        route({ ...shared, type: 'broadcast', destination: cidrOf(to, 32), scope: 'link', metric: own.metric }),
+      )
     const last = prefix < 31 ? broadcastOf(network) : null
     if (broadcast !== null && broadcast !== last && broadcast !== -1) announce(broadcast)
     if (secondary || (prefix === 32 && peer === address)) return
     if (!own.noPrefixRoute) {
-      if (device === loopback) local.add(route({ ...shared, destination: network, type: 'local', scope: 'host' }))
+      if (device === loopback) local.append(route({ ...shared, destination: network, type: 'local', scope: 'host' }))
       else main.append(route({ ...shared, destination: network, scope: 'link', metric: own.metric }))
     }
     if (last !== null) announce(last)
@@ -196,7 +201,9 @@ export class Addresses {
     const { device } = own
     const destination = cidrOf(own.address, 32)
     const source = this.#sourceOf(own)
-    this.#host.fib.local.add(route({ type: 'local', destination, device, source, scope: 'host', protocol: 'kernel' }))
+    this.#host.fib.local.append(
+      route({ type: 'local', destination, device, source, scope: 'host', protocol: 'kernel' }),
+    )
   }
 
   #removeLocal(own: DeviceAddress): void {

@@ -17,9 +17,11 @@ import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { InetDevice } from './inet-device.ts'
+import { Martian, martian } from './martian.ts'
 import type { Namespace } from './namespace.ts'
 import type { Solicitor } from './neighbour-entry.ts'
 import { ProxyQueue } from './proxy-queue.ts'
+import { SourceIs, validateSource } from './reverse-path.ts'
 
 const SCOPE_HOST = 254
 const SCOPE_LINK = 253
@@ -61,12 +63,11 @@ export class Arp implements Solicitor {
       if (ours) this.#reply(device, target, bytes, at, sender)
       return true
     }
-    // A sender that claims one of our own addresses is a martian: our own broadcast, come back by a hairpin port.
-    if (op === arp.REQUEST && (inet.acceptLocal || !netns.isLocal(sender))) {
+    if (op === arp.REQUEST && this.#plausible(inet, sender, target)) {
       const route = netns.lookup(target)
       if (route?.type === 'local') {
         if (this.#ignores(inet, sender, target)) return true
-        if (inet.arpFilter && netns.lookup(sender)?.device !== device) return true
+        if (inet.arpFilter && netns.lookup(sender, target)?.device !== device) return true
         if (netns.neighbours.heardRequest(device, sender, bytes, at + arp.SENDER_MAC)) {
           this.#reply(device, target, bytes, at, sender)
         }
@@ -84,6 +85,15 @@ export class Arp implements Solicitor {
     }
     if (!netns.isLocal(sender)) this.#learn(inet, frame, op, sender, target)
     return true
+  }
+
+  /**
+   * What ip_route_input says of a packet from such a sender. One that claims our own address is a martian: our own
+   * broadcast, come back by a hairpin port.
+   */
+  #plausible(inet: InetDevice, sender: Ipv4, target: Ipv4): boolean {
+    if (martian(sender, target, inet) !== Martian.NONE) return false
+    return validateSource(this.#netns, inet, sender, target, 0, 0) === SourceIs.FINE
   }
 
   /** What an ARP packet says of its sender, when nobody asked us. */

@@ -3,24 +3,43 @@
  * rules that choose among them, what ICMP taught about single destinations, and a cache in front of it all.
  *
  * Without rules of its own a namespace asks local, main and default, and the answer depends on the destination
- * alone, so it is cached by that. With rules every packet asks again.
+ * alone, so it is cached by that. With rules, routes for one TOS or several next hops every packet asks again.
  */
 import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { Loopback } from '../link/loopback.ts'
+import type { World } from '../link/world.ts'
 import { ANY, type Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
+import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { RouteExceptions } from './exception.ts'
-import { BLACKHOLE, PROHIBITED, type Route, RouteCache, type RouteListener, RouteTable } from './route.ts'
+import { MultipathHash } from './multipath-hash.ts'
+import type { NeighbourTable } from './neighbour.ts'
+import { isValid } from './neighbour-entry.ts'
+import {
+  BLACKHOLE,
+  type Multipath,
+  PROHIBITED,
+  type Route,
+  RouteCache,
+  type RouteListener,
+  RouteTable,
+  type RouteTableHost,
+} from './route.ts'
 import { Flow, matches, type Rule, Rules, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from './rules.ts'
+import type { Sysctl } from './sysctl.ts'
 
 /** What the look-up needs of its namespace. */
 export interface FibHost {
+  readonly world: World
+  readonly sysctl: Sysctl
   readonly loopback: Loopback
+  readonly neighbours: NeighbourTable
+  selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null
 }
 
-export class Fib {
+export class Fib implements RouteTableHost {
   readonly local: RouteTable
   readonly main: RouteTable
   readonly rules: Rules
@@ -33,25 +52,36 @@ export class Fib {
   #cache = new RouteCache()
   #flow = new Flow()
   #listener: RouteListener | null = null
+  readonly #hash: MultipathHash
+  /** There are routes for one TOS only. */
+  #byTos = false
+  /** The last answer depends on a carrier. */
+  #fleeting = false
 
   constructor(host: FibHost, exceptions: RouteExceptions) {
     this.#host = host
     this.exceptions = exceptions
+    this.#hash = new MultipathHash(host.world, host.sysctl)
     this.rules = new Rules(() => this.#cache.clear())
     this.local = this.table(TABLE_LOCAL)
     this.main = this.table(TABLE_MAIN)
+    host.sysctl.watch((name) => {
+      if (name.endsWith('.ignore_routes_with_linkdown')) this.changed()
+    })
   }
 
   /** Forgets remembered answers: something that they depend on has changed. */
   changed(): void {
     this.#cache.clear()
+    this.#byTos = false
+    for (const table of this.#tables.values()) if (table.tosRoutes > 0) this.#byTos = true
   }
 
   /** The table of this number, which is there from now on. */
   table(id: number): RouteTable {
     let found = this.#tables.get(id)
     if (found === undefined) {
-      found = new RouteTable(id, () => this.#cache.clear())
+      found = new RouteTable(id, this)
       found.listener = this.#listener
       this.#tables.set(id, found)
       if (id === TABLE_DEFAULT) this.#default = found
@@ -75,9 +105,42 @@ export class Fib {
     for (const table of this.#tables.values()) if (table !== this.local) table.remove(doomed)
   }
 
-  /** The same without telling anybody: what goes because its device did. */
-  purge(doomed: (route: Route) => boolean): void {
-    for (const table of this.#tables.values()) if (table !== this.local) table.purge(doomed)
+  /**
+   * The device is down, speaks no IPv4 any more, or is `gone` (fib_sync_down_dev): its routes go, and next hops by it
+   * are dead; a multipath route goes with its last hop, or with a device that will not come back. Nobody is told.
+   */
+  withdraw(device: NetDevice, gone = false): void {
+    for (const table of this.#tables.values()) {
+      if (table !== this.local) table.purge((each) => each.device === device)
+      if (table.multipathRoutes === 0) continue
+      table.purge(({ multipath }) => multipath !== null && multipath.uses(device) && (multipath.kill(device) || gone))
+    }
+    this.carriersChanged()
+  }
+
+  /** The device is up and speaks IPv4 (fib_sync_up): next hops by it live again. */
+  revive(device: NetDevice): void {
+    for (const table of this.#tables.values()) for (const each of table.multipaths()) each.revive(device)
+    this.carriersChanged()
+  }
+
+  /** Carriers, devices or addresses are others now: the next hops share their flows anew. */
+  carriersChanged(): void {
+    this.#cache.clear()
+    for (const table of this.#tables.values()) {
+      if (table.multipathRoutes > 0) for (const each of table.multipaths()) this.balance(each)
+    }
+  }
+
+  balance(multipath: Multipath): void {
+    const host = this.#host
+    multipath.balance(this, (hop) => host.selectAddress(hop.device as NetDevice, hop.gateway ?? ANY) ?? ANY)
+  }
+
+  unusable(device: NetDevice): boolean {
+    if (this.#host.sysctl.inet.byIndex[device.index]?.ignoreRoutesWithLinkdown !== true) return false
+    this.#fleeting = true
+    return !device.carrier
   }
 
   /** Who hears of routes that come and go; null: nobody. */
@@ -86,15 +149,36 @@ export class Fib {
     for (const table of this.#tables.values()) table.listener = listener
   }
 
-  /** Which way to a destination, for a question that names nothing else; null: network unreachable. */
-  lookup(destination: Ipv4, source: Ipv4 = ANY): Route | null {
+  /**
+   * Which way to a destination, for a question that names no more than this; null: network unreachable. As source port
+   * ANY_PORT: the flow has none yet.
+   */
+  lookup(destination: Ipv4, source: Ipv4 = ANY, protocol = 0, sourcePort = 0, destinationPort = 0): Route | null {
     const known = this.#cache.get(destination)
     if (known !== null) return known
     const flow = this.#flow
     flow.clear()
     flow.destination = destination
     flow.source = source
+    flow.protocol = protocol
+    flow.sourcePort = sourcePort
+    flow.destinationPort = destinationPort
     flow.input = this.#host.loopback
+    return this.find(flow)
+  }
+
+  /** The way of an ICMP error to the sender of the packet that it is about; ANY: the route chooses where from. */
+  errorTo(frame: Frame, sender: Ipv4, from: Ipv4): Route | null {
+    const known = this.#cache.get(sender)
+    if (known !== null) return known
+    const flow = this.#flow
+    flow.clear()
+    flow.destination = sender
+    flow.source = from
+    flow.protocol = ipv4.IPPROTO_ICMP
+    flow.input = this.#host.loopback
+    flow.packet = frame
+    flow.packetAt = frame.network
     return this.find(flow)
   }
 
@@ -102,18 +186,24 @@ export class Fib {
   output(frame: Frame, source: Ipv4, destination: Ipv4): Route | null {
     const known = this.#cache.get(destination)
     if (known !== null) return known
-    return this.find(this.#flowOf(frame, source, destination, this.#host.loopback))
+    const flow = this.#flowOf(frame, source, destination, this.#host.loopback)
+    if (flow.protocol === ipv4.IPPROTO_ICMP) this.#message(flow, frame)
+    return this.find(flow)
   }
 
   /** The way of a packet that came in. */
   input(frame: Frame, source: Ipv4, destination: Ipv4, input: NetDevice): Route | null {
     const known = this.#cache.get(destination)
     if (known !== null) return known
-    return this.find(this.#flowOf(frame, source, destination, input))
+    const flow = this.#flowOf(frame, source, destination, input)
+    flow.packet = frame
+    flow.packetAt = frame.network
+    flow.packetHash = frame.hash
+    return this.find(flow)
   }
 
-  /** The way back to where a packet came from; its mark counts if that is asked for. */
-  reverse(frame: Frame, source: Ipv4, destination: Ipv4, withMark: boolean): Route | null {
+  /** The way back to where a packet came from, a multipath one as a whole. */
+  reverse(source: Ipv4, destination: Ipv4, mark: number, tos: number): Route | null {
     const known = this.#cache.get(source)
     if (known !== null) return known
     const flow = this.#flow
@@ -121,34 +211,57 @@ export class Fib {
     flow.destination = source
     flow.source = destination
     flow.input = this.#host.loopback
-    flow.mark = withMark ? frame.mark : 0
-    return this.find(flow)
+    flow.mark = mark
+    flow.tos = tos
+    return this.resolve(flow)
   }
 
   /** The answer for everything that is known of a packet. */
   find(flow: Flow): Route | null {
-    const found = this.resolve(flow)
-    if (found === null) return null
-    return this.exceptions.redirects === 0 ? found : this.exceptions.redirected(found, flow.destination)
+    const whole = this.resolve(flow)
+    if (whole === null) return null
+    const found = whole.multipath === null ? whole : this.#hop(whole.multipath, flow)
+    return found === null || this.exceptions.redirects === 0
+      ? found
+      : this.exceptions.redirected(found, flow.destination)
   }
 
-  /** The route itself, before what ICMP taught. */
+  /** The route itself, before what ICMP taught: a multipath one as a whole. */
   resolve(flow: Flow): Route | null {
     if (this.rules.custom) return this.#byRules(flow)
-    const { destination } = flow
-    const found = this.#plain(destination, flow.output)
-    if (found !== null && flow.output === null && this.exceptions.redirects === 0) this.#cache.set(destination, found)
+    this.#fleeting = this.#byTos || flow.output !== null || flow.scope !== 0 || this.exceptions.redirects !== 0
+    const found = this.#plain(flow)
+    if (found !== null && found.multipath === null && !this.#fleeting) this.#cache.set(flow.destination, found)
     return found
   }
 
-  #plain(destination: Ipv4, output: NetDevice | null): Route | null {
-    let found = this.local.lookup(destination, output)
+  /** fib_select_path: whoever names a device gets the first hop by it, all others the one that their hash chooses. */
+  #hop(multipath: Multipath, flow: Flow): Route | null {
+    if (flow.output !== null) return multipath.first(flow.output, this)
+    const { packet } = flow
+    const hash = this.#hash
+    const chosen =
+      packet === null ? hash.ofFlow(flow) : hash.ofPacket(packet.bytes, flow.packetAt, packet.end, flow.packetHash)
+    const source = flow.input === this.#host.loopback ? flow.source : ANY
+    const avoids = hash.useNeighbours ? this.#silent : null
+    return multipath.select(chosen, source, avoids) ?? multipath.first(null, this)
+  }
+
+  /** fib_good_nh, the other way round: it was asked for in vain, or did not answer yet. */
+  readonly #silent = (hop: Route): boolean => {
+    const neighbour = hop.gateway === null ? null : this.#host.neighbours.find(hop.device as NetDevice, hop.gateway)
+    return neighbour !== null && !isValid(neighbour.state)
+  }
+
+  #plain(flow: Flow): Route | null {
+    const { destination, output, tos, scope } = flow
+    let found = this.local.lookup(destination, output, tos, scope)
     this.answeredBy = TABLE_LOCAL
     if (found === null || found.type === 'throw') {
-      found = this.main.lookup(destination, output)
+      found = this.main.lookup(destination, output, tos, scope)
       this.answeredBy = TABLE_MAIN
       if ((found === null || found.type === 'throw') && this.#default !== null) {
-        found = this.#default.lookup(destination, output)
+        found = this.#default.lookup(destination, output, tos, scope)
         this.answeredBy = TABLE_DEFAULT
       }
     }
@@ -177,7 +290,7 @@ export class Fib {
   }
 
   #inTable(each: Rule, flow: Flow): Route | null {
-    const found = this.#tables.get(each.table)?.lookup(flow.destination, flow.output) ?? null
+    const found = this.#tables.get(each.table)?.lookup(flow.destination, flow.output, flow.tos, flow.scope) ?? null
     if (found === null || found.type === 'throw' || found.destination.prefix <= each.suppressPrefix) return null
     this.answeredBy = each.table
     return found
@@ -199,5 +312,20 @@ export class Fib {
       flow.destinationPort = u16(bytes, transport + 2)
     }
     return flow
+  }
+
+  /**
+   * What stands for ports in a message that we send is its type and code (flowi4's fl4_icmp_type is where fl4_dport is);
+   * an error goes by the flow of what it quotes (icmp_route_lookup).
+   */
+  #message(flow: Flow, frame: Frame): void {
+    const { bytes, transport, end } = frame
+    if (transport + icmp.HEADER > end) return
+    const type = icmp.type(bytes, transport)
+    flow.destinationPort = (type << 8) | icmp.code(bytes, transport)
+    const quoted = transport + icmp.HEADER
+    if (!icmp.isError(type) || quoted + ipv4.HEADER > end) return
+    flow.packet = frame
+    flow.packetAt = quoted
   }
 }

@@ -104,7 +104,7 @@ export class Icmp {
     if (frame.group || !this.#answerable(frame, source, destination)) return
     // A packet that was for us is answered from the address it was for.
     const own = netns.isLocal(destination) && !isLoopback(source)
-    const back = netns.lookup(source, own ? destination : ANY)
+    const back = netns.fib.errorTo(frame, source, own ? destination : ANY)
     if (back === null) return
     if (back.type !== 'unicast' && back.type !== 'local') return
     // Path MTU discovery is never limited (icmpv4_xrlim_allow).

@@ -10,7 +10,7 @@
 import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
-import { ANY, BROADCAST, type Ipv4, isLoopback, isMulticast, LOOPBACK, MAC_BROADCAST } from '../wire/address.ts'
+import { ANY, BROADCAST, type Ipv4, isMulticast, MAC_BROADCAST } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
@@ -19,6 +19,7 @@ import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
 import { logMartian, Martian, martian } from './martian.ts'
 import type { Namespace } from './namespace.ts'
+import { SourceIs, validateSource } from './reverse-path.ts'
 import type { Route } from './route.ts'
 
 export class Ipv4Layer {
@@ -235,21 +236,12 @@ export class Ipv4Layer {
     return route.type === 'local' ? this.#netns.loopback : (route.device as NetDevice)
   }
 
-  /** fib_validate_source: nobody else sends from our own addresses, and answers leave where this came in (RFC 3704). */
+  /** fib_validate_source: nobody else sends from our own addresses, and answers leave where this came in. */
   #credible(frame: Frame, source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
-    const netns = this.#netns
-    const { device } = inet
-    if (device === netns.loopback || source === ANY) return true
-    if (inet.rpFilter === 0) {
-      return inet.acceptLocal || !(isLoopback(source) ? source === LOOPBACK : netns.isLocal(source))
-    }
-    const back = netns.fib.reverse(frame, source, destination, inet.srcValidMark)
-    if (back?.type === 'broadcast' || (back?.type === 'local' && !inet.acceptLocal)) return false
-    // Strict wants this very device; loose is content with any way there is.
-    const way = back !== null && (back.type === 'unicast' || back.type === 'local')
-    if (way && (back.device === device || inet.rpFilter === 2)) return true
-    netns.counters.ipReversePathFilter++
-    return false
+    const tos = ipv4.tos(frame.bytes, frame.network)
+    const found = validateSource(this.#netns, inet, source, destination, frame.mark, tos)
+    if (found === SourceIs.ELSEWHERE) this.#netns.counters.ipReversePathFilter++
+    return found === SourceIs.FINE
   }
 
   /** ip_error, for a packet that no route takes. */

@@ -83,10 +83,17 @@ export interface Namespace {
   readonly exceptions: RouteExceptions
   isLocal(address: Ipv4): boolean
   addressType(address: Ipv4, device?: NetDevice | null): AddressType
-  lookup(destination: Ipv4, source?: Ipv4): Route | null
+  /** See Fib.lookup. */
+  lookup(
+    destination: Ipv4,
+    source?: Ipv4,
+    protocol?: number,
+    sourcePort?: number,
+    destinationPort?: number,
+  ): Route | null
   sourceFor(route: Route, destination: Ipv4): Ipv4
   /** What a datagram to the address may measure: the route's, a learnt path MTU, or the device's. */
-  mtuTo(destination: Ipv4): number
+  mtuTo(destination: Ipv4, source?: Ipv4, protocol?: number, sourcePort?: number, destinationPort?: number): number
   /** The same for a route that is known already. */
   mtuBy(route: Route, destination: Ipv4): number
   learnPathMtu(destination: Ipv4, mtu: number): void

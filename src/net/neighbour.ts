@@ -66,7 +66,7 @@ export class NeighbourTable {
 
   /** `ip neigh replace`. False: the table is full. */
   add(device: NetDevice, address: Ipv4, mac: Mac, state: NeighbourState): boolean {
-    const entry = this.#find(device, address) ?? this.#create(device, address)
+    const entry = this.find(device, address) ?? this.#create(device, address)
     if (entry === null) return false
     if (state === 'INCOMPLETE' || state === 'FAILED' || state === 'NONE') {
       this.#world.scheduler.cancel(entry.timer)
@@ -100,7 +100,7 @@ export class NeighbourTable {
 
   /** `ip neigh del`. */
   delete(device: NetDevice, address: Ipv4): boolean {
-    const entry = this.#find(device, address)
+    const entry = this.find(device, address)
     if (entry === null) return false
     // neigh_delete fails the entry first, which is announced on its own.
     this.#become(entry, 'FAILED')
@@ -123,7 +123,7 @@ export class NeighbourTable {
 
   /** Is the address known well enough to send to without asking? */
   resolved(device: NetDevice, address: Ipv4): boolean {
-    const entry = this.#find(device, address)
+    const entry = this.find(device, address)
     return entry !== null && isValid(entry.state)
   }
 
@@ -132,7 +132,7 @@ export class NeighbourTable {
    * header. Takes the frame.
    */
   resolve(device: NetDevice, nextHop: Ipv4, frame: Frame): void {
-    const entry = this.#find(device, nextHop)
+    const entry = this.find(device, nextHop)
     if (entry !== null) {
       const { state } = entry
       if (state !== 'STALE' && isValid(state)) {
@@ -148,7 +148,7 @@ export class NeighbourTable {
 
   /** Looks for an unknown neighbour although nothing waits to be sent to it (neigh_event_send without a packet). */
   ask(device: NetDevice, address: Ipv4): void {
-    const entry = this.#find(device, address) ?? this.#create(device, address)
+    const entry = this.find(device, address) ?? this.#create(device, address)
     if (entry === null || this.resolved(device, address)) return
     if (entry.state === 'INCOMPLETE' && entry.timer.armed) return
     if (entry.parameters.broadcasts + entry.parameters.appProbes > 0) this.#begin(entry)
@@ -159,18 +159,13 @@ export class NeighbourTable {
    * fast path asks.
    */
   connected(device: NetDevice, address: Ipv4): Mac | null {
-    const entry = this.#find(device, address)
+    const entry = this.find(device, address)
     return entry === null || !entry.cached ? null : entry.connectedMac
-  }
-
-  /** The MAC of a neighbour in one of the states NUD_CONNECTED, or null: proxies answer from it. */
-  connectedMac(device: NetDevice, address: Ipv4): Mac | null {
-    return this.#find(device, address)?.connectedMac ?? null
   }
 
   /** A higher layer heard from the neighbour: TCP's progress, for one. */
   confirm(device: NetDevice, address: Ipv4): void {
-    const entry = this.#find(device, address)
+    const entry = this.find(device, address)
     if (entry !== null) entry.times[CONFIRMED] = this.#world.scheduler.now
   }
 
@@ -179,7 +174,7 @@ export class NeighbourTable {
    * table is full.
    */
   heardRequest(device: NetDevice, sender: Ipv4, bytes: Uint8Array, macAt: number): boolean {
-    const entry = this.#find(device, sender) ?? this.#create(device, sender)
+    const entry = this.find(device, sender) ?? this.#create(device, sender)
     if (entry === null) return false
     this.#update(entry, bytes, macAt, 'STALE', true)
     return true
@@ -187,7 +182,7 @@ export class NeighbourTable {
 
   /** arp_accept: the sender gets an entry, which the next `heardReply` fills. */
   expect(device: NetDevice, sender: Ipv4): void {
-    if (this.#find(device, sender) === null) this.#create(device, sender)
+    if (this.find(device, sender) === null) this.#create(device, sender)
   }
 
   /** An ARP reply, or a request for somebody else: believed only about neighbours that we already asked for. */
@@ -199,7 +194,7 @@ export class NeighbourTable {
     toUs: boolean,
     gratuitous: boolean,
   ): void {
-    const entry = this.#find(device, sender)
+    const entry = this.find(device, sender)
     if (entry === null) return
     const settled = this.#world.scheduler.now - entry.times[UPDATED] > entry.parameters.lockTime
     this.#update(entry, bytes, macAt, toUs ? 'REACHABLE' : 'STALE', settled || gratuitous)
@@ -335,7 +330,8 @@ export class NeighbourTable {
     scheduler.at(entry.timer, wheel(scheduler.now, delay))
   }
 
-  #find(device: NetDevice, address: Ipv4): Entry | null {
+  /** Null: nobody asked for it yet. */
+  find(device: NetDevice, address: Ipv4): Entry | null {
     const slot = (address ^ (address >>> 8) ^ device.index) & 63
     const recent = this.#recent[slot]
     if (recent !== null && recent.address === address && recent.device === device) return recent

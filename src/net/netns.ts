@@ -131,6 +131,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.setDown(device)
     for (const { address } of this.addressesOf(device)) this.removeAddress(device, address)
     this.local.purge((r) => r.device === device)
+    this.fib.withdraw(device, true)
     this.devices.delete(device.name)
     device.activated = false
     this.notices?.netconf(device, true)
@@ -160,6 +161,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     device.activated = true
     this.notices?.link(device, false)
     for (const own of this.addressesOf(device)) this.#addresses.connect(own)
+    this.fib.revive(device)
     this.world.linkChanged?.()
     if (this.inet(device).arpNotify) this.#announce(device)
     tellSwitched(device)
@@ -171,7 +173,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     device.up = false
     device.qdisc?.reset()
     this.notices?.link(device, false)
-    this.fib.purge((r) => r.device === device)
+    this.fib.withdraw(device)
     this.local.purge((r) => r.device === device && r.type === 'broadcast')
     this.neighbours.forget(device)
     this.arp.forget(device)
@@ -222,6 +224,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
       if (each.kind === 'bridge' && each.up && !each.carrier && this.inet(each).arpEvictNocarrier)
         this.neighbours.unplugged(each)
     }
+    this.fib.carriersChanged()
   }
 
   /** What IPv4 knows of one of our devices: its switches, settled with `all`. */
@@ -300,8 +303,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   // ── routes ───────────────────────────────────────────────────────────
 
   /** Which way to a destination of which nothing else is known; null: network unreachable. */
-  lookup(destination: Ipv4, source: Ipv4 = ANY): Route | null {
-    return this.fib.lookup(destination, source)
+  lookup(destination: Ipv4, source: Ipv4 = ANY, protocol = 0, sourcePort = 0, destinationPort = 0): Route | null {
+    return this.fib.lookup(destination, source, protocol, sourcePort, destinationPort)
   }
 
   sourceFor(found: Route, destination: Ipv4): Ipv4 {
@@ -315,8 +318,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return this.selectAddress(output, this.lookup(destination)?.gateway ?? destination)
   }
 
-  mtuTo(destination: Ipv4): number {
-    const found = this.lookup(destination)
+  mtuTo(destination: Ipv4, source: Ipv4 = ANY, protocol = 0, sourcePort = 0, destinationPort = 0): number {
+    const found = this.fib.lookup(destination, source, protocol, sourcePort, destinationPort)
     return found === null ? 1500 : this.mtuBy(found, destination)
   }
 
@@ -335,8 +338,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   /** A transport heard from the address: whoever leads there is reachable, and need not be asked by ARP. */
-  confirmNextHop(destination: Ipv4): void {
-    const found = this.lookup(destination)
+  confirmNextHop(destination: Ipv4, source: Ipv4, protocol: number, sourcePort: number, destinationPort: number): void {
+    const found = this.fib.lookup(destination, source, protocol, sourcePort, destinationPort)
     if (found === null || found.type !== 'unicast' || found.device === null) return
     this.neighbours.confirm(found.device, found.gateway ?? destination)
   }

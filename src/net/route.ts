@@ -1,13 +1,15 @@
 /**
- * Routing tables (net/ipv4/fib_trie.c, fib_frontend.c): longest prefix, then lowest metric. A table is a list
- * in that order; the namespace keeps a cache in front of it, so a look-up that misses may cost a short scan.
+ * Routes, and the table that holds them (net/ipv4/fib_trie.c): longest prefix first; of one prefix first what asks for
+ * a TOS, then the lowest metric. A table is a list in that order; the namespace keeps a cache in front of it, so a
+ * look-up that misses may cost a short scan.
  */
 import type { NetDevice } from '../link/device.ts'
 import { type Cidr, formatCidr, type Ipv4, mask } from '../wire/address.ts'
+import { type AddressScope, scopeNumber } from './device-address.ts'
 
 /** `throw` ends the search in its table: the next rule is asked. */
 export type RouteType = 'unicast' | 'local' | 'broadcast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
-export type RouteScope = 'global' | 'link' | 'host'
+export type RouteScope = AddressScope
 /** Who made the route: `kernel`, `boot` (a plain `ip route add`), `static`, or a number of rt_protos. */
 export type RouteProtocol = 'kernel' | 'boot' | 'static' | number
 
@@ -16,6 +18,8 @@ export interface Route {
   readonly destination: Cidr
   readonly gateway: Ipv4 | null
   readonly device: NetDevice | null
+  /** Only packets with this TOS (its three bits of RFC 1349, as the kernel compares them) go by it; 0: any. */
+  readonly tos: number
   /** Preferred source address. */
   readonly source: Ipv4 | null
   readonly scope: RouteScope
@@ -26,6 +30,43 @@ export interface Route {
   /** 0: the device's. */
   readonly mtu: number
   readonly mtuLocked: boolean
+  /** A gateway that is an address of this host: only listings name it, what is sent goes straight to the link. */
+  readonly ownGateway: Ipv4 | null
+  /** The next hops of a route that has more than one: then `gateway` and `device` are null, and a flow's hash chooses. */
+  readonly multipath: Multipath | null
+}
+
+/** The next hops of a route that has more than one; the class is in multipath.ts. */
+export interface Multipath {
+  /** Each as a route of its own, which a packet then goes by. */
+  readonly hops: readonly Route[]
+  /** A hop's share of the flows, from 1 to 256. */
+  readonly weights: readonly number[]
+  /** RTNH_F_DEAD: the hop's device is down, or speaks no IPv4. */
+  readonly dead: readonly boolean[]
+  /** Shares the hashes anew. `sourceBy` is what a hop's device would have us send from. */
+  balance(judge: HopJudge, sourceBy: (hop: Route) => Ipv4): void
+  /** fib_sync_down_dev: the hops by the device are dead. True when no hop is alive any more. */
+  kill(device: NetDevice): boolean
+  /** fib_sync_up: they live again. */
+  revive(device: NetDevice): void
+  /** Does any hop leave by the device? */
+  uses(device: NetDevice): boolean
+  /** The first hop that a packet could take, by this device if one is named (fib_lookup_good_nhc); null: there is none. */
+  first(output: NetDevice | null, judge: HopJudge): Route | null
+  /**
+   * fib_select_multipath: the hop that owns the hash (31 bits). One whose device has the source address, which is ANY
+   * for what is forwarded, comes before it. `avoids` passes over hops that the neighbour table knows to be silent; null
+   * when nobody is to be asked.
+   */
+  select(hash: number, source: number, avoids: ((hop: Route) => boolean) | null): Route | null
+  equals(other: Multipath): boolean
+}
+
+/** What choosing asks of the namespace. */
+export interface HopJudge {
+  /** Is the device without carrier, and told to ignore routes then (ignore_routes_with_linkdown)? */
+  unusable(device: NetDevice): boolean
 }
 
 /** A route with everything that is not said at its default. */
@@ -35,6 +76,7 @@ export function route(fields: Partial<Route> & { readonly destination: Cidr }): 
     destination: fields.destination,
     gateway: fields.gateway ?? null,
     device: fields.device ?? null,
+    tos: fields.tos ?? 0,
     source: fields.source ?? null,
     scope: fields.scope ?? 'global',
     protocol: fields.protocol ?? 'boot',
@@ -42,6 +84,8 @@ export function route(fields: Partial<Route> & { readonly destination: Cidr }): 
     onlink: fields.onlink ?? false,
     mtu: fields.mtu ?? 0,
     mtuLocked: fields.mtuLocked ?? false,
+    ownGateway: fields.ownGateway ?? null,
+    multipath: fields.multipath ?? null,
   }
 }
 
@@ -57,19 +101,35 @@ const tableNames = new Map<number, string>([
 ])
 
 export interface RouteListener {
+  /** `replaced`: it took another's place (NLM_F_REPLACE). */
   route(route: Route, table: string, gone: boolean): void
 }
 
+/** What a table's look-ups depend on, and who depends on them. */
+export interface RouteTableHost extends HopJudge {
+  /** The routes are others now. */
+  changed(): void
+  /** A multipath route is to be used from now on. */
+  balance(multipath: Multipath): void
+}
+
+/** What NLM_F_EXCL, _REPLACE, _APPEND and _CREATE of a request come to, in the words of ip(8). */
+export type InsertMode = 'add' | 'change' | 'replace' | 'append' | 'prepend'
+
 export class RouteTable {
   readonly id: number
+  /** How many routes ask for a TOS. */
+  tosRoutes = 0
+  /** How many have more than one next hop. */
+  multipathRoutes = 0
   #routes: Route[] = []
-  #changed: () => void
+  #host: RouteTableHost
   /** Hears of routes that come and go; null while nobody wants to know. */
   listener: RouteListener | null = null
 
-  constructor(id: number, changed: () => void) {
+  constructor(id: number, host: RouteTableHost) {
     this.id = id
-    this.#changed = changed
+    this.#host = host
   }
 
   /** Its name in rt_tables, or its number. */
@@ -77,80 +137,163 @@ export class RouteTable {
     return tableNames.get(this.id) ?? String(this.id)
   }
 
-  /** False when a route to the same destination with the same metric and type is there already (EEXIST). */
+  /** False when a route to the same destination with the same TOS and metric is there already (EEXIST). */
   add(added: Route): boolean {
-    const twin = (r: Route) => sameKey(r, added) && (this.id !== 255 || r.device === added.device)
-    if (this.#routes.some(twin)) return false
-    this.#insert(added)
-    return true
-  }
-
-  /** `ip route append`: behind routes of the same destination and metric, which go on being used first. */
-  append(added: Route): void {
-    this.#insert(added)
+    return this.insert(added, 'add') === null
   }
 
   /** `ip route replace`. */
   replace(added: Route): void {
-    this.#routes = this.#routes.filter((r) => !sameKey(r, added))
-    this.#insert(added)
+    this.insert(added, 'replace')
+  }
+
+  /** Behind those of the same destination, TOS and metric, which go on being used first. False: the very same is there. */
+  append(added: Route): boolean {
+    return this.insert(added, 'append') === null
+  }
+
+  /** fib_table_insert. */
+  insert(added: Route, mode: InsertMode): 'EEXIST' | 'ENOENT' | null {
+    const first = this.#placeOf(added)
+    const found = first < this.#routes.length && sameKey(this.#routes[first], added)
+    let place = first
+    if (found) {
+      if (mode === 'add') return 'EEXIST'
+      const match = this.#twin(added, first)
+      if (mode === 'replace' || mode === 'change') {
+        if (match >= 0) return match === first ? null : 'EEXIST'
+        this.#drop(this.#routes[first])
+        this.#put(added, first, 1)
+        return null
+      }
+      if (match >= 0) return 'EEXIST'
+      if (mode === 'append') while (place < this.#routes.length && sameKey(this.#routes[place], added)) place++
+    } else if (mode === 'change') return 'ENOENT'
+    this.#put(added, place, 0)
+    return null
   }
 
   /** Removes what matches; says how many. */
   remove(matches: (route: Route) => boolean): number {
-    if (this.listener !== null) for (const r of this.#routes) if (matches(r)) this.listener.route(r, this.name, true)
-    return this.purge(matches)
+    const gone = this.#routes.filter(matches)
+    this.#purge(gone)
+    for (const each of gone) this.listener?.route(each, this.name, true)
+    return gone.length
   }
 
   /** The same without telling anybody (fib_table_flush): what goes because its device did. */
   purge(matches: (route: Route) => boolean): number {
-    const before = this.#routes.length
-    this.#routes = this.#routes.filter((r) => !matches(r))
-    if (this.#routes.length !== before) this.#changed()
-    return before - this.#routes.length
+    const gone = this.#routes.filter(matches)
+    this.#purge(gone)
+    return gone.length
   }
 
-  /** With a device named, only what leaves by it counts. */
-  lookup(destination: Ipv4, output: NetDevice | null = null): Route | null {
+  /**
+   * fib_table_lookup. With a device named, only what leaves by it counts; `scope` is the widest that will do, see
+   * Flow.scope.
+   */
+  lookup(destination: Ipv4, output: NetDevice | null = null, tos = 0, scope = 0): Route | null {
     const routes = this.#routes
     for (let i = 0; i < routes.length; i++) {
-      const { network, prefix } = routes[i].destination
+      const each = routes[i]
+      const { network, prefix } = each.destination
       if ((destination & mask(prefix)) !== network) continue
-      if (output === null || routes[i].device === null || routes[i].device === output) return routes[i]
+      if (each.tos !== 0 && each.tos !== (tos & TOS_MASK)) continue
+      if (scope !== 0 && scopeNumber(each.scope) < scope) continue
+      if (each.multipath !== null) {
+        if (each.multipath.first(output, this.#host) !== null) return each
+        continue
+      }
+      const { device } = each
+      if (device === null) return each
+      if (output !== null && device !== output) continue
+      if (each.type === 'local' || scope !== 0 || !this.#host.unusable(device)) return each
     }
     return null
   }
 
-  /** In the order in which `ip route show` prints: by network, longer prefixes first, the default route before all. */
+  /** The routes with more than one next hop. */
+  multipaths(): Multipath[] {
+    return this.#routes.flatMap((each) => (each.multipath === null ? [] : [each.multipath]))
+  }
+
+  /** In the order in which the kernel dumps: by network, of one network longer prefixes first. */
   list(): readonly Route[] {
     return [...this.#routes].sort(
       (a, b) =>
-        (a.destination.network >>> 0) - (b.destination.network >>> 0) ||
-        Number(b.destination.prefix === 0) - Number(a.destination.prefix === 0) ||
-        b.destination.prefix - a.destination.prefix ||
-        a.metric - b.metric,
+        (a.destination.network >>> 0) - (b.destination.network >>> 0) || b.destination.prefix - a.destination.prefix,
     )
   }
 
-  #insert(added: Route): void {
-    const at = this.#routes.findIndex(
-      (r) =>
-        r.destination.prefix < added.destination.prefix ||
-        (r.destination.prefix === added.destination.prefix && r.metric > added.metric),
-    )
-    this.#routes.splice(at < 0 ? this.#routes.length : at, 0, added)
-    this.#changed()
+  /** fib_find_alias: where the first route of this key stands, or where it would. */
+  #placeOf(added: Route): number {
+    const { network, prefix } = added.destination
+    const at = this.#routes.findIndex((r) => {
+      if (r.destination.prefix !== prefix) return r.destination.prefix < prefix
+      if (r.destination.network !== network) return false
+      return r.tos <= added.tos && (r.metric >= added.metric || r.tos < added.tos)
+    })
+    if (at >= 0 && this.#routes[at].destination.prefix === prefix) return at
+    let end = at < 0 ? this.#routes.length : at
+    for (let i = 0; i < end; i++) if (this.#routes[i].destination.prefix < prefix) end = i
+    return end
+  }
+
+  /** The very same route among those of its key; -1: there is none. */
+  #twin(added: Route, first: number): number {
+    for (let i = first; i < this.#routes.length && sameKey(this.#routes[i], added); i++) {
+      if (sameRoute(this.#routes[i], added)) return i
+    }
+    return -1
+  }
+
+  #put(added: Route, at: number, replaced: number): void {
+    this.#routes.splice(at, replaced, added)
+    if (added.tos !== 0) this.tosRoutes++
+    if (added.multipath !== null) {
+      this.multipathRoutes++
+      this.#host.balance(added.multipath)
+    }
+    this.#host.changed()
     this.listener?.route(added, this.name, false)
   }
+
+  #purge(gone: readonly Route[]): void {
+    if (gone.length === 0) return
+    this.#routes = this.#routes.filter((each) => !gone.includes(each))
+    for (const each of gone) this.#drop(each)
+    this.#host.changed()
+  }
+
+  #drop(gone: Route): void {
+    if (gone.tos !== 0) this.tosRoutes--
+    if (gone.multipath !== null) this.multipathRoutes--
+  }
 }
+
+/** What of a TOS chooses routes (INET_DSCP_LEGACY_TOS_MASK). */
+const TOS_MASK = 0x1c
 
 function sameKey(a: Route, b: Route): boolean {
   return (
     a.destination.network === b.destination.network &&
     a.destination.prefix === b.destination.prefix &&
-    a.metric === b.metric &&
-    (a.type === b.type || (a.type !== 'broadcast' && b.type !== 'broadcast'))
+    a.tos === b.tos &&
+    a.metric === b.metric
   )
+}
+
+/** Equal in all that makes a route (fib_info), with the key already known to be. */
+function sameRoute(a: Route, b: Route): boolean {
+  if (a.type !== b.type || a.protocol !== b.protocol || a.source !== b.source) return false
+  if (scopeNumber(a.scope) !== scopeNumber(b.scope) || a.mtu !== b.mtu || a.mtuLocked !== b.mtuLocked) return false
+  if (a.multipath === null || b.multipath === null) return a.multipath === b.multipath && sameHop(a, b)
+  return a.multipath.equals(b.multipath)
+}
+
+/** nh_comp, but for the weight. */
+export function sameHop(a: Route, b: Route): boolean {
+  return a.device === b.device && a.gateway === b.gateway && a.ownGateway === b.ownGateway && a.onlink === b.onlink
 }
 
 /** `10.244.2.0/24 via 10.244.2.0 dev flannel.1`, short: for explanations, not the layout of `ip route`. */

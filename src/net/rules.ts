@@ -3,6 +3,7 @@
  * net/ipv4). Every namespace begins with three: local, main, default.
  */
 import type { NetDevice } from '../link/device.ts'
+import type { Frame } from '../link/frame.ts'
 import { ANY, type Cidr, contains, type Ipv4 } from '../wire/address.ts'
 
 /** RT_TABLE_* of rtnetlink.h. */
@@ -80,6 +81,12 @@ export class Flow {
   input: NetDevice | null = null
   /** Where it has to go out, if that is said. */
   output: NetDevice | null = null
+  /** The widest scope that a route may have (RT_SCOPE_*: the wider, the smaller); asks for a gateway do not mind carriers. */
+  scope = 0
+  /** The packet itself, where its IP header begins, and what its sender's socket hashed it to: for multipath routes. */
+  packet: Frame | null = null
+  packetAt = 0
+  packetHash = 0
 
   clear(): void {
     this.destination = ANY
@@ -91,6 +98,10 @@ export class Flow {
     this.destinationPort = 0
     this.input = null
     this.output = null
+    this.scope = 0
+    this.packet = null
+    this.packetAt = 0
+    this.packetHash = 0
   }
 }
 

@@ -58,9 +58,11 @@ export class IcmpSocket {
     const unroutable = routeError(netns, destination)
     if (unroutable !== null) return unroutable
     const total = ipv4.HEADER + icmp.HEADER + payload.length
-    const fits = total <= netns.mtuTo(destination)
+    // What stands for ports is type and code (fl4_icmp_type).
+    const kind = icmp.ECHO_REQUEST << 8
+    const fits = total <= netns.mtuTo(destination, options.source ?? ANY, ipv4.IPPROTO_ICMP, 0, kind)
     if (options.forbidFragments === true && !fits) return 'EMSGSIZE'
-    const source = options.source ?? sourceTo(netns, destination)
+    const source = options.source ?? sourceTo(netns, destination, ipv4.IPPROTO_ICMP, 0, kind)
     netns.counters.icmpOutMsgs++
     netns.counters.icmpOutEchos++
     const frame = netns.world.frames.take(icmp.HEADER + payload.length)

@@ -3,6 +3,7 @@ import type { Errno } from '../net/errno.ts'
 import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4, LOOPBACK } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
+import { IPPROTO_TCP } from '../wire/ipv4.ts'
 
 /** 0.0.0.0 as a destination means this host. */
 export function realDestination(destination: Ipv4): Ipv4 {
@@ -19,18 +20,24 @@ export function routeError(netns: Netns, destination: Ipv4): Errno | null {
   return null
 }
 
-/** The address that our packets to the destination carry; ANY when there is no way. */
-export function sourceTo(netns: Netns, destination: Ipv4): Ipv4 {
-  const route = netns.lookup(destination)
+/** The address that our packets of this flow carry, see Fib.lookup; ANY when there is no way. */
+export function sourceTo(
+  netns: Netns,
+  destination: Ipv4,
+  protocol: number,
+  sourcePort: number,
+  destinationPort: number,
+): Ipv4 {
+  const route = netns.lookup(destination, ANY, protocol, sourcePort, destinationPort)
   return route === null ? ANY : netns.sourceFor(route, destination)
 }
 
 /** An IPv4 packet is never larger, even where lo's MTU is 65536 (IPV4_MAX_PMTU). */
 const LARGEST_PACKET = 65_535
 
-/** How large a packet to the destination may be. */
-export function pathMtu(netns: Netns, destination: Ipv4): number {
-  return Math.min(netns.mtuTo(destination), LARGEST_PACKET)
+/** How large a segment's packet may be on its way. */
+export function pathMtu(netns: Netns, to: Ipv4, from: Ipv4, toPort: number, fromPort: number): number {
+  return Math.min(netns.mtuTo(to, from, IPPROTO_TCP, fromPort, toPort), LARGEST_PACKET)
 }
 
 // icmp_err_convert of net/ipv4/icmp.c, by code of destination unreachable. EHOSTDOWN and ENONET (7 and 8), which

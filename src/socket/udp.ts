@@ -81,7 +81,9 @@ export class UdpSocket {
       const failed = this.bind(ANY, 0)
       if (failed !== null) return failed
     }
-    if (this.localAddress === ANY) this.localAddress = sourceTo(netns, destination)
+    if (this.localAddress === ANY) {
+      this.localAddress = sourceTo(netns, destination, ipv4.IPPROTO_UDP, this.localPort, port)
+    }
     this.remoteAddress = destination
     this.remotePort = port
     this.#connected = true
@@ -146,15 +148,19 @@ export class UdpSocket {
       const failed = this.bind(ANY, 0)
       if (failed !== null) return failed
     }
-    const source = this.localAddress === ANY ? sourceTo(netns, destination) : this.localAddress
+    const { localPort } = this
+    const chosen = this.localAddress === ANY
+    const source = chosen ? sourceTo(netns, destination, ipv4.IPPROTO_UDP, localPort, port) : this.localAddress
     const frame = netns.world.frames.take(udp.HEADER + payload.length)
     frame.end = frame.start + udp.HEADER + payload.length
     frame.bytes.set(payload, frame.start + udp.HEADER)
     frame.hash = this.#hash
-    frame.sourceChosen = this.localAddress === ANY
-    udp.write(frame.bytes, frame.start, frame.end, source, destination, this.localPort, port)
+    frame.sourceChosen = chosen
+    udp.write(frame.bytes, frame.start, frame.end, source, destination, localPort, port)
     const total = ipv4.HEADER + udp.HEADER + payload.length
-    const fragment = this.dontFragment && total <= netns.mtuTo(destination) ? ipv4.DF : 0
+    const from = chosen ? ANY : source
+    const mtu = netns.mtuTo(destination, from, ipv4.IPPROTO_UDP, localPort, port)
+    const fragment = this.dontFragment && total <= mtu ? ipv4.DF : 0
     const id = this.#connected ? this.#id : netns.nextId(source, destination, ipv4.IPPROTO_UDP)
     if (this.#connected) this.#id = (this.#id + 1) & 0xffff
     netns.counters.udpOutDatagrams++

@@ -124,7 +124,7 @@ export class VxlanDevice extends NetDevice {
     const { bytes } = frame
     const at = frame.start + ethernet.HEADER
     const asked = arp.valid(bytes, at, frame.end) && arp.operation(bytes, at) === arp.REQUEST
-    const mac = asked ? (this.#home?.neighbours.connectedMac(this, arp.target(bytes, at)) ?? null) : null
+    const mac = asked ? (this.#home?.neighbours.find(this, arp.target(bytes, at))?.connectedMac ?? null) : null
     if (mac === null) {
       this.txDropped++
       return world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)

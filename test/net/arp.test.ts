@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { NextHops } from '../../src/net/multipath.ts'
 import { Netns } from '../../src/net/netns.ts'
 import { route } from '../../src/net/route.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
@@ -72,6 +73,28 @@ function outOf(b: Netns) {
   if (found === undefined || found === null) throw new Error('b has no second device')
   return found
 }
+
+test('rp_filter: a sender who is not reached by this device gets no answer and no entry', () => {
+  const { b, bDevice, cDevice, set, asks } = chain()
+  b.main.add(route({ destination: parseCidr('10.9.0.0/16'), device: cDevice.peer }))
+  const told = () => b.neighbours.list().some(({ address }) => formatIpv4(address) === '10.9.0.1')
+  set(b, 'conf.all.rp_filter', 1)
+  expect(asks('10.0.0.2', '10.9.0.1')).toBeNull()
+  expect(asks('10.0.0.2', '172.16.0.1')).toBeNull()
+  expect(told()).toBe(false)
+  expect(asks('10.0.0.2')).not.toBeNull()
+  // It counts IP packets only.
+  expect(b.counters.ipReversePathFilter).toBe(0)
+  set(b, 'conf.all.rp_filter', 2)
+  expect(asks('10.0.0.2', '172.16.0.1')).toBeNull()
+  expect(asks('10.0.0.2', '10.9.0.1')).not.toBeNull()
+  expect(told()).toBe(true)
+  // One hop of several is enough for strict.
+  set(b, 'conf.all.rp_filter', 1)
+  const hops = [bDevice, cDevice.peer].map((device) => route({ destination: parseCidr('10.8.0.0/16'), device }))
+  b.main.add(route({ destination: parseCidr('10.8.0.0/16'), multipath: new NextHops(hops, [1, 1]) }))
+  expect(asks('10.0.0.2', '10.8.0.1')).not.toBeNull()
+})
 
 test('proxy_arp answers for who is behind a router, within 0.8 s', () => {
   const { b, bDevice, set, asks } = chain()

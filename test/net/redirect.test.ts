@@ -82,7 +82,7 @@ test.each([
 ])('rp_filter %s', (_name, value, arrived) => {
   const world = newWorld()
   const [a, b] = [new Netns(world, 'a'), new Netns(world, 'b')]
-  join(world, a, '10.1.0.1/24', b, '10.1.0.2/24', ['eth0', 'eth0'])
+  const [, far] = join(world, a, '10.1.0.1/24', b, '10.1.0.2/24', ['eth0', 'eth0'])
   const [, other] = join(world, a, '10.3.0.1/24', b, '10.3.0.2/24', ['eth1', 'eth1'])
   b.sysctl.set('net.ipv4.conf.all.rp_filter', value)
   // b would answer 10.9.0.1 by its other device.
@@ -92,6 +92,8 @@ test.each([
   a.main.replace(
     route({ destination: parseCidr('10.1.0.2/32'), device: eth0, source: parseIpv4('10.9.0.1'), scope: 'link' }),
   )
+  // A strict b would not even answer the question for its MAC.
+  if (eth0 !== null) a.neighbours.add(eth0, parseIpv4('10.1.0.2'), far.mac, 'PERMANENT')
   ping(a, '10.1.0.2')
   world.scheduler.run(SECOND)
   expect(b.counters.icmpInEchos).toBe(arrived)

@@ -1,5 +1,6 @@
 /** What an arriving acknowledgment does to the sending half (tcp_ack of net/ipv4/tcp_input.c). */
 import { MICROSECOND } from '../../sim/scheduler.ts'
+import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { type Connection, Wake } from './connection.ts'
 import { resend, resendLost } from './output.ts'
@@ -26,7 +27,8 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
     send.acknowledged(ack)
     if (send.queued === 0 && connection.busySince >= 0) connection.rested()
     // Forward progress: the next hop is certainly there (sk_dst_confirm).
-    connection.netns.confirmNextHop(connection.remoteAddress)
+    const { netns, remoteAddress, localAddress, localPort, remotePort } = connection
+    netns.confirmNextHop(remoteAddress, localAddress, IPPROTO_TCP, localPort, remotePort)
   }
   connection.softError = null
   connection.probes = 0

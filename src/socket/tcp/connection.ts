@@ -242,9 +242,14 @@ export class Connection implements Tuple<Connection> {
     return Math.min(this.roundTrip.timeout * 2 ** this.backoff, RTO_MAX)
   }
 
+  /** How large a packet of this connection may be now. */
+  get pathMtu(): number {
+    return pathMtu(this.netns, this.remoteAddress, this.localAddress, this.remotePort, this.localPort)
+  }
+
   /** Full segments follow the path's MTU, the peer's offer, and half of its largest window (tcp_sync_mss). */
   sizeSegments(): void {
-    this.#pathMtu = pathMtu(this.netns, this.remoteAddress)
+    this.#pathMtu = this.pathMtu
     const path = this.#pathMtu - IP_HEADER - TCP_HEADER
     const options = this.timestamps ? TIMESTAMPS_LENGTH : 0
     let mss = Math.min(this.peerMss, path) - options
@@ -257,7 +262,7 @@ export class Connection implements Tuple<Connection> {
 
   /** The same, when the path's MTU is no longer what it was. */
   followPath(): void {
-    if (pathMtu(this.netns, this.remoteAddress) !== this.#pathMtu) this.sizeSegments()
+    if (this.pathMtu !== this.#pathMtu) this.sizeSegments()
   }
 
   /** The retransmission timer runs while something is unacknowledged (tcp_rearm_rto). */

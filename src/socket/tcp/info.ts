@@ -1,7 +1,6 @@
 /** What `ss -ti` prints of a connection (struct tcp_info). */
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Timer } from '../../sim/scheduler.ts'
-import { pathMtu } from '../route.ts'
 import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
@@ -96,7 +95,7 @@ export function infoOf(connection: Connection): TcpInfo {
     ato: (acks.timeout * JIFFY) / MILLISECOND,
     quick: (acks.quick << 1) | (acks.pingpong ? 1 : 0),
     mss: connection.mss,
-    pathMtu: pathMtu(connection.netns, connection.remoteAddress),
+    pathMtu: connection.pathMtu,
     receiveMss: acks.segment,
     advertisedMss: connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0),
     cwnd: congestion.window,

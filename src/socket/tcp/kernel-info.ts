@@ -1,7 +1,6 @@
 /** TCP_INFO as the kernel fills it (tcp_get_info of net/ipv4/tcp.c), under struct tcp_info's names and in its units. */
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
-import { pathMtu } from '../route.ts'
 import type { CongestionState } from './congestion.ts'
 import type { Connection } from './connection.ts'
 import type { InetStream } from './inet-stream.ts'
@@ -61,7 +60,7 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_snd_mss: connection.mss,
     tcpi_rcv_mss: acks.segment,
     tcpi_advmss: connection.advertisedMss,
-    tcpi_pmtu: pathMtu(connection.netns, connection.remoteAddress),
+    tcpi_pmtu: connection.pathMtu,
     tcpi_unacked: sent.size,
     tcpi_sacked: sent.sacked,
     tcpi_lost: sent.lost,

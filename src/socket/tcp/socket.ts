@@ -3,8 +3,10 @@
  * it. After close() or abort() the program hears no more, as after close(2).
  */
 import type { Errno } from '../../net/errno.ts'
+import { ANY_PORT } from '../../net/multipath-hash.ts'
 import type { Netns } from '../../net/netns.ts'
 import { ANY, type Ipv4, isMulticast } from '../../wire/address.ts'
+import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import { chooseEphemeral } from '../ports.ts'
 import { realDestination, routeError, sourceTo } from '../route.ts'
 import type { Connection, Owner } from './connection.ts'
@@ -201,7 +203,9 @@ export class TcpSocket implements Owner, TcpPort {
     const unroutable = routeError(netns, destination)
     if (unroutable !== null) return unroutable
     if (isMulticast(destination) || netns.lookup(destination)?.type === 'broadcast') return 'ENETUNREACH'
-    const source = this.localAddress === ANY ? sourceTo(netns, destination) : this.localAddress
+    const ownPort = this.#bound ? this.localPort : ANY_PORT
+    const source =
+      this.localAddress === ANY ? sourceTo(netns, destination, IPPROTO_TCP, ownPort, port) : this.localAddress
     const free = (candidate: number): boolean =>
       stack.connections.find(source, candidate, destination, port) === null &&
       (this.#bound || !stack.ports.conflicts(source, candidate, false))

@@ -52,7 +52,8 @@ export class TcpStack {
     connection.remoteAddress = remoteAddress
     connection.remotePort = remotePort
     connection.clockOffset = this.#clockOffset(localAddress, remoteAddress)
-    connection.advertisedMss = pathMtu(netns, remoteAddress) - IP_HEADER - TCP_HEADER
+    connection.advertisedMss =
+      pathMtu(netns, remoteAddress, localAddress, remotePort, localPort) - IP_HEADER - TCP_HEADER
     connection.timestamps = sysctl.number('net.ipv4.tcp_timestamps') !== 0
     connection.sack = sysctl.number('net.ipv4.tcp_sack') !== 0
     connection.scaling = sysctl.number('net.ipv4.tcp_window_scaling') !== 0
