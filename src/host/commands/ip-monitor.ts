@@ -114,7 +114,7 @@ class Monitor implements Listener {
   }
 
   route(route: Route, table: string, gone: boolean): void {
-    const text = routeText(route, this.#context.details, table === 'main' ? {} : { table })
+    const text = routeText(this.#context, route, table === 'main' ? {} : { table })
     this.#print('route', route.device, gone, `${text}\n`)
   }
 

@@ -1,349 +1,156 @@
 /** `ip route`: listing the tables, and changing them. */
-import type { NetDevice } from '../../link/device.ts'
-import type { Netns } from '../../net/netns.ts'
-import { type Route, type RouteProtocol, type RouteTable, type RouteType, route } from '../../net/route.ts'
-import { TABLE_MAIN } from '../../net/rules.ts'
-import { type Cidr, cidrOf, contains, type Ipv4, mask } from '../../wire/address.ts'
+import { scopeNumber } from '../../net/device-address.ts'
+import { strerror } from '../../net/errno.ts'
+import type { InsertMode, Route } from '../../net/route.ts'
+import { isRefusal, makeRoute } from '../../net/route-config.ts'
 import type { IpContext } from './ip-context.ts'
-import { findDevice } from './ip-device.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import { getRoute } from './ip-route-get.ts'
-import { type Omitted, protocolOf, routeJson, routeText, tableIdOf } from './ip-route-text.ts'
-import {
-  abbreviation,
-  notModelled,
-  refused,
-  ToolError,
-  takeAddress,
-  takeNumber,
-  takePrefix,
-  Words,
-} from './ip-words.ts'
+import { RouteSelection, sameDestination } from './ip-route-select.ts'
+import { routeJson, routeText } from './ip-route-text.ts'
+import { configOf, type GivenRoute, takeRoute } from './ip-route-words.ts'
+import { ROUTE_USAGE } from './ip-usage.ts'
+import { abbreviation, notModelled, refused, ToolError, type Words } from './ip-words.ts'
 
-const types: readonly string[] = [
-  'unicast',
-  'local',
-  'broadcast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-  'throw',
-] satisfies RouteType[]
+/** In the order in which ip(8) compares. */
+const verbs = [
+  ...['list', 'show', 'lst', 'get', 'add', 'change', 'chg', 'replace', 'prepend', 'append', 'test', 'delete'],
+  ...['flush', 'save', 'restore', 'showdump', 'help'],
+]
 
 export function ipRoute(context: IpContext, words: Words): number {
   if (words.done) return showRoutes(context, words)
   const verb = words.take()
-  const verbs = [
-    'list',
-    'show',
-    'lst',
-    'add',
-    'change',
-    'chg',
-    'replace',
-    'append',
-    'delete',
-    'get',
-    'flush',
-    'save',
-    'restore',
-    'help',
-  ]
-  switch (abbreviation(verb, ...verbs)) {
+  const named = abbreviation(verb, ...verbs)
+  switch (named) {
     case 'list':
     case 'show':
     case 'lst':
       return showRoutes(context, words)
-    case 'add':
-      return addRoute(context, words, false)
-    case 'replace':
-      return addRoute(context, words, true)
-    case 'change':
-    case 'chg':
-      return changeRoute(context, words)
-    case 'delete':
-      return deleteRoute(context, words)
     case 'get':
       return getRoute(context, words)
+    case 'add':
+    case 'change':
+    case 'replace':
+    case 'prepend':
+    case 'append':
+      return insertRoute(context, words, named)
+    case 'chg':
+      return insertRoute(context, words, 'change')
+    case 'delete':
+      return deleteRoute(context, words)
     case 'flush':
       return flushRoutes(context, words)
+    case 'help':
+      throw new ToolError(ROUTE_USAGE, 255)
     case null:
       throw new ToolError(`Command "${verb}" is unknown, try "ip route help".`, 255)
     default:
-      throw notModelled(`ip route ${verb}`)
+      throw notModelled(`ip route ${named}`)
   }
-}
-
-/** Words that choose among routes, for listing and flushing. */
-interface RouteSelection {
-  readonly table: string
-  readonly matches: (route: Route) => boolean
-  readonly omitted: Omitted
-}
-
-function takeSelection(netns: Netns, words: Words): RouteSelection {
-  const tests: ((route: Route) => boolean)[] = []
-  let omitted: Omitted = {}
-  let table = 'main'
-  while (!words.done) {
-    const word = words.take()
-    if (word === 'table') table = words.take()
-    else if (word === 'cache') throw notModelled('ip route show cache')
-    else if (word === 'dev' || word === 'oif') {
-      const device = findDevice(netns, words.take())
-      tests.push((r) => r.device === device)
-      omitted = { ...omitted, device: true }
-    } else if (word === 'via') {
-      const gateway = takeAddress(words)
-      tests.push((r) => r.gateway === gateway)
-      omitted = { ...omitted, gateway: true }
-    } else if (word === 'src') {
-      const source = takeAddress(words)
-      tests.push((r) => r.source === source)
-    } else if (word === 'proto' || word === 'protocol') {
-      const protocol = takeProtocol(words)
-      tests.push((r) => r.protocol === protocol)
-      omitted = { ...omitted, protocol: true }
-    } else if (word === 'scope') {
-      const scope = words.take()
-      tests.push((r) => r.scope === scope)
-      omitted = { ...omitted, scope: true }
-    } else if (word === 'type') {
-      const type = words.take()
-      tests.push((r) => r.type === type)
-    } else if (word === 'metric') {
-      const metric = takeNumber(words, 'metric')
-      tests.push((r) => r.metric === metric)
-    } else tests.push(prefixTest(word, words))
-  }
-  return { table, omitted, matches: (r) => tests.every((test) => test(r)) }
-}
-
-/** `root 10.0.0.0/8` (in it), `match 10.1.1.1` (holds it), `exact`, or a bare prefix. */
-function prefixTest(word: string, words: Words): (route: Route) => boolean {
-  const how = ['root', 'match', 'exact', 'to'].includes(word) ? word : 'exact'
-  if (how === 'to' && ['root', 'match', 'exact'].includes(words.peek)) return prefixTest(words.take(), words)
-  const { address, prefix } = takePrefix(how === word ? words : new Words([word]))
-  const cidr = cidrOf(address, prefix)
-  if (how === 'root') return (r) => r.destination.prefix >= prefix && contains(cidr, r.destination.network)
-  if (how === 'match') return (r) => r.destination.prefix <= prefix && contains(r.destination, address)
-  return (r) => sameDestination(r.destination, cidr)
-}
-
-function sameDestination(a: Cidr, b: Cidr): boolean {
-  return a.network === b.network && a.prefix === b.prefix
-}
-
-function takeProtocol(words: Words): RouteProtocol {
-  const text = words.take()
-  const protocol = protocolOf(text)
-  if (protocol === null) throw new ToolError(`Error: argument "${text}" is wrong: "protocol" value is invalid\n`, 255)
-  return protocol
-}
-
-function takeTables(netns: Netns, name: string, what: 'Dump' | 'Flush'): RouteTable[] {
-  const id = tableIdOf(name)
-  if (id === null) throw new ToolError(`Error: argument "${name}" is wrong: table id value is invalid\n`, 255)
-  if (id === 0) return netns.fib.tables()
-  const table = netns.fib.existing(id)
-  if (table === null) throw new ToolError(`Error: ipv4: FIB table does not exist.\n${what} terminated`, 2)
-  return [table]
 }
 
 function showRoutes(context: IpContext, words: Words): number {
-  const { self, netns, details } = context
-  const selection = takeSelection(netns, words)
-  const tables = takeTables(netns, selection.table, 'Dump')
+  const { self, netns } = context
+  const selection = new RouteSelection(netns, words)
+  const tables = selection.tables(netns, 'Dump')
   const json: Json[] = []
   for (const table of tables) {
     // Only a listing of everything says which table a route is in.
-    const named = tables.length > 1 && table !== netns.main
+    const named = selection.table === 'all' && table !== netns.main
     const omitted = named ? { ...selection.omitted, table: table.name } : selection.omitted
-    for (const found of table.list().filter(selection.matches)) {
-      if (context.json) json.push(routeJson(found, details, omitted))
-      else self.out(`${routeText(found, details, omitted)}\n`)
+    for (const found of table.list()) {
+      if (!selection.matches(found)) continue
+      if (context.json) json.push(routeJson(context, found, omitted))
+      else self.out(`${routeText(context, found, omitted)}\n`)
     }
   }
   if (context.json) self.out(formatJson(json, context.pretty))
   return 0
 }
 
-/** The words of one route; what was not said is null. */
-interface GivenRoute {
-  type: RouteType
-  typed: boolean
-  destination: Cidr | null
-  gateway: Ipv4 | null
-  device: NetDevice | null
-  source: Ipv4 | null
-  scope: string | null
-  protocol: RouteProtocol | null
-  metric: number | null
-  onlink: boolean
-  mtu: number
-  mtuLocked: boolean
-  table: number
-}
-
-function takeRoute(netns: Netns, words: Words): GivenRoute {
-  const given: GivenRoute = {
-    type: 'unicast',
-    typed: false,
-    destination: null,
-    gateway: null,
-    device: null,
-    source: null,
-    scope: null,
-    protocol: null,
-    metric: null,
-    onlink: false,
-    mtu: 0,
-    mtuLocked: false,
-    table: TABLE_MAIN,
+/** RTM_NEWROUTE. */
+function insertRoute(context: IpContext, words: Words, mode: InsertMode): number {
+  const { netns } = context
+  const given = takeRoute(netns, words)
+  const made = makeRoute(netns, configOf(given))
+  if (isRefusal(made)) {
+    if (made.reason !== null) throw new ToolError(`Error: ${made.reason}.`, 2)
+    throw refused(strerror(made.errno))
   }
-  while (!words.done) takeRouteWord(netns, words, given)
-  return given
-}
-
-function takeRouteWord(netns: Netns, words: Words, given: GivenRoute): void {
-  if (words.accept('via')) {
-    words.accept('inet')
-    given.gateway = takeAddress(words)
-  } else if (words.accept('dev', 'oif')) given.device = findDevice(netns, words.take())
-  else if (words.accept('src')) given.source = takeAddress(words)
-  else if (words.accept('scope')) given.scope = words.take()
-  else if (words.accept('proto', 'protocol')) given.protocol = takeProtocol(words)
-  else if (words.accept('metric', 'priority', 'preference')) given.metric = takeNumber(words, 'metric')
-  else if (words.accept('onlink')) given.onlink = true
-  else if (words.accept('mtu')) {
-    given.mtuLocked = words.accept('lock')
-    given.mtu = takeNumber(words, 'mtu')
-  } else if (words.accept('table')) {
-    const name = words.take()
-    const id = tableIdOf(name)
-    if (id === null) throw new ToolError(`Error: argument "${name}" is wrong: "table" value is invalid\n`, 255)
-    given.table = id === 0 ? TABLE_MAIN : id
-  } else if (given.destination === null && types.includes(words.peek)) {
-    given.type = words.take() as RouteType
-    given.typed = true
-  } else if (given.destination === null) {
-    words.accept('to')
-    const { address, prefix } = takePrefix(words)
-    if ((address & ~mask(prefix)) !== 0) throw new ToolError('Error: Invalid prefix for given prefix length.', 2)
-    given.destination = cidrOf(address, prefix)
-  } else {
-    throw unknownRouteWord(words.peek)
-  }
-}
-
-function unknownRouteWord(word: string): ToolError {
-  if (/^[a-z_]+$/.test(word)) return notModelled(`ip route ${word}`)
-  return new ToolError(`Error: either "to" is duplicate, or "${word}" is a garbage.`, 255)
-}
-
-/** fib_check_nh: the gateway must be a neighbour, unless `onlink` says so. */
-function resolveGateway(netns: Netns, given: GivenRoute): NetDevice {
-  const gateway = given.gateway as Ipv4
-  if (given.onlink) {
-    if (given.device === null) throw new ToolError('Error: Nexthop device required for onlink.', 2)
-    if (!given.device.up) throw new ToolError('Error: Device for nexthop is not up.', 2)
-    return given.device
-  }
-  const way = netns.lookup(gateway)
-  const reachable = way !== null && way.type === 'unicast' && way.gateway === null && way.device !== null
-  if (!reachable || (given.device !== null && !isNeighbour(netns, given.device, gateway))) {
-    throw new ToolError('Error: Nexthop has invalid gateway.', 2)
-  }
-  return given.device ?? (way.device as NetDevice)
-}
-
-/** By the named device the gateway may be reached although the best route is another one's. */
-function isNeighbour(netns: Netns, device: NetDevice, gateway: Ipv4): boolean {
-  return netns.main.list().some((r) => r.device === device && r.gateway === null && contains(r.destination, gateway))
-}
-
-function build(netns: Netns, given: GivenRoute): Route {
-  const { type, source } = given
-  if (given.destination === null) throw new ToolError('Error: either "to" is required, or there is a garbage.', 255)
-  const rejecting = type === 'blackhole' || type === 'unreachable' || type === 'prohibit' || type === 'throw'
-  let { device } = given
-  if (rejecting) device = null
-  else if (given.gateway !== null) device = resolveGateway(netns, given)
-  else if (device === null) throw refused('No such device')
-  else if (!device.up) throw new ToolError('Error: Device for nexthop is not up.', 2)
-  if (source !== null && !netns.isLocal(source)) throw new ToolError('Error: Invalid prefsrc address.', 2)
-  const usual = rejecting || given.gateway !== null ? 'global' : type === 'local' ? 'host' : 'link'
-  const scope = given.scope ?? usual
-  if (scope !== 'global' && scope !== 'link' && scope !== 'host') {
-    throw new ToolError(`Error: argument "${scope}" is wrong: invalid "scope" value\n`, 255)
-  }
-  return route({
-    type,
-    destination: given.destination,
-    gateway: given.gateway,
-    device,
-    source,
-    scope,
-    protocol: given.protocol ?? 'boot',
-    metric: given.metric ?? 0,
-    onlink: given.onlink,
-    mtu: given.mtu,
-    mtuLocked: given.mtuLocked,
-  })
-}
-
-function addRoute(context: IpContext, words: Words, replace: boolean): number {
-  const given = takeRoute(context.netns, words)
-  const made = build(context.netns, given)
-  const table = context.netns.fib.table(given.table)
-  if (replace) table.replace(made)
-  else if (!table.add(made)) throw refused('File exists')
+  const failed = netns.fib.table(given.table).insert(made, mode)
+  if (failed !== null) throw refused(strerror(failed))
   return 0
 }
 
-function changeRoute(context: IpContext, words: Words): number {
-  const given = takeRoute(context.netns, words)
-  const made = build(context.netns, given)
-  const table = context.netns.fib.table(given.table)
-  const old = table.list().find((r) => sameDestination(r.destination, made.destination) && r.metric === made.metric)
-  if (old === undefined) throw refused('No such file or directory')
-  table.replace(made)
-  return 0
-}
-
+/** RTM_DELROUTE (fib_table_delete). */
 function deleteRoute(context: IpContext, words: Words): number {
-  if (words.done) throw new ToolError('Usage: ip route del ROUTE', 255)
-  const given = takeRoute(context.netns, words)
-  const { destination } = given
-  if (destination === null) throw new ToolError('Error: either "to" is required, or there is a garbage.', 255)
-  const table = context.netns.fib.existing(given.table)
+  const { netns } = context
+  const given = takeRoute(netns, words)
+  const table = netns.fib.existing(given.table)
   if (table === null) throw new ToolError('Error: FIB table does not exist.', 2)
-  const doomed = table
-    .list()
-    .find(
-      (r) =>
-        sameDestination(r.destination, destination) &&
-        (!given.typed || r.type === given.type) &&
-        (given.gateway === null || r.gateway === given.gateway) &&
-        (given.device === null || r.device === given.device) &&
-        (given.metric === null || r.metric === given.metric) &&
-        (given.protocol === null || r.protocol === given.protocol) &&
-        (given.scope === null || r.scope === given.scope) &&
-        (given.source === null || r.source === given.source),
-    )
-  if (doomed === undefined) throw refused('No such process')
-  table.remove((r) => r === doomed)
+  const doomed = table.list().find((each) => isMeant(each, given))
+  if (doomed === undefined) throw refused(strerror('ESRCH'))
+  table.remove((each) => each === doomed)
   return 0
+}
+
+/** What was not said may be anything, but for the TOS, and the scope of what is named by its type. */
+function isMeant(each: Route, given: GivenRoute): boolean {
+  if (!sameDestination(each.destination, given.destination) || each.tos !== given.tos) return false
+  if (given.type !== null && each.type !== given.type) return false
+  const scope = given.scope ?? (given.type === null || given.type === 'unicast' ? null : usualScope(given.type))
+  if (scope !== null && scopeNumber(each.scope) !== scopeNumber(scope)) return false
+  if (given.source !== null && each.source !== given.source) return false
+  if (given.protocol !== null && each.protocol !== given.protocol) return false
+  if (given.metric !== null && given.metric !== 0 && each.metric !== given.metric) return false
+  return hasHops(each, given) && (given.mtu === null || each.mtu === given.mtu)
+}
+
+function usualScope(type: Route['type']): Route['scope'] {
+  if (type === 'local') return 'host'
+  return type === 'broadcast' ? 'link' : 'global'
+}
+
+/** fib_nh_match: a gateway or device that is named is the first hop's; hops are compared one by one, but for weights. */
+function hasHops(each: Route, given: GivenRoute): boolean {
+  const hops = each.multipath?.hops ?? [each]
+  const says = (at: number, gateway: Route['gateway'], device: Route['device']) => {
+    const hop = hops[at]
+    return (device === null || hop.device === device) && (gateway === null || gatewayOf(hop) === gateway)
+  }
+  if (given.device !== null || given.gateway !== null) return says(0, given.gateway, given.device)
+  const wanted = given.hops
+  if (wanted === null) return true
+  return hops.every((_, i) => i < wanted.length && says(i, wanted[i].gateway, wanted[i].device))
+}
+
+function gatewayOf(hop: Route): Route['gateway'] {
+  return hop.gateway ?? hop.ownGateway
 }
 
 function flushRoutes(context: IpContext, words: Words): number {
   if (words.done) throw new ToolError('"ip route flush" requires arguments.', 1)
-  const { netns } = context
+  const { self, netns, statistics } = context
   if (words.accept('cache')) {
     netns.exceptions.clear()
     return 0
   }
-  const selection = takeSelection(netns, words)
-  for (const table of takeTables(netns, selection.table, 'Flush')) table.remove(selection.matches)
+  const selection = new RouteSelection(netns, words)
+  let flushed = 0
+  for (const table of selection.tables(netns, 'Flush')) {
+    const doomed = table.list().filter((each) => selection.matches(each))
+    flushed += doomed.length
+    const named = selection.table === 'all' && table !== netns.main
+    const omitted = named ? { ...selection.omitted, table: table.name } : selection.omitted
+    if (statistics > 1) for (const each of doomed) self.out(`${routeText(context, each, omitted)}\n`)
+    table.remove((each) => doomed.includes(each))
+  }
+  if (statistics > 0) self.out(flushReport(flushed))
   return 0
+}
+
+function flushReport(flushed: number): string {
+  if (flushed === 0) return 'Nothing to flush.\n'
+  return `\n*** Round 1, deleting ${flushed} entries ***\n*** Flush is complete after 1 round ***\n`
 }

@@ -71,6 +71,11 @@ export class Words {
     return this.#words[this.#at++]
   }
 
+  /** The word that was taken last is the next one again. */
+  back(): void {
+    this.#at--
+  }
+
   /** Takes the next word when it is exactly one of these. */
   accept(...words: string[]): boolean {
     if (this.done || !words.includes(this.peek)) return false
