@@ -1,6 +1,6 @@
 /** `ip route get`: which way a packet would go, asked of the same look-up that packets use. */
 import type { NetDevice } from '../../link/device.ts'
-import { comesTheRightWay } from '../../net/reverse-path.ts'
+import { SourceIs, validateSource } from '../../net/reverse-path.ts'
 import { type Route, route } from '../../net/route.ts'
 import { Flow, TABLE_MAIN } from '../../net/rules.ts'
 import { SECOND } from '../../sim/scheduler.ts'
@@ -254,11 +254,11 @@ function answer(context: IpContext, question: Asked): Route {
   }
   if (found === null) throw refused(deaf ? 'No route to host' : 'Network is unreachable')
   if (deaf && found.type === 'unicast') throw refused('No route to host')
-  if (input !== null && from !== null && netns.isLocal(from)) throw refused('Invalid cross-device link')
-  const inet = input === null ? null : netns.inet(input)
-  if (inet !== null && from !== null && inet.rpFilter !== 0) {
-    if (!comesTheRightWay(netns, inet, from, destination, question.mark, question.tos))
-      throw refused('Invalid argument')
+  if (input !== null && from !== null) {
+    const { mark, tos } = question
+    const source = validateSource(netns, netns.inet(input), from, destination, mark, tos)
+    if (source === SourceIs.OURS) throw refused('Invalid cross-device link')
+    if (source === SourceIs.ELSEWHERE) throw refused('Invalid argument')
   }
   if (input === null && from !== null && isLoopback(from) && found.type === 'unicast') throw refused('Invalid argument')
   if (found.type === 'blackhole') throw refused('Invalid argument')
