@@ -28,7 +28,7 @@ export class Machine implements ProcessMachine {
     this.place.files.set('/etc/hostname', `${name}\n`)
     this.place.files.set('/etc/hosts', `127.0.0.1\tlocalhost\n127.0.1.1\t${name}\n`)
     // PID 1 is the machine's init.
-    this.place.nextPid = 2
+    this.place.pids.next = 2
   }
 
   /** A place of its own on this machine: a container, or a shell in a namespace. */

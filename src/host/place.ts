@@ -37,9 +37,9 @@ export class Place implements ProcessPlace {
   readonly programs: Map<string, Program>
   readonly env: Record<string, string>
   readonly confined: boolean
-  readonly processes = new Map<number, Process>()
+  readonly processes: Map<number, Process> = new Map<number, Process>()
   /** The PID of the next process. */
-  nextPid = 1
+  readonly pids: { next: number } = { next: 1 }
 
   constructor(machine: ProcessMachine, name: string, netns: Netns, options: PlaceOptions) {
     this.machine = machine
@@ -66,7 +66,7 @@ export class Place implements ProcessPlace {
 
   /** Runs this function, or with null the program that argv names. */
   launch(program: Program | null, argv: readonly string[], io: Io): Running {
-    const process = new Process(this, this.nextPid++, argv, io)
+    const process = new Process(this, this.pids.next++, argv, io)
     this.processes.set(process.pid, process)
     // Started from inside an event, it goes on before time does.
     this.machine.runner.wake()

@@ -47,6 +47,8 @@ export interface ProcessPlace {
   readonly programs: Map<string, Program>
   readonly env: Record<string, string>
   readonly processes: Map<number, Process>
+  /** The PID of the next process. */
+  readonly pids: { next: number }
   workdir: string
   /** A container, without CAP_SYSLOG: it sees its own processes and files, and not the kernel's log. */
   readonly confined: boolean

@@ -137,6 +137,10 @@ export class Ipv4Layer {
       return this.#alien(frame, inet, Martian.SOURCE)
     }
     if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
+    // One host's packet in a frame for all of them (RFC 1122 3.3.6).
+    if (frame.group && inet.dropUnicastInL2Multicast && found !== null && found.type !== 'broadcast') {
+      return netns.world.frames.drop(frame, DropReason.OtherHost, netns.name)
+    }
     if (here) return this.#deliver(frame, input)
     if (onward) return this.#forward(frame, found, inet)
     this.#unroutable(frame, found, inet)

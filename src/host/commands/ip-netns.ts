@@ -50,6 +50,10 @@ export async function ipNetns(context: IpContext, words: Words): Promise<number>
       return context.everywhere ? executeEverywhere(self, words) : execute(self, words)
     case 'identify':
       return identify(self, words)
+    case 'pids':
+      return pids(self, words)
+    case 'attach':
+      return attach(self, words)
     case 'list-id':
       return listNumbers(context, words)
     case 'help':
@@ -89,6 +93,47 @@ function identify(self: Process, words: Words): number {
   return 0
 }
 
+/** Processes of containers have other numbers on their machine, which nobody keeps here. */
+function pids(self: Process, words: Words): number {
+  const name = takeName(words)
+  if (!words.done) throw new ToolError('extra arguments specified', 1)
+  const netns = self.place.machine.namespaces.get(name)
+  if (netns === undefined) throw new ToolError('Cannot open network namespace: No such file or directory', 1)
+  for (const place of self.place.machine.places.values()) {
+    if (place.netns === netns && place.processes !== self.place.processes && place.processes.size > 0) {
+      throw notModelled("ip netns pids of a container's namespace")
+    }
+  }
+  const found = [...self.place.processes.values()].filter((process) => process.netns === netns)
+  self.out(found.map(({ pid }) => `${pid}\n`).join(''))
+  return 0
+}
+
+/** `ip netns attach NAME PID`: a name for the namespace that a process is in. */
+function attach(self: Process, words: Words): number {
+  const name = words.done ? '' : words.take()
+  if (words.done) throw new ToolError('No netns name and PID specified', 1)
+  const text = words.take()
+  if (!/^-?[0-9]+$/.test(text) || Number(text) === 0) throw new ToolError(`Invalid PID: ${text}`, 1)
+  checkName(name)
+  const { namespaces } = self.place.machine
+  if (namespaces.has(name)) {
+    throw new ToolError(`Cannot create namespace file "/run/netns/${name}": File exists`, 1)
+  }
+  const process = self.place.processes.get(Number(text))
+  if (process === undefined) {
+    throw new ToolError(`Bind /proc/${text}/ns/net -> /run/netns/${name} failed: No such file or directory`, 1)
+  }
+  namespaces.set(name, process.netns)
+  return 0
+}
+
+function checkName(name: string): void {
+  if (name.includes('/') || name === '.' || name === '..' || name === '') {
+    throw new ToolError(`Invalid netns name "${name}"`, 255)
+  }
+}
+
 /** `ip netns list-id`: the numbers that cables have given to other namespaces here. */
 function listNumbers(context: IpContext, words: Words): number {
   const { self, netns } = context
@@ -111,6 +156,7 @@ function listNumbers(context: IpContext, words: Words): number {
 }
 
 function add(self: Process, name: string): number {
+  checkName(name)
   const { machine } = self.place
   if (machine.namespaces.has(name)) {
     throw new ToolError(`Cannot create namespace file "/run/netns/${name}": File exists`, 1)
@@ -137,6 +183,8 @@ function remove(self: Process, name: string): number {
 /** The same machine, files and programs, seen from another network namespace. */
 class NetnsPlace extends Place {
   override readonly files: Map<string, string>
+  override readonly processes: Map<number, Process>
+  override readonly pids: { next: number }
 
   constructor(place: ProcessPlace, name: string, netns: Netns) {
     super(place.machine, `${place.name} netns ${name}`, netns, {
@@ -147,6 +195,9 @@ class NetnsPlace extends Place {
       confined: place.confined,
     })
     this.files = place.files
+    // Another network namespace, the same PIDs.
+    this.processes = place.processes
+    this.pids = place.pids
   }
 }
 

@@ -1,5 +1,6 @@
 /** sysctl(8) of procps: the switches of this network namespace. */
 import { dotted, swapped } from '../../net/sysctl.ts'
+import { missingFor } from '../../net/sysctl-unused.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'
 import { setSysctl, sysctlNames, sysctlValue } from '../sysctl-values.ts'
@@ -125,11 +126,16 @@ function assign(self: Process, given: string, text: string, style: Style): boole
   const name = dotted(given.trim())
   const value = text.trim()
   const { netns } = self
-  if (sysctlValue(netns, name) === null) return unknown(self, name, style)
+  const before = sysctlValue(netns, name)
+  if (before === null) return unknown(self, name, style)
   if (!setSysctl(netns, name, value)) {
     const complained = complain(self, `setting key "${name}": Invalid argument`)
     // sysctl(8) says so of what is only read, and yet exits with 0.
     return netns.sysctl.readOnly(name) || /nf_conntrack_(count|buckets)$/.test(name) ? true : complained
+  }
+  const missing = missingFor(name)
+  if (missing !== null && sysctlValue(netns, name) !== before) {
+    self.err(`podwire: ${name} is kept, but ${missing} is not modelled\n`)
   }
   if (!style.quiet) show(self, name, value, style)
   return true

@@ -118,4 +118,41 @@ describe('sysctl of one device', () => {
     await node.prints('sysctl -w net.ipv4.neigh.eth0.base_reachable_time=20')
     expect(await node.prints('sysctl -n net.ipv4.neigh.eth0.base_reachable_time_ms')).toBe('20000\n')
   })
+
+  it('says what a switch waits for, keeps its value, and is silent when nothing changes', async () => {
+    const node = new Node()
+    const said = await node.run('sysctl -w net.ipv4.conf.eth0.force_igmp_version=2')
+    expect(said).toMatchObject({
+      code: 0,
+      out: 'net.ipv4.conf.eth0.force_igmp_version = 2\n',
+      err: 'podwire: net.ipv4.conf.eth0.force_igmp_version is kept, but IGMP is not modelled\n',
+    })
+    await node.prints('sysctl -w net.ipv4.conf.eth0.force_igmp_version=2')
+    await node.prints('sysctl -w net.ipv4.igmp_qrv=2')
+    await node.prints('sysctl -w net.ipv4.conf.eth0.tag=7')
+  })
+
+  it('drops packets for one host that come in frames for all, if it is told to', async () => {
+    const node = new Node()
+    await node.prints('ip netns add far')
+    await node.prints('ip link add e0 type veth peer name q0 netns far')
+    for (const line of ['ip', 'ip -n far']) {
+      const [device, last] = line === 'ip' ? ['e0', 1] : ['q0', 2]
+      await node.prints(`${line} addr add 10.9.0.${last}/24 dev ${device}`)
+      await node.prints(`${line} link set ${device} up`)
+    }
+    await node.prints('ip -n far neigh add 10.9.0.1 lladdr ff:ff:ff:ff:ff:ff dev q0')
+    const far = node.node.namespaces.get('far')
+    if (far === undefined) throw new Error('no namespace')
+    const answered = async () => {
+      const before = far.counters.ipInReceives
+      await node.ping(far, '10.9.0.1')
+      return far.counters.ipInReceives - before
+    }
+    expect(await answered()).toBe(1)
+    await node.prints('sysctl -w net.ipv4.conf.e0.drop_unicast_in_l2_multicast=1')
+    expect(await answered()).toBe(0)
+    await node.runner.runFor(10e9)
+    expect(node.world.frames.inUse).toBe(0)
+  })
 })

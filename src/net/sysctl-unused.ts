@@ -1,0 +1,34 @@
+/**
+ * Switches that are kept and read back, but that nothing here reads: what they are about is not modelled. Whoever sets one
+ * is told so. Not listed is what changes no frame on Linux either: `tag` and `bootp_relay` (nobody reads them there),
+ * ip_early_demux (a short cut), ip_dynaddr, ping_group_range and ip_unprivileged_port_start (everybody is root here).
+ */
+
+const IGMP = 'IGMP'
+const IPSEC = 'IPsec'
+
+/** Below net.ipv4.conf.DEVICE, net.ipv4.neigh.DEVICE, and whole names: what is missing. */
+const missing: Readonly<Record<string, string>> = {
+  disable_policy: IPSEC,
+  disable_xfrm: IPSEC,
+  force_igmp_version: IGMP,
+  igmpv2_unsolicited_report_interval: IGMP,
+  igmpv3_unsolicited_report_interval: IGMP,
+  interval_probe_time_ms: 'probing of managed neighbours',
+  'net.ipv4.fwmark_reflect': "a reply that takes its packet's mark",
+  'net.ipv4.icmp_echo_enable_probe': 'ICMP extended echo (RFC 8335)',
+  'net.ipv4.igmp_link_local_mcast_reports': IGMP,
+  'net.ipv4.igmp_max_memberships': IGMP,
+  'net.ipv4.igmp_max_msf': IGMP,
+  'net.ipv4.igmp_qrv': IGMP,
+  'net.ipv4.ip_forward_use_pmtu': "forwarding by a learnt path's MTU",
+  'net.ipv4.ip_local_reserved_ports': 'a port that is reserved',
+  'net.ipv4.ip_nonlocal_bind': 'a socket on an address that is not ours',
+  'net.ipv4.ipfrag_max_dist': "a limit of fragments' disorder",
+}
+
+/** What a switch needs that is not modelled; null: it does what it says. `name` has dots. */
+export function missingFor(name: string): string | null {
+  const device = name.startsWith('net.ipv4.conf.') || name.startsWith('net.ipv4.neigh.')
+  return missing[device ? name.slice(name.lastIndexOf('.') + 1) : name] ?? null
+}
