@@ -25,6 +25,13 @@ export class VlanGroup {
     return this.#members.delete(vlan)
   }
 
+  /** The pvid, if it is this one, becomes another (0: none), untagged like it (br_vlan_set_default_pvid). */
+  movePvid(before: number, after: number): void {
+    if (this.pvid !== before) return
+    if (before !== 0) this.remove(before)
+    if (after !== 0) this.add(after, true, true)
+  }
+
   has(vlan: number): boolean {
     return this.#members.has(vlan)
   }

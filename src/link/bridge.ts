@@ -136,7 +136,6 @@ export class Bridge extends NetDevice {
   #vlanFiltering = false
   /** Some port is locked or suppresses neighbours, or VLANs are told apart: the only test of it on the path. */
   #special = false
-  #locks = false
   #suppresses = false
   /** The ARP request at hand was answered, or need not be asked where neighbours are suppressed. */
   #replied = false
@@ -148,8 +147,13 @@ export class Bridge extends NetDevice {
     this.vlans.add(this.defaultPvid, true, true)
   }
 
+  /** Has it had a port yet? Until then it has carrier, like a dummy (br_port_state_selection has not run). */
+  get untouched(): boolean {
+    return this.#nextPort === 1
+  }
+
   override get carrier(): boolean {
-    if (!this.up) return false
+    if (!this.up || this.untouched) return this.up
     for (let i = 0; i < this.ports.length; i++) {
       const { state, device } = this.ports[i]
       if (state === FORWARDING && device.carrier) return true
@@ -174,19 +178,15 @@ export class Bridge extends NetDevice {
   setDefaultPvid(vlan: number): void {
     const before = this.defaultPvid
     this.defaultPvid = vlan
-    for (const group of [this.vlans, ...this.ports.map((port) => port.vlans)]) {
-      if (group.pvid !== before) continue
-      if (before !== 0) group.remove(before)
-      if (vlan !== 0) group.add(vlan, true, true)
-    }
+    for (const group of [this.vlans, ...this.ports.map((port) => port.vlans)]) group.movePvid(before, vlan)
     this.knowAddresses()
   }
 
   /** Some setting changed: what the path of a frame must ask for is found out once. */
   configured(): void {
-    this.#locks = this.ports.some((port) => port.locked)
+    const locks = this.ports.some((port) => port.locked)
     this.#suppresses = this.ports.some((port) => port.neighSuppress)
-    this.#special = this.#locks || this.#suppresses || this.#vlanFiltering
+    this.#special = locks || this.#suppresses || this.#vlanFiltering
     this.#replied = false
   }
 

@@ -7,6 +7,7 @@ import { Bridge, type BridgePort } from '../../src/link/bridge.ts'
 import { PortState } from '../../src/link/bridge-state.ts'
 import { formatFdbMac } from '../../src/link/fdb.ts'
 import { MAC_BROADCAST, type Mac, parseMac } from '../../src/wire/address.ts'
+import { hexOf } from '../support/bytes.ts'
 import { inEthernet, payload } from '../support/packets.ts'
 import { frameOf, Inbox, mac, Stub, testWorld } from '../support/world.ts'
 
@@ -45,7 +46,7 @@ function lan() {
       .entries()
       .filter((entry) => entry.port === port && !entry.permanent)
       .map(formatFdbMac)
-  return { world, bridge, p1, p2, p3, arrive, fromHost, table, learnt }
+  return { world, stubs, bridge, p1, p2, p3, arrive, fromHost, table, learnt }
 }
 
 type Lan = ReturnType<typeof lan>
@@ -187,4 +188,21 @@ describe('entries set by hand', () => {
     expect(at(0x32)).toMatchObject({ permanent: false, externLearn: false })
     expect(world.frames.inUse).toBe(0)
   })
+})
+
+test('a bridge that does not tell VLANs apart hands tagged frames on as they are', () => {
+  const { world, stubs, arrive } = lan()
+  arrive(2, MAC_BROADCAST)
+  const tagged = (to: Mac, tag: number) =>
+    inEthernet(to, mac(11), 0x8100, Uint8Array.of(tag >> 8, tag & 255, 0x88, 0xb5, ...payload(46)))
+  const reached = (bytes: Uint8Array) => {
+    const before = stubs.map((stub) => stub.sent.count)
+    stubs[0].arrive(bytes)
+    return stubs.flatMap((stub, i) => (stub.sent.count > before[i] ? [i + 1] : []))
+  }
+  expect(reached(tagged(MAC_BROADCAST, 5))).toEqual([2, 3])
+  expect(reached(tagged(mac(12), 5))).toEqual([2])
+  expect(reached(tagged(MAC_BROADCAST, 0x6000))).toEqual([2, 3])
+  expect(stubs[1].sent.hex.at(-1)).toBe(hexOf(tagged(MAC_BROADCAST, 0x6000)))
+  expect(world.frames.inUse).toBe(0)
 })

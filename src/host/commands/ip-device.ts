@@ -132,6 +132,7 @@ export function flagsOf(device: NetDevice, netns: Netns): string[] {
 export function operstateOf(device: NetDevice, netns: Netns): string {
   if (!device.up) return 'DOWN'
   if (device.kind === 'loopback' || device.kind === 'vxlan' || device.kind === 'dummy') return 'UNKNOWN'
+  if (device instanceof Bridge && device.untouched) return 'UNKNOWN'
   if (device.carrier) return 'UP'
   const link = linkOf(device, netns)
   if (link === null) return 'DOWN'

@@ -32,3 +32,51 @@ it('forgets the stations of a bridge port whose other end goes down, and the nei
   expect(await lab.prints('bridge fdb show br cni0')).not.toContain('0a:58:0a:f4:01:02')
   expect(await lab.prints('ip neigh show dev cni0')).toBe('')
 })
+
+it('takes a port and its bridge out of work when the other end goes down, and in again', async () => {
+  lab = new Node()
+  await lab.prints('ip addr add 10.77.0.1/24 dev cni0')
+  const shown = async () => {
+    const [port] = (await lab.prints('bridge link show dev vethpod')).split(' priority')
+    const [bridge] = (await lab.prints('ip link show cni0')).split(' mode')
+    const flags = (text: string) => /<(.*)>/.exec(text)?.[1]
+    const state = (text: string) => text.slice(text.lastIndexOf(' ') + 1)
+    const route = (await lab.prints('ip route show 10.77.0.0/24')).trimEnd()
+    return [flags(port), state(port), flags(bridge), state(bridge), route]
+  }
+  const route = '10.77.0.0/24 dev cni0 proto kernel scope link src 10.77.0.1'
+  const working = [
+    ...['BROADCAST,MULTICAST,UP,LOWER_UP', 'forwarding', 'BROADCAST,MULTICAST,UP,LOWER_UP', 'UP'],
+    `${route}`,
+  ]
+  expect(await shown()).toEqual(working)
+  await lab.prints('ip link set eth0 down', lab.podPlace)
+  const without = 'NO-CARRIER,BROADCAST,MULTICAST,UP'
+  expect(await shown()).toEqual([without, 'disabled', without, 'DOWN', `${route} linkdown`])
+  await lab.prints('ip link set eth0 up', lab.podPlace)
+  expect(await shown()).toEqual(working)
+  await lab.prints('ip link set vethpod down')
+  expect(await shown()).toEqual(['BROADCAST,MULTICAST', 'disabled', without, 'DOWN', `${route} linkdown`])
+  await lab.prints('ip link set vethpod up')
+  expect(await shown()).toEqual(working)
+})
+
+it('gives a bridge carrier until it has had a port', async () => {
+  lab = new Node()
+  await lab.prints('ip link add br9 type bridge')
+  await lab.prints('ip link add p9 type veth peer name q9')
+  const state = async () => (await lab.prints('ip -br link show br9')).replace(/ +/g, ' ').replace(/..(:..){5}/, 'MAC')
+  expect(await state()).toBe('br9 DOWN MAC <BROADCAST,MULTICAST> \n')
+  await lab.prints('ip link set br9 up')
+  expect(await state()).toBe('br9 UNKNOWN MAC <BROADCAST,MULTICAST,UP,LOWER_UP> \n')
+  await lab.prints('ip link set p9 master br9')
+  expect(await state()).toBe('br9 DOWN MAC <NO-CARRIER,BROADCAST,MULTICAST,UP> \n')
+  await lab.prints('ip link set p9 up')
+  await lab.prints('ip link set q9 up')
+  expect(await state()).toBe('br9 UP MAC <BROADCAST,MULTICAST,UP,LOWER_UP> \n')
+  await lab.prints('ip link del p9')
+  expect(await state()).toBe('br9 DOWN MAC <NO-CARRIER,BROADCAST,MULTICAST,UP> \n')
+  await lab.prints('ip link set br9 down')
+  await lab.prints('ip link set br9 up')
+  expect(await state()).toBe('br9 DOWN MAC <NO-CARRIER,BROADCAST,MULTICAST,UP> \n')
+})
