@@ -81,7 +81,12 @@ export class Acknowledging {
 
   /** Something is wrong: acknowledge each segment for a while (tcp_enter_quickack_mode). */
   enterQuickMode(window: number): void {
-    this.#refill(MAX_QUICK, window)
+    this.hurry(MAX_QUICK, window)
+  }
+
+  /** The next few at once (tcp_enter_quickack_mode). */
+  hurry(most: number, window: number): void {
+    this.#refill(most, window)
     this.pingpong = false
     this.timeout = LEAST_DELAY
   }

@@ -7,13 +7,16 @@ import type { World } from '../../link/world.ts'
 import type { Errno } from '../../net/errno.ts'
 import type { Netns } from '../../net/netns.ts'
 import { JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
-import { MICROSECOND, MILLISECOND, type Nanos, type Task, Timer } from '../../sim/scheduler.ts'
+import { MICROSECOND, MILLISECOND, type Nanos, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
 import { DEFAULT_TTL, HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
-import { Congestion, reno } from './congestion.ts'
+import { type Acceptor, Alarm, type Alarms, type Owner, Wake } from './around.ts'
+import { Congestion } from './congestion.ts'
+import { controlNamed } from './cubic.ts'
+import { Ecn } from './ecn.ts'
 import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
 import { RoundTrip, RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
@@ -22,36 +25,7 @@ import type { Settings } from './settings.ts'
 import type { TcpState } from './state.ts'
 import type { Tuple, TupleTable } from './table.ts'
 import type { Tunables } from './tunables.ts'
-
-/** What the program is to be told when the present segment or timer has been dealt with. */
-export const Wake = { ACCEPTED: 1, CONNECTED: 2, READABLE: 4, WRITABLE: 8, CLOSED: 16 } as const
-
-/** The program's side: a TcpSocket. */
-export interface Owner {
-  connected(): void
-  arrived(): void
-  writable(): void
-  closed(error: Errno | null): void
-  close(): void
-}
-
-/** Where a passively opened connection comes from. */
-export interface Acceptor {
-  /** Nobody fetches connections: the handshake is not completed. */
-  readonly full: boolean
-  /** The handshake is over: give it an owner. */
-  accepted(connection: Connection): void
-  /** The handshake failed. */
-  abandoned(connection: Connection): void
-}
-
-/** What the timers do; the timers file provides it. */
-export interface Alarms {
-  retransmit(connection: Connection): void
-  acknowledge(connection: Connection): void
-  compressed(connection: Connection): void
-  expire(connection: Connection): void
-}
+import { Undo } from './undo.ts'
 
 /** The segment size assumed of a peer that names none (RFC 9293 section 3.7.1), and the least we use. */
 const DEFAULT_MSS = 536
@@ -59,26 +33,13 @@ const LEAST_MSS = 48
 /** `nop, nop, TS`: what every segment but the SYN carries when timestamps were agreed. */
 export const TIMESTAMPS_LENGTH = 12
 
-/** Jiffies on top of two round trips: TCP_TIMEOUT_MIN, and room for a delayed acknowledgment of a single segment. */
-const TAIL_LEAST = 2
-const TAIL_ALONE = RTO_MIN
+/** On top of two round trips: TCP_TIMEOUT_MIN_US, and room for a delayed acknowledgment of a single segment. */
+const TAIL_LEAST = 2 * MILLISECOND
+const TAIL_ALONE = RTO_MIN * JIFFY
+const LEAST_RENEGING = 10 * MILLISECOND
 
 /** TCP_TIMEWAIT_LEN, in seconds: no sysctl changes it. */
 const TIME_WAIT = 60
-
-class Alarm implements Task {
-  #connection: Connection
-  #action: (connection: Connection) => void
-
-  constructor(connection: Connection, action: (connection: Connection) => void) {
-    this.#connection = connection
-    this.#action = action
-  }
-
-  run(): void {
-    this.#action(this.#connection)
-  }
-}
 
 export class Connection implements Tuple<Connection> {
   readonly netns: Netns
@@ -88,7 +49,7 @@ export class Connection implements Tuple<Connection> {
   readonly #table: TupleTable<Connection>
   chain: Connection | null = null
   owner: Owner | null = null
-  acceptor: Acceptor | null = null
+  acceptor: Acceptor<Connection> | null = null
   state: TcpState = 'CLOSED'
   localAddress: Ipv4 = ANY
   localPort = 0
@@ -106,8 +67,14 @@ export class Connection implements Tuple<Connection> {
   readonly receive: ReceiveQueue
   readonly acks = new Acknowledging()
   readonly roundTrip = new RoundTrip()
-  readonly congestion = new Congestion(reno)
+  readonly congestion: Congestion
   readonly rack = new Rack()
+  readonly undo = new Undo()
+  readonly ecn = new Ecn()
+  /** How many segments late something may be and not be lost (tp->reordering). */
+  reordering: number
+  /** The time-out may have been none: F-RTO watches (tp->frto). */
+  spurious = false
 
   noDelay = false
   /** The program will read no more: data that comes is answered with RST. */
@@ -144,7 +111,7 @@ export class Connection implements Tuple<Connection> {
   #tailing = false
   /** SND.NXT when a tail loss probe left, and whether it was an old segment; no second one before its fate is known. */
   /** It stands for the wait for what may only be late. */
-  reordering = false
+  doubting = false
   tailProbe = 0
   tailProbed = false
   tailResent = false
@@ -179,12 +146,20 @@ export class Connection implements Tuple<Connection> {
   readonly compression: Timer
   readonly lifetime: Timer
 
-  constructor(netns: Netns, table: TupleTable<Connection>, alarms: Alarms, settings: Settings, tunables: Tunables) {
+  constructor(
+    netns: Netns,
+    table: TupleTable<Connection>,
+    alarms: Alarms<Connection>,
+    settings: Settings,
+    tunables: Tunables,
+  ) {
     this.settings = settings
     this.noDelay = settings.noDelay
     this.netns = netns
     this.tunables = tunables
     this.receive = new ReceiveQueue(tunables)
+    this.congestion = new Congestion(controlNamed(tunables.congestionControl))
+    this.reordering = tunables.reordering
     this.world = netns.world
     this.#table = table
     this.#id = netns.world.random.below(65536)
@@ -203,7 +178,11 @@ export class Connection implements Tuple<Connection> {
 
   /** Our timestamp clock: milliseconds (RFC 7323 section 5.4). */
   clock(): number {
-    return (Math.floor(this.world.scheduler.now / MILLISECOND) + this.clockOffset) | 0
+    return this.clockAt(this.world.scheduler.now)
+  }
+
+  clockAt(time: Nanos): number {
+    return (Math.floor(time / MILLISECOND) + this.clockOffset) | 0
   }
 
   jiffies(): number {
@@ -265,32 +244,50 @@ export class Connection implements Tuple<Connection> {
     if (this.pathMtu !== this.#pathMtu) this.sizeSegments()
   }
 
-  /** The retransmission timer runs while something is unacknowledged (tcp_rearm_rto). */
+  /**
+   * The retransmission timer runs while something is unacknowledged. What waited for a tail loss probe or for the late
+   * is not waited for again: then it is counted from when the oldest segment left (tcp_rearm_rto).
+   */
   rearm(): void {
+    const waited = this.#tailing || this.doubting
+    this.rearmFromNow()
+    const { scheduler } = this.world
+    const { sent } = this.send
+    if (!waited || sent.size === 0) return
+    const left = sent.sentAt(0) - scheduler.now + this.timeout * JIFFY
+    scheduler.at(this.retransmission, wheel(scheduler.now, Math.max(left, JIFFY)))
+  }
+
+  rearmFromNow(): void {
     const { scheduler } = this.world
     this.probing = false
     this.#tailing = false
-    this.reordering = false
+    this.doubting = false
     if (this.send.sent.size === 0) scheduler.cancel(this.retransmission)
     else scheduler.at(this.retransmission, wheel(scheduler.now, this.timeout * JIFFY))
   }
 
-  /** The same, counted from when the oldest segment left: what waited for a tail loss probe is not waited for again. */
-  rearmFromOldest(): void {
-    this.rearm()
+  /** A peer that took back what it had reported gets half a round trip to report anew (tcp_check_sack_reneging). */
+  armReneging(): void {
+    this.rearmFromNow()
     const { scheduler } = this.world
-    const { sent } = this.send
-    if (sent.size === 0) return
-    const left = Math.ceil((sent.sentAt(0) - scheduler.now) / JIFFY) + this.timeout
-    scheduler.at(this.retransmission, wheel(scheduler.now, Math.max(left, 1) * JIFFY))
+    const delay = Math.max((this.roundTrip.smoothed >> 4) * MICROSECOND, LEAST_RENEGING)
+    scheduler.at(this.retransmission, wheel(scheduler.now, delay))
+  }
+
+  /** More to send after a silence: the window is not what it was (tcp_slow_start_after_idle_check). */
+  afterIdle(): void {
+    if (!this.tunables.slowStartAfterIdle || this.send.sent.size > 0) return
+    const silence = this.jiffies() - this.lastSent
+    if (silence > this.timeout) this.congestion.restart(this, silence)
   }
 
   /** Waits for what may only be late: so many jiffies more than this. */
   armReordering(delay: Nanos): void {
     const { scheduler } = this.world
     this.#tailing = false
-    this.reordering = true
-    scheduler.at(this.retransmission, wheel(scheduler.now, (Math.ceil(delay / JIFFY) + TAIL_LEAST) * JIFFY))
+    this.doubting = true
+    scheduler.at(this.retransmission, wheel(scheduler.now, delay + TAIL_LEAST))
   }
 
   /** Is it a tail loss probe that the timer stands for? */
@@ -306,23 +303,27 @@ export class Connection implements Tuple<Connection> {
     const { scheduler } = this.world
     const { sent } = this.send
     if (!this.sack || this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') return false
-    if (sent.size === 0 || this.congestion.state !== 'Open' || this.probing) return false
-    // In doubt about something, RACK's timer is the one.
-    if (sent.sacked > 0 || sent.lost > 0) return false
+    const { earlyRetransmit } = this.tunables
+    if (earlyRetransmit !== 3 && earlyRetransmit !== 4) return false
+    const { state } = this.congestion
+    if (sent.size === 0 || (state !== 'Open' && state !== 'CWR')) return false
     const { smoothed } = this.roundTrip
     const alone = sent.size === 1 ? TAIL_ALONE : TAIL_LEAST
-    const delay = smoothed > 0 ? Math.ceil(((smoothed / 4) * MICROSECOND) / JIFFY) + alone : RTO_INITIAL
+    const delay = smoothed > 0 ? (smoothed >> 2) * MICROSECOND + alone : RTO_INITIAL * JIFFY
+    this.probing = false
     this.#tailing = true
-    this.reordering = false
-    scheduler.at(this.retransmission, wheel(scheduler.now, Math.min(delay, this.timeout) * JIFFY))
+    this.doubting = false
+    scheduler.at(this.retransmission, wheel(scheduler.now, Math.min(delay, this.timeout * JIFFY)))
     return true
   }
 
   /** The peer's window is shut: ask again after a while. */
   armProbe(): void {
     const { scheduler } = this.world
-    const delay = Math.min(Math.max(this.roundTrip.timeout, 50) * 2 ** this.backoff, RTO_MAX)
+    const delay = Math.min(Math.max(this.roundTrip.timeout, RTO_MIN) * 2 ** this.backoff, RTO_MAX)
     this.probing = true
+    this.#tailing = false
+    this.doubting = false
     scheduler.at(this.retransmission, wheel(scheduler.now, delay * JIFFY))
   }
 

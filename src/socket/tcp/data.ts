@@ -1,8 +1,9 @@
 /** What arriving data and FIN do to the receiving half (tcp_data_queue of net/ipv4/tcp_input.c). */
 import { MICROSECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { Wake } from './around.ts'
 import { DUPLICATES } from './congestion.ts'
-import { type Connection, TIMESTAMPS_LENGTH, Wake } from './connection.ts'
+import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import { sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
 
@@ -71,6 +72,7 @@ function arrived(connection: Connection, segment: Segment): void {
   if (acks.received(jiffies, dataLength, header, push, advertised, receive.window, connection.timeout)) {
     receive.learn(dataLength, full)
   }
+  if (connection.ecn.arrived(segment)) acks.hurry(2, receive.window)
   receive.measureByWindow(connection.world.scheduler.now)
   if (dataLength < WORTH_GROWING) return
   if (receive.grow(dataLength, full, acks.segment, advertised)) acks.hasten()

@@ -7,7 +7,8 @@ import type { Errno } from '../../net/errno.ts'
 import { HZ } from '../../sim/jiffies.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Ack, acknowledge } from './acknowledge.ts'
-import { type Connection, TIMESTAMPS_LENGTH, Wake } from './connection.ts'
+import { Wake } from './around.ts'
+import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import { acknowledgeData, takeData } from './data.ts'
 import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
@@ -41,6 +42,10 @@ export function negotiate(connection: Connection, segment: Segment): void {
   connection.scaling = connection.scaling && segment.windowScale >= 0
   if (connection.scaling) connection.sendScale = segment.windowScale
   else connection.receive.scale = 0
+  const { ecn } = connection
+  const wants = segment.has(tcp.ECE)
+  if (connection.state === 'SYN-SENT') ecn.agreed = ecn.agreed && wants && !segment.has(tcp.CWR)
+  else ecn.agreed = wants && segment.has(tcp.CWR) && connection.tunables.ecn > 0
   if (connection.timestamps) connection.recentTimestamp = segment.timestamp
   connection.receive.begin(segment.sequence)
   connection.send.windowSequence = segment.sequence
@@ -84,7 +89,9 @@ function establish(connection: Connection): void {
   connection.state = 'ESTABLISHED'
   connection.timeouts = 0
   connection.backoff = 0
-  congestion.begin(connection.resent > 1)
+  congestion.begin(connection, connection.resent > 1)
+  connection.undo.end()
+  connection.tailProbed = false
   acks.start(advertised, connection.mss, receive.window)
   const now = connection.jiffies()
   acks.lastReceived = now

@@ -2,7 +2,8 @@
  * A listening port: half-open connections, and those that nobody has fetched yet. SYN cookies are not modelled:
  * when too many are half open, further SYNs are dropped and come again.
  */
-import { type Acceptor, type Connection, TIMESTAMPS_LENGTH, Wake } from './connection.ts'
+import { type Acceptor, Wake } from './around.ts'
+import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import { negotiate } from './input.ts'
 import { sendReset, sendSyn } from './output.ts'
 import type { Segment } from './segment.ts'
@@ -11,7 +12,7 @@ import { needsReset } from './state.ts'
 /** What a listening port needs of the stack: a new connection, with what we would offer. */
 export type ConnectionMaker = (segment: Segment) => Connection
 
-export class Listening implements Acceptor {
+export class Listening implements Acceptor<Connection> {
   backlog: number
   readonly #make: ConnectionMaker
   /** Fetches a connection; null leaves it waiting. */

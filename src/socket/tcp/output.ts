@@ -11,15 +11,22 @@ import { JOINED, LOST, RESENT } from './sent.ts'
 
 /** The largest header: 20 bytes and 40 of options. */
 const LONGEST_HEADER = 60
-/** tcp_min_tso_segs in segments, and GSO's limit in bytes. */
-const SMALLEST_BURST = 2
+/** GSO's limit in bytes. */
 const LARGEST_BURST = 65_536
 
 /** Builds one segment of `length` bytes from the send buffer and sends it. */
-function transmit(connection: Connection, sequence: number, length: number, flags: number): Errno | null {
-  const { netns, world, send, receive, acks } = connection
+function transmit(
+  connection: Connection,
+  sequence: number,
+  length: number,
+  flagsWanted: number,
+  fresh: boolean,
+): Errno | null {
+  const { netns, world, send, receive, acks, congestion } = connection
   const { localAddress: source, remoteAddress: destination, localPort, remotePort } = connection
-  const syn = (flags & tcp.SYN) !== 0
+  const syn = (flagsWanted & tcp.SYN) !== 0
+  const marked = connection.ecn.agreed && !syn
+  const flags = marked ? flagsWanted | connection.ecn.flags(fresh) : flagsWanted
   const frame = world.frames.take(LONGEST_HEADER + length)
   const { bytes, start: at } = frame
   const optionsAt = at + tcp.HEADER
@@ -39,7 +46,9 @@ function transmit(connection: Connection, sequence: number, length: number, flag
     if (connection.compression.armed) world.scheduler.cancel(connection.compression)
   }
   if (length > 0) {
-    connection.lastSent = connection.jiffies()
+    const jiffies = connection.jiffies()
+    if (send.sent.size === 1 && fresh) congestion.control.resumed(connection, jiffies - connection.lastSent)
+    connection.lastSent = jiffies
     connection.sentLimited = connection.appLimited !== 0
     acks.answered(connection.lastSent)
     connection.dataOut++
@@ -52,7 +61,8 @@ function transmit(connection: Connection, sequence: number, length: number, flag
   // Linux answers from a socket of its own for a connection request and in TIME-WAIT: identification 0.
   const unowned = (syn && connection.acceptor !== null) || connection.state === 'TIME-WAIT'
   const id = unowned ? 0 : connection.nextId()
-  return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, connection.tos, id, ipv4.DF)
+  const tos = marked ? connection.ecn.tos(connection.tos, fresh) : connection.tos
+  return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, ipv4.DF)
 }
 
 function synOptions(connection: Connection, bytes: Uint8Array, at: number): number {
@@ -64,20 +74,24 @@ function synOptions(connection: Connection, bytes: Uint8Array, at: number): numb
 /** Sends SYN, or SYN-ACK in SYN-RECEIVED, for the first time. */
 export function sendSyn(connection: Connection): void {
   const { send, world } = connection
-  const flags = connection.state === 'SYN-SENT' ? tcp.SYN : tcp.SYN | tcp.ACK
+  const active = connection.state === 'SYN-SENT'
+  const { ecn } = connection
+  if (active) ecn.agreed = connection.tunables.ecn === 1
+  const offer = ecn.agreed ? tcp.ECE | tcp.CWR : 0
+  const flags = active ? tcp.SYN | offer : tcp.SYN | tcp.ACK | (offer & tcp.ECE)
   send.next = (send.una + 1) | 0
-  send.sent.push(send.una, send.next, flags, world.scheduler.now)
+  send.sent.push(send.una, send.next, flags, world.scheduler.now, 0, 0)
   connection.rearm()
-  transmit(connection, send.una, 0, flags)
+  transmit(connection, send.una, 0, flags, true)
 }
 
 /** Both sides sent SYN: ours goes out again, now with ACK (simultaneous open). */
 export function answerSyn(connection: Connection): void {
   const { send, world } = connection
   send.sent.clear()
-  send.sent.push(send.una, send.next, tcp.SYN | tcp.ACK, world.scheduler.now)
+  send.sent.push(send.una, send.next, tcp.SYN | tcp.ACK, world.scheduler.now, 0, 0)
   connection.rearm()
-  transmit(connection, send.una, 0, tcp.SYN | tcp.ACK)
+  transmit(connection, send.una, 0, tcp.SYN | tcp.ACK, true)
 }
 
 /** A segment that only acknowledges. */
@@ -85,7 +99,7 @@ export function sendAck(connection: Connection): void {
   const { send } = connection
   // tcp_acceptable_seq: not beyond a window that the peer took back.
   const edge = (send.una + send.window) | 0
-  transmit(connection, tcp.before(edge, send.next) ? edge : send.next, 0, tcp.ACK)
+  transmit(connection, tcp.before(edge, send.next) ? edge : send.next, 0, tcp.ACK, false)
 }
 
 /** A zero-window probe: an old sequence number that the peer must answer (tcp_xmit_probe_skb). */
@@ -93,16 +107,16 @@ export function sendProbe(connection: Connection): void {
   const { send } = connection
   const length = Math.min(send.unsent, send.room, connection.mss)
   if (length > 0) sendNext(connection, length, false, false, true)
-  else transmit(connection, (send.una - 1) | 0, 0, tcp.ACK)
+  else transmit(connection, (send.una - 1) | 0, 0, tcp.ACK, false)
 }
 
 /** The connection is given up: RST from its own socket (tcp_send_active_reset). */
 export function sendReset(connection: Connection): void {
-  transmit(connection, connection.send.next, 0, tcp.RST | tcp.ACK)
+  transmit(connection, connection.send.next, 0, tcp.RST | tcp.ACK, false)
 }
 
-/** Sends what the windows and Nagle's algorithm allow (tcp_write_xmit). */
-export function push(connection: Connection): void {
+/** Sends what the windows and Nagle's algorithm allow (tcp_write_xmit). `atOnce`: Nagle is not asked. */
+export function push(connection: Connection, atOnce = false): void {
   const { send, congestion } = connection
   const { sent } = send
   let count = 0
@@ -110,20 +124,24 @@ export function push(connection: Connection): void {
   let burst = 0
   while (send.pending && sent.inFlight < congestion.window) {
     const unsent = send.unsent
-    const length = Math.min(unsent, connection.mss)
-    const fin = send.finQueued && length === unsent
-    if (length + (fin ? 1 : 0) > send.room) break
-    const small = length < connection.mss && !fin
-    if (small && !connection.noDelay && sent.size > 0 && send.smallOut) break
-    count++
+    const { room } = send
     const joined = burst > 0
+    let length = Math.min(unsent, connection.mss)
+    // What a window's end leaves of a burst goes with it; a window too small for one segment waits.
+    if (length > room && joined && room > 0) length = room
+    const fin = send.finQueued && length === unsent
+    if (length + (fin ? 1 : 0) > room) break
+    const small = length < connection.mss && !fin
+    if (small && !atOnce && !connection.noDelay && sent.size > 0 && send.smallOut) break
+    count++
     if (!joined) burst = burstOf(connection)
     burst--
     if (sendNext(connection, length, fin, joined, burst === 0) === 'EMSGSIZE' && shrink(connection)) return
   }
   const limited = sent.inFlight >= congestion.window
   if (count > 0) connection.armTailProbe()
-  if (count > 0 || limited) congestion.sent(sent.size, limited, send.una, send.next)
+  if (congestion.reducing) congestion.sentNew(count)
+  if (count > 0 || limited) congestion.sent(connection, limited)
   if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
 }
 
@@ -132,14 +150,14 @@ export function push(connection: Connection): void {
  * which the window would be paced, to which a short path adds (tcp_cwnd_test, tcp_tso_autosize).
  */
 function burstOf(connection: Connection): number {
-  const { congestion, roundTrip, mss, send } = connection
+  const { congestion, roundTrip, mss, send, tunables } = connection
   const quota = Math.min(Math.max(1, congestion.window >> 1), congestion.window - send.sent.inFlight)
-  const { smoothed, least } = roundTrip
-  if (smoothed === 0) return quota
-  const gain = congestion.window < congestion.threshold >> 1 ? 2 : 1.2
-  const paced = (congestion.window * mss * gain * 8_000_000) / smoothed / 1024
-  const nearby = least >> 9 < 32 ? LARGEST_BURST >> (least >> 9) : 0
-  return Math.min(quota, Math.max(SMALLEST_BURST, Math.floor((paced + nearby) / mss)))
+  const rate = congestion.pacingRate(connection)
+  if (rate === 0) return quota
+  const far = roundTrip.least >> tunables.tsoRttLog
+  const nearby = far < 32 ? LARGEST_BURST >> far : 0
+  const bytes = Math.min(Math.floor(rate / 1024) + nearby, LARGEST_BURST)
+  return Math.min(quota, Math.max(tunables.minimumTsoSegments, Math.floor(bytes / mss)))
 }
 
 /** `joined`: it continues a burst; `ends`: the burst ends with it, which PSH marks when it had several segments. */
@@ -152,9 +170,9 @@ function sendNext(connection: Connection, length: number, fin: boolean, joined: 
   connection.netns.counters.tcpOrigDataSent++
   send.next = (begin + length + (fin ? 1 : 0)) | 0
   if (length < connection.mss) send.smallEnd = send.next
-  send.sent.push(begin, send.next, flags, world.scheduler.now, joined ? JOINED : 0)
+  send.sent.push(begin, send.next, flags, world.scheduler.now, joined ? JOINED : 0, connection.delivered)
   if (idle) connection.rearm()
-  return transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags)
+  return transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
 }
 
 /** Sends segment `i` of the unacknowledged ones again, cut to the present segment size. */
@@ -171,23 +189,30 @@ export function resend(connection: Connection, i: number): void {
     length = mss
     now = sent.flags(i)
   }
-  sent.markResent(i, world.scheduler.now)
+  // A peer that does not answer SYNs with ECN may never have seen them.
+  if ((now & tcp.SYN) !== 0 && (now & tcp.ACK) === 0) now &= ~(tcp.ECE | tcp.CWR)
+  sent.markResent(i, world.scheduler.now, connection.delivered)
+  connection.undo.resent(connection.clock())
   connection.resent++
   connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length
-  transmit(connection, begin, length, now)
+  transmit(connection, begin, length, now, false)
 }
 
 /** Sends again what is marked lost, as far as the congestion window goes (tcp_xmit_retransmit_queue). */
 export function resendLost(connection: Connection): void {
   const { send, congestion } = connection
   const { sent } = send
-  if (sent.lost === 0) return
-  for (let i = 0; i < sent.size && sent.inFlight < congestion.window; i++) {
+  let head = false
+  for (let i = 0; i < sent.size && sent.resent < sent.lost && sent.inFlight < congestion.window; i++) {
     if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
+    if (tcp.after(sent.end(i), (send.una + send.window) | 0) && i > 0) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
     resend(connection, i)
+    if (congestion.reducing) congestion.sentNew(1)
+    if (i === 0) head = true
   }
+  if (head && !connection.doubting) connection.rearmFromNow()
 }
 
 /**

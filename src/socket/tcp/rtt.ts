@@ -3,12 +3,15 @@
  * smoothed values kept as multiples (8 and 4 times) so that all is integer arithmetic.
  */
 import { HZ } from '../../sim/jiffies.ts'
+import { type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { after } from '../../wire/tcp.ts'
 
 /** TCP_TIMEOUT_INIT, TCP_RTO_MIN and TCP_RTO_MAX, in jiffies. */
 export const RTO_INITIAL = HZ
 export const RTO_MIN = HZ / 5
 export const RTO_MAX = 120 * HZ
+/** tcp_min_rtt_wlen. */
+const LEAST_LASTS = 300 * SECOND
 const RTO_MIN_MICROSECONDS = 200_000
 const MICROSECONDS_PER_JIFFY = 1_000_000 / HZ
 
@@ -25,11 +28,15 @@ export class RoundTrip {
   timeout = RTO_INITIAL
   /** The smallest round trip seen; 0 before the first. */
   least = 0
+  readonly #leastAt = new Float64Array(1)
 
-  /** One measurement. `una` and `next` are SND.UNA and SND.NXT. */
-  measure(microseconds: number, una: number, next: number): void {
-    const sample = Math.max(1, Math.round(microseconds))
-    if (this.least === 0 || sample < this.least) this.least = sample
+  /**
+   * One measurement, microseconds: on the oldest segment that arrived, and on the latest, which may have been `delayed`
+   * by the receiver. `una` and `next` are SND.UNA and SND.NXT.
+   */
+  measure(microseconds: number, latest: number, delayed: boolean, now: Nanos, una: number, next: number): void {
+    const sample = Math.max(1, microseconds)
+    this.#measureLeast(latest === 0 ? MICROSECONDS_PER_JIFFY : latest, delayed, now)
     if (this.smoothed === 0) {
       this.smoothed = sample * 8
       this.deviation = sample * 2
@@ -39,6 +46,14 @@ export class RoundTrip {
     } else this.#smooth(sample, una, next)
     const jiffies = Math.ceil((Math.floor(this.smoothed / 8) + this.#variance) / MICROSECONDS_PER_JIFFY)
     this.timeout = Math.min(jiffies, RTO_MAX)
+  }
+
+  /** tcp_update_rtt_min: the least of five minutes. */
+  #measureLeast(sample: number, delayed: boolean, now: Nanos): void {
+    const old = now - this.#leastAt[0] > LEAST_LASTS
+    if (this.least !== 0 && sample > this.least && (delayed || !old)) return
+    this.least = sample
+    this.#leastAt[0] = now
   }
 
   #smooth(sample: number, una: number, next: number): void {

@@ -21,6 +21,8 @@ export class Segment {
   end = 0
   acknowledgment = 0
   flags = 0
+  /** Of the IP header: its two low bits are ECN's. */
+  tos = 0
   /** Not scaled. */
   window = 0
   header = 0
@@ -49,6 +51,7 @@ export class Segment {
     this.sequence = tcp.sequence(bytes, at)
     this.acknowledgment = tcp.acknowledgment(bytes, at)
     this.flags = tcp.flags(bytes, at)
+    this.tos = ipv4.tos(bytes, network)
     this.window = tcp.window(bytes, at)
     this.header = tcp.headerLength(bytes, at)
     this.dataAt = at + this.header

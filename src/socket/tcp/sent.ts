@@ -3,6 +3,8 @@
  * typed arrays: where each begins and ends, when it last left, with which flags, and what became of it.
  */
 
+import { after, before } from '../../wire/tcp.ts'
+
 /** Given up: its time-out passed, or duplicate acknowledgments point at it. */
 export const LOST = 1
 /** Sent again since it was last given up. */
@@ -19,6 +21,7 @@ export class SentSegments {
   #end = new Int32Array(16)
   #time = new Float64Array(16)
   #flags = new Uint8Array(16)
+  #delivered = new Float64Array(16)
   #marks = new Uint8Array(16)
   #head = 0
   #size = 0
@@ -26,6 +29,11 @@ export class SentSegments {
   #resent = 0
   #sacked = 0
   readonly #last = Float64Array.of(-1)
+  #highest = 0
+  /** Without SACK: duplicate acknowledgments, each of which says that something arrived. */
+  duplicates = 0
+  /** How many segments were ever given up. */
+  everLost = 0
 
   /** Linux's packets_out. */
   get size(): number {
@@ -43,7 +51,29 @@ export class SentSegments {
 
   /** Segments that are thought to be in the network (tcp_packets_in_flight). */
   get inFlight(): number {
-    return this.#size - this.#lost - this.#sacked + this.#resent
+    return this.#size - this.#lost - this.#sacked - this.duplicates + this.#resent
+  }
+
+  /** Retransmissions that are out. */
+  get resent(): number {
+    return this.#resent
+  }
+
+  /** One past the highest number that SACK has named; `una` when it has named none. */
+  highestOr(una: number): number {
+    return this.#sacked > 0 ? this.#highest : una
+  }
+
+  /** The first segment that begins at this number or later. */
+  firstFrom(begin: number): number {
+    let low = 0
+    let high = this.#size
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (before(this.begin(middle), begin)) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   /** Sequence number of the first byte of segment `i`, counted from the oldest. */
@@ -68,7 +98,7 @@ export class SentSegments {
     return this.#marks[this.#slot(i)]
   }
 
-  push(begin: number, end: number, flags: number, now: number, marks = 0): void {
+  push(begin: number, end: number, flags: number, now: number, marks: number, delivered: number): void {
     if (this.#size === this.#begin.length) this.#grow()
     const slot = this.#slot(this.#size++)
     this.#begin[slot] = begin
@@ -76,6 +106,12 @@ export class SentSegments {
     this.#flags[slot] = flags
     this.#time[slot] = this.#stamp(now)
     this.#marks[slot] = marks
+    this.#delivered[slot] = delivered
+  }
+
+  /** How many segments had been delivered when this one left. */
+  deliveredAt(i: number): number {
+    return this.#delivered[this.#slot(i)]
   }
 
   /** Forgets the oldest: it was acknowledged. */
@@ -98,6 +134,8 @@ export class SentSegments {
     const marks = this.#marks[slot]
     if ((marks & SACKED) !== 0) return
     if ((marks & LOST) === 0) this.#lost++
+    else if ((marks & RESENT) === 0) return
+    this.everLost++
     if ((marks & RESENT) !== 0) this.#resent--
     this.#marks[slot] = (marks | LOST) & ~RESENT
   }
@@ -105,18 +143,42 @@ export class SentSegments {
   markSacked(i: number): void {
     const slot = this.#slot(i)
     const marks = this.#marks[slot]
-    if ((marks & LOST) !== 0) this.#lost--
-    if ((marks & RESENT) !== 0) this.#resent--
+    const end = this.#end[slot]
+    if (this.#sacked === 0 || after(end, this.#highest)) this.#highest = end
     this.#sacked++
+    if ((marks & LOST) === 0) {
+      // A retransmission that nobody asked for is still on its way.
+      this.#marks[slot] = marks | SACKED
+      return
+    }
+    this.#lost--
+    if ((marks & RESENT) !== 0) this.#resent--
     this.#marks[slot] = (marks | SACKED) & ~(LOST | RESENT)
   }
 
-  markAllLost(): void {
-    for (let i = 0; i < this.#size; i++) this.markLost(i)
+  /** A retransmission arrived beside the original. */
+  forgetResent(i: number): void {
+    const slot = this.#slot(i)
+    if ((this.#marks[slot] & RESENT) === 0) return
+    this.#resent--
+    this.#marks[slot] &= ~RESENT
   }
 
-  markResent(i: number, now: number): void {
+  /** The peer has forgotten what it had reported. */
+  forgetSacks(): void {
+    for (let i = 0; i < this.#size; i++) this.#marks[this.#slot(i)] &= ~SACKED
+    this.#sacked = 0
+  }
+
+  /** Nothing was lost after all. */
+  forgetLost(): void {
+    for (let i = 0; i < this.#size; i++) this.#marks[this.#slot(i)] &= ~LOST
+    this.#lost = 0
+  }
+
+  markResent(i: number, now: number, delivered: number): void {
     const slot = this.#slot(i)
+    this.#delivered[slot] = delivered
     if ((this.#marks[slot] & RESENT) === 0) this.#resent++
     this.#marks[slot] |= RESENT | EVER_RESENT
     this.#time[slot] = this.#stamp(now)
@@ -164,6 +226,7 @@ export class SentSegments {
     this.#lost = 0
     this.#resent = 0
     this.#sacked = 0
+    this.duplicates = 0
   }
 
   /** Times tell in which order segments left, also those of one instant. */
@@ -183,6 +246,7 @@ export class SentSegments {
     this.#time[to] = this.#time[from]
     this.#flags[to] = this.#flags[from]
     this.#marks[to] = this.#marks[from]
+    this.#delivered[to] = this.#delivered[from]
   }
 
   #grow(): void {
@@ -192,6 +256,7 @@ export class SentSegments {
     const time = new Float64Array(size * 2)
     const flags = new Uint8Array(size * 2)
     const marks = new Uint8Array(size * 2)
+    const delivered = new Float64Array(size * 2)
     for (let i = 0; i < this.#size; i++) {
       const slot = this.#slot(i)
       begin[i] = this.#begin[slot]
@@ -199,12 +264,14 @@ export class SentSegments {
       time[i] = this.#time[slot]
       flags[i] = this.#flags[slot]
       marks[i] = this.#marks[slot]
+      delivered[i] = this.#delivered[slot]
     }
     this.#begin = begin
     this.#end = end
     this.#time = time
     this.#flags = flags
     this.#marks = marks
+    this.#delivered = delivered
     this.#head = 0
   }
 }

@@ -1,13 +1,16 @@
 /** What happens when a connection's timers run out (net/ipv4/tcp_timer.c). */
-import type { Alarms, Connection } from './connection.ts'
-import { resend, sendAck, sendProbe, sendReset } from './output.ts'
-import { reorderingOver } from './recovery.ts'
+import type { Alarms } from './around.ts'
+import type { Connection } from './connection.ts'
+import { detectLoss } from './loss-detection.ts'
+import { resend, resendLost, sendAck, sendProbe, sendReset } from './output.ts'
+import { enterLoss, enterRecovery } from './recovery.ts'
+import { probeTail } from './tail-loss.ts'
 
-export const alarms: Alarms = {
+export const alarms: Alarms<Connection> = {
   retransmit(connection) {
     if (connection.probing) probe(connection)
     else if (connection.tailing) probeTail(connection)
-    else if (connection.reordering) giveUpDoubt(connection)
+    else if (connection.doubting) giveUpDoubt(connection)
     else retransmit(connection)
     connection.tell()
   },
@@ -35,15 +38,14 @@ export const alarms: Alarms = {
 
 /** tcp_retransmit_timer: the oldest segment goes again, and the next time-out is twice as long. */
 function retransmit(connection: Connection): void {
-  const { send, congestion, state } = connection
+  const { send, state } = connection
   if (send.sent.size === 0) return
   if (connection.timeouts >= mostTimeouts(connection)) {
     connection.end(connection.softError ?? 'ETIMEDOUT')
     return
   }
   connection.followPath()
-  congestion.timedOut(send.next)
-  send.sent.markAllLost()
+  enterLoss(connection)
   connection.netns.counters.tcpTimeouts++
   if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') connection.netns.counters.tcpSynRetrans++
   connection.timeouts++
@@ -53,7 +55,7 @@ function retransmit(connection: Connection): void {
   // The first SYNs are sent at an even pace, newer kernels only (tcp_syn_linear_timeouts).
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
   if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
-  connection.rearm()
+  connection.rearmFromNow()
 }
 
 /** How often a segment is sent again before the connection is given up (tcp_write_timeout). */
@@ -68,24 +70,22 @@ function mostTimeouts(connection: Connection): number {
   return connection.owner === null ? Math.min(retries, 8) : retries
 }
 
+/** The reordering timer ran out: what was given the benefit of the doubt is lost (tcp_rack_reo_timeout). */
 function giveUpDoubt(connection: Connection): void {
-  connection.reordering = false
-  reorderingOver(connection)
-}
-
-/** tcp_send_loss_probe: something new when there is room for it, otherwise the last segment again. */
-function probeTail(connection: Connection): void {
-  const { send } = connection
+  const { send, congestion } = connection
   const { sent } = send
-  if (sent.size === 0) return
-  if (connection.tailProbed) return connection.rearmFromOldest()
-  connection.tailProbed = true
-  connection.netns.counters.tcpLossProbes++
-  connection.tailResent = send.unsent <= 0 || send.room < Math.min(send.unsent, connection.mss)
-  if (connection.tailResent) resend(connection, sent.size - 1)
-  else sendProbe(connection)
-  connection.tailProbe = send.next
-  connection.rearmFromOldest()
+  const out = sent.inFlight
+  const lost = sent.everLost
+  const wait = detectLoss(connection)
+  if (wait > 0) connection.armReordering(wait)
+  if (sent.inFlight !== out) {
+    if (congestion.state !== 'Recovery') {
+      enterRecovery(connection, false)
+      congestion.reduce(sent.inFlight, 1, sent.everLost - lost, false)
+    }
+    resendLost(connection)
+  }
+  if (wait === 0) connection.rearm()
 }
 
 /** tcp_probe_timer: is the peer's window still shut? */

@@ -1,0 +1,48 @@
+/** What a connection deals with: its program, the port that opened it, and its alarms. */
+import type { Errno } from '../../net/errno.ts'
+import type { Task } from '../../sim/scheduler.ts'
+
+/** What the program is to be told when the present segment or timer has been dealt with. */
+export const Wake = { ACCEPTED: 1, CONNECTED: 2, READABLE: 4, WRITABLE: 8, CLOSED: 16 } as const
+
+/** The program's side: a TcpSocket. */
+export interface Owner {
+  connected(): void
+  arrived(): void
+  writable(): void
+  closed(error: Errno | null): void
+  close(): void
+}
+
+/** Where a passively opened connection comes from. */
+export interface Acceptor<Connection> {
+  /** Nobody fetches connections: the handshake is not completed. */
+  readonly full: boolean
+  /** The handshake is over: give it an owner. */
+  accepted(connection: Connection): void
+  /** The handshake failed. */
+  abandoned(connection: Connection): void
+}
+
+/** What the timers do; the timers file provides it. */
+export interface Alarms<Connection> {
+  retransmit(connection: Connection): void
+  acknowledge(connection: Connection): void
+  compressed(connection: Connection): void
+  expire(connection: Connection): void
+}
+
+/** One alarm of one connection. */
+export class Alarm<Connection> implements Task {
+  #connection: Connection
+  #action: (connection: Connection) => void
+
+  constructor(connection: Connection, action: (connection: Connection) => void) {
+    this.#connection = connection
+    this.#action = action
+  }
+
+  run(): void {
+    this.#action(this.#connection)
+  }
+}

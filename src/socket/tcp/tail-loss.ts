@@ -1,0 +1,35 @@
+/**
+ * Tail loss probes (RFC 8985 section 7): a lost last segment leaves nothing behind that could report it, so after two
+ * round trips of silence something goes again, before the time-out, which would close the window.
+ */
+import * as tcp from '../../wire/tcp.ts'
+import type { Connection } from './connection.ts'
+import { resend, sendProbe } from './output.ts'
+import { reduceOnce } from './recovery.ts'
+import * as to from './round.ts'
+import { round } from './round.ts'
+
+/** tcp_send_loss_probe: something new when there is room for it, otherwise the last segment again. */
+export function probeTail(connection: Connection): void {
+  const { send, netns } = connection
+  const { sent } = send
+  if (sent.size === 0) return
+  if (connection.tailProbed) return connection.rearm()
+  netns.counters.tcpLossProbes++
+  connection.tailResent = !(send.unsent > 0 && send.room >= Math.min(send.unsent, connection.mss))
+  if (connection.tailResent) resend(connection, sent.size - 1)
+  else sendProbe(connection)
+  connection.tailProbed = true
+  connection.tailProbe = send.next
+  connection.rearmFromNow()
+}
+
+/** What became of a probe, and so of what it repeated (tcp_process_tlp_ack). */
+export function judgeProbe(connection: Connection, ack: number): void {
+  const { tailProbe } = connection
+  if (tcp.before(ack, tailProbe)) return
+  if (!connection.tailResent || round.has(to.PROBE_DUPLICATED)) connection.tailProbed = false
+  // It repaired a loss that nobody else saw: beginning the reduction forgets the probe.
+  else if (tcp.after(ack, tailProbe)) reduceOnce(connection)
+  else if (!round.has(to.ADVANCED | to.NOT_DUPLICATE | to.DATA_SACKED)) connection.tailProbed = false
+}
