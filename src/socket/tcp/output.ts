@@ -175,8 +175,8 @@ function sendNext(connection: Connection, length: number, fin: boolean, joined: 
   return transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
 }
 
-/** Sends segment `i` of the unacknowledged ones again, cut to the present segment size. */
-export function resend(connection: Connection, i: number): void {
+/** Sends segment `i` of the unacknowledged ones again, cut to the present segment size. A probe counts for nothing. */
+export function resend(connection: Connection, i: number, probe = false): void {
   const { send, mss, world } = connection
   const { sent } = send
   const begin = sent.begin(i)
@@ -191,8 +191,8 @@ export function resend(connection: Connection, i: number): void {
   }
   // A peer that does not answer SYNs with ECN may never have seen them.
   if ((now & tcp.SYN) !== 0 && (now & tcp.ACK) === 0) now &= ~(tcp.ECE | tcp.CWR)
-  sent.markResent(i, world.scheduler.now, connection.delivered)
-  connection.undo.resent(connection.clock())
+  sent.markResent(i, world.scheduler.now, connection.delivered, probe)
+  if (!probe) connection.undo.resent(connection.clock())
   connection.resent++
   connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length

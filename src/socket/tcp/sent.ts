@@ -176,12 +176,14 @@ export class SentSegments {
     this.#lost = 0
   }
 
-  markResent(i: number, now: number, delivered: number): void {
+  markResent(i: number, now: number, delivered: number, probe: boolean): void {
     const slot = this.#slot(i)
     this.#delivered[slot] = delivered
-    if ((this.#marks[slot] & RESENT) === 0) this.#resent++
-    this.#marks[slot] |= RESENT | EVER_RESENT
+    this.#marks[slot] |= EVER_RESENT
     this.#time[slot] = this.#stamp(now)
+    if (probe || (this.#marks[slot] & RESENT) !== 0) return
+    this.#marks[slot] |= RESENT
+    this.#resent++
   }
 
   /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */

@@ -17,7 +17,7 @@ export function probeTail(connection: Connection): void {
   if (connection.tailProbed) return connection.rearm()
   netns.counters.tcpLossProbes++
   connection.tailResent = !(send.unsent > 0 && send.room >= Math.min(send.unsent, connection.mss))
-  if (connection.tailResent) resend(connection, sent.size - 1)
+  if (connection.tailResent) resend(connection, sent.size - 1, true)
   else sendProbe(connection)
   connection.tailProbed = true
   connection.tailProbe = send.next
