@@ -109,6 +109,7 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.ipv4.tcp_recovery': byte(1),
   'net.ipv4.tcp_reflect_tos': flag(0),
   'net.ipv4.tcp_reordering': number(3),
+  'net.ipv4.tcp_retrans_collapse': byte(1),
   'net.ipv4.tcp_retries1': number(3, 0, 255),
   'net.ipv4.tcp_shrink_window': flag(0),
   'net.ipv4.tcp_slow_start_after_idle': byte(1),

@@ -180,6 +180,7 @@ export function resend(connection: Connection, i: number, probe = false): void {
   const { send, mss, world } = connection
   const { sent } = send
   const begin = sent.begin(i)
+  if (connection.tunables.retransmitCollapse) collapse(connection, i)
   const flags = sent.flags(i)
   const numbers = (sent.end(i) - begin) | 0
   let length = (flags & (tcp.SYN | tcp.FIN)) === 0 ? numbers : numbers - 1
@@ -197,6 +198,20 @@ export function resend(connection: Connection, i: number, probe = false): void {
   connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length
   transmit(connection, begin, length, now, false)
+}
+
+/** Small segments go again as one, as far as they fit into a segment and the window (tcp_retrans_try_collapse). */
+function collapse(connection: Connection, i: number): void {
+  const { send, mss } = connection
+  const { sent } = send
+  if ((sent.flags(i) & tcp.SYN) !== 0) return
+  const edge = (send.una + Math.max(send.window, mss)) | 0
+  while (i + 1 < sent.size && sent.mayJoin(i) && sent.mayJoin(i + 1)) {
+    const fin = (sent.flags(i + 1) & tcp.FIN) === 0 ? 0 : 1
+    const end = sent.end(i + 1)
+    if (((end - sent.begin(i)) | 0) - fin > mss || tcp.after(end, edge)) return
+    sent.absorbNext(i)
+  }
 }
 
 /** Sends again what is marked lost, as far as the congestion window goes (tcp_xmit_retransmit_queue). */

@@ -201,6 +201,26 @@ export class SentSegments {
     if ((marks & RESENT) !== 0) this.#resent++
   }
 
+  /** Is it alone in its buffer, and not known to have arrived? */
+  mayJoin(i: number): boolean {
+    if ((this.marks(i) & (JOINED | SACKED)) !== 0) return false
+    return i + 1 === this.#size || (this.marks(i + 1) & JOINED) === 0
+  }
+
+  /** Makes one segment of `i` and the next. */
+  absorbNext(i: number): void {
+    const to = this.#slot(i)
+    const from = this.#slot(i + 1)
+    const marks = this.#marks[from]
+    this.#end[to] = this.#end[from]
+    this.#flags[to] |= this.#flags[from]
+    this.#marks[to] |= marks & EVER_RESENT
+    if ((marks & LOST) !== 0) this.#lost--
+    if ((marks & RESENT) !== 0) this.#resent--
+    this.#size--
+    for (let k = i + 1; k < this.#size; k++) this.#copy(this.#slot(k + 1), this.#slot(k))
+  }
+
   /** Makes one segment of each burst whose segments are longer than this, to be cut anew, and gives it up for lost. */
   rejoin(longest: number): void {
     let kept = 0

@@ -40,6 +40,7 @@ export class Tunables {
   synRetries = 6
   synLinear = 4
   autocorking = true
+  retransmitCollapse = true
   thinLinear = false
   minimumTsoSegments = 2
   tsoRttLog = 9
@@ -89,6 +90,7 @@ export class Tunables {
     this.synRetries = number('syn_retries')
     this.synLinear = number('syn_linear_timeouts')
     this.autocorking = number('autocorking') !== 0
+    this.retransmitCollapse = number('retrans_collapse') !== 0
     this.thinLinear = number('thin_linear_timeouts') !== 0
     this.minimumTsoSegments = number('min_tso_segs')
     this.tsoRttLog = number('tso_rtt_log')

@@ -182,3 +182,20 @@ test('without SACK and timestamps every loss is still repaired', () => {
     expect(pair.world.frames.inUse).toBe(0)
   }
 })
+
+test('small segments that were lost go again as one', () => {
+  const pair = new Pair({ mtu: 1500, delay: 10 * MILLISECOND })
+  pair.clientEnd.impairment = dropper({ data: [2, 3, 4] })
+  pair.listen(80, (socket) => {
+    socket.onReadable = () => readAll(socket)
+  })
+  const socket = pair.connect(80)
+  socket.noDelay = true
+  socket.onConnect = () => {
+    for (let i = 0; i < 6; i++) {
+      pair.world.scheduler.call(i * 5 * MILLISECOND, () => socket.write(new Uint8Array(300)))
+    }
+  }
+  pair.run(150)
+  expect(brief(pair).slice(-5)).toEqual(['>1501', '<301 1201:1501', '>301', '<301 1201:1801', '<1801'])
+})
