@@ -147,6 +147,32 @@ export class IpOptions implements HeaderOptions {
     return length
   }
 
+  /**
+   * Options that a program wants in the packet that is sent next (ip_options_get, ip_options_compile without a packet):
+   * Record Route or Timestamp, by itself or behind a no-operation. Our own address and time take the first slot.
+   */
+  request(options: Uint8Array): void {
+    const next = this.#next
+    next.fill(END)
+    next.set(options)
+    this.#nextLength = (options.length + 3) & ~3
+    this.#nextState = PRESENT
+    const at = options[0] === NOOP ? 1 : 0
+    const place = ipv4.HEADER + at
+    const pointer = next[at + 2]
+    if (next[at] === RECORD_ROUTE) {
+      this.#nextState |= place | ROUTE_WANTS_ADDRESS
+      next[at + 2] = pointer + 4
+    } else if (next[at] === TIMESTAMP) {
+      this.#nextState |= place << TIMESTAMP_SHIFT
+      const flag = next[at + 3] & 15
+      if (flag === PRESPECIFIED && this.#elsewhere(i32(next, at + pointer - 1) as Ipv4)) return
+      this.#nextState |= TIMESTAMP_WANTS_TIME
+      if (flag === TIME_AND_ADDRESS) this.#nextState |= TIMESTAMP_WANTS_ADDRESS
+      next[at + 2] = pointer + (flag === TIME_ONLY ? 4 : 8)
+    }
+  }
+
   /** Gives the frame, which starts with its transport header, room for the options of `echo`. */
   makeRoom(frame: Frame): void {
     if (this.#nextLength > 0) frame.push(this.#nextLength)

@@ -52,6 +52,7 @@ export interface HeaderOptions {
   accepts(frame: Frame, input: NetDevice, local: boolean): boolean
   forwarded(frame: Frame, route: Route): void
   echo(frame: Frame): number
+  request(options: Uint8Array): void
   makeRoom(frame: Frame): void
   attach(frame: Frame, source: Ipv4): void
   cancel(): void

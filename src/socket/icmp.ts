@@ -17,6 +17,8 @@ export interface IcmpMessage {
   /** Where the ICMP header begins, and where the message ends. */
   at: number
   end: number
+  /** Where the IP header begins. */
+  network: number
   source: Ipv4
   destination: Ipv4
   ttl: number
@@ -31,6 +33,10 @@ export interface EchoOptions {
   /** Too big for the path is an error instead of being fragmented: `ping -M do` (IP_PMTUDISC_DO). */
   forbidFragments?: boolean
   source?: Ipv4
+  /** IP_OPTIONS: at most 40 bytes. */
+  options?: Uint8Array
+  /** SO_MARK. */
+  mark?: number
 }
 
 /** The largest ICMP payload of one IPv4 packet. */
@@ -57,7 +63,8 @@ export class IcmpSocket {
     const destination = realDestination(to)
     const unroutable = routeError(netns, destination)
     if (unroutable !== null) return unroutable
-    const total = ipv4.HEADER + icmp.HEADER + payload.length
+    const room = ((options.options?.length ?? 0) + 3) & ~3
+    const total = ipv4.HEADER + room + icmp.HEADER + payload.length
     // What stands for ports is type and code (fl4_icmp_type).
     const kind = icmp.ECHO_REQUEST << 8
     const fits = total <= netns.mtuTo(destination, options.source ?? ANY, ipv4.IPPROTO_ICMP, 0, kind)
@@ -74,6 +81,8 @@ export class IcmpSocket {
     const id = options.forbidFragments === true ? 0 : netns.nextId(source, destination, ipv4.IPPROTO_ICMP)
     const fragment = options.dontFragment !== false && fits ? ipv4.DF : 0
     const ttl = options.ttl ?? netns.defaultTtl
+    if (options.mark !== undefined) frame.mark = options.mark
+    if (options.options !== undefined) netns.ipOptions.request(options.options)
     return netns.send(frame, source, destination, ipv4.IPPROTO_ICMP, ttl, options.tos ?? 0, id, fragment)
   }
 
@@ -88,7 +97,16 @@ export class IcmpSocket {
 export class IcmpTransport implements Transport {
   readonly netns: Netns
   readonly sockets: IcmpSocket[] = []
-  #message: IcmpMessage = { bytes: new Uint8Array(0), at: 0, end: 0, source: ANY, destination: ANY, ttl: 0, tos: 0 }
+  #message: IcmpMessage = {
+    bytes: new Uint8Array(0),
+    at: 0,
+    end: 0,
+    network: 0,
+    source: ANY,
+    destination: ANY,
+    ttl: 0,
+    tos: 0,
+  }
 
   constructor(netns: Netns) {
     this.netns = netns
@@ -101,6 +119,7 @@ export class IcmpTransport implements Transport {
       message.bytes = bytes
       message.at = frame.start
       message.end = frame.end
+      message.network = network
       message.source = ipv4.source(bytes, network)
       message.destination = ipv4.destination(bytes, network)
       message.ttl = ipv4.ttl(bytes, network)

@@ -18,6 +18,8 @@ export interface EchoReply {
   /** Of the ICMP message, header included. */
   readonly length: number
   readonly payload: Uint8Array
+  /** Those of the IP header. */
+  readonly options: Uint8Array
   readonly at: Nanos
 }
 
@@ -91,6 +93,7 @@ function decode(message: IcmpMessage, now: Nanos): IcmpEvent | null {
       ttl,
       length: end - at,
       payload: bytes.slice(at + icmp.HEADER, end),
+      options: bytes.slice(message.network + ipv4.HEADER, at),
       at: now,
     }
   }

@@ -2,154 +2,28 @@
  * ping as in iputils 20221126, with its very own pace: it does not send once a second, it waits for its socket's
  * time-out (one second on the kernel's timer wheel) after the last thing that happened, then sends.
  */
-
 import { strerror } from '../../net/errno.ts'
 import { wheel } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
-import { formatIpv4, type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
+import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import * as icmp from '../../wire/icmp.ts'
-import { getopt, has, type Options, valueOf } from '../getopt.ts'
-import { type Process, type Program, SIGINT } from '../process.ts'
-import { resolve, reverse } from '../resolver.ts'
+import { type Process, SIGINT } from '../process.ts'
+import { reverse } from '../resolver.ts'
 import { type EchoReply, type IcmpFailure, IcmpInbox, quotesEcho } from './icmp-inbox.ts'
-import { deviceNamed } from './ip-device.ts'
-import { icmpText, milliseconds, percent, tripText } from './ping-text.ts'
+import { tool } from './ip-words.ts'
+import { pingSettings, type Settings } from './ping-options.ts'
+import { icmpText, milliseconds, OptionsText, percent, tripText } from './ping-text.ts'
 
 const TIMEVAL = 16
-/** MAXWAIT: how long to wait for a first answer, in milliseconds. */
-const LINGER = 10_000
+/** No payload is longer: what is asked for beyond is never sent, and nobody says so. */
+const LARGEST = 65_507
+/** MIN_INTERVAL_MS: the pace of a flood that nobody answers. */
+const LEAST_INTERVAL = 10
 
-interface Settings {
-  readonly target: Ipv4
-  /** As in the first line and the statistics. */
-  readonly hostname: string
-  readonly numeric: boolean
-  readonly count: number
-  /** Milliseconds. */
-  readonly interval: number
-  readonly linger: number
-  readonly deadline: number
-  readonly size: number
-  readonly ttl: number
-  readonly tos: number
-  readonly discover: 'do' | 'want' | 'dont'
-  readonly quiet: boolean
-  readonly stamps: boolean
-  readonly source: Ipv4 | null
-  /** ` from 10.244.1.2 eth0`; empty without -I. */
-  readonly from: string
-}
-
-export const ping: Program = async (self) => {
-  const found = getopt(self.args.slice(1), '4bBc:DfI:i:l:M:nOp:Q:qRs:t:T:UvVw:W:6hLS:m:d')
-  if (found.problem !== null) {
-    const { kind, option } = found.problem
-    self.err(
-      kind === 'unknown'
-        ? `ping: invalid option -- '${option.replace(/^-+/, '')}'\n`
-        : `ping: option requires an argument -- '${option.slice(1)}'\n`,
-    )
-    return 2
-  }
-  if (has(found, 'V')) {
-    self.out('ping from iputils 20221126\n')
-    return 0
-  }
-  for (const option of 'fR6lpTLSmdO') {
-    if (!has(found, option)) continue
-    self.err(`podwire: ping -${option} is not modelled\n`)
-    return 2
-  }
-  const settings = await settingsOf(self, found)
+export const ping = tool(async (self) => {
+  const settings = await pingSettings(self)
   return typeof settings === 'number' ? settings : new Ping(self, settings).run()
-}
-
-/** An exit code when something is wrong with them. */
-async function settingsOf(self: Process, found: Options): Promise<Settings | number> {
-  const numbers = { c: 0, i: 1, s: 56, t: 64, Q: 0, w: 0, W: LINGER / 1000 }
-  for (const [name, text] of found.options) {
-    if (!(name in numbers)) continue
-    const value = Number(text)
-    const limits: Record<string, [number, number]> = { c: [1, 2 ** 53], s: [0, 65_507], t: [0, 255], Q: [0, 255] }
-    const [least, most] = limits[name] ?? [0, 1_000_000]
-    if (text === '' || Number.isNaN(value)) {
-      self.err(`ping: invalid argument: '${text}'\n`)
-      return 1
-    }
-    if (value < least || value > most) {
-      self.err(`ping: invalid argument: '${text}': out of range: ${least} <= value <= ${most}\n`)
-      return 1
-    }
-    numbers[name as keyof typeof numbers] = value
-  }
-  const discover = valueOf(found, 'M') ?? 'want'
-  if (discover !== 'do' && discover !== 'want' && discover !== 'dont') {
-    self.err(`ping: invalid -M argument: ${discover}\n`)
-    return 1
-  }
-  if (found.rest.length === 0) {
-    self.err('ping: usage error: Destination address required\n')
-    return 1
-  }
-  if (found.rest.length > 1) {
-    self.err('podwire: ping with several hops is not modelled\n')
-    return 2
-  }
-  const name = found.rest[0]
-  const literal = tryParseIpv4(name)
-  const answer = await resolve(self, name)
-  if ('error' in answer) {
-    self.err(`ping: ${name}: ${answer.message}\n`)
-    return 2
-  }
-  const target = answer.addresses[0]
-  const route = self.netns.lookup(target)
-  if (route === null || route.type === 'unreachable' || route.type === 'blackhole' || route.type === 'prohibit') {
-    self.err(`ping: connect: ${strerror(route?.type === 'unreachable' ? 'EHOSTUNREACH' : 'ENETUNREACH')}\n`)
-    return 2
-  }
-  if (route.type === 'broadcast' && !has(found, 'b')) {
-    self.err('ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n')
-    return 2
-  }
-  if (route.type === 'broadcast') self.err('WARNING: pinging broadcast address\n')
-  const via = sourceOf(self, valueOf(found, 'I'))
-  if (typeof via === 'string') {
-    self.err(via)
-    return 2
-  }
-  return {
-    target,
-    hostname: answer.canonical,
-    numeric: literal !== null || has(found, 'n'),
-    count: numbers.c,
-    interval: Math.max(Math.round(numbers.i * 1000), 2),
-    linger: numbers.W * 1000,
-    deadline: numbers.w * 1000,
-    size: numbers.s,
-    ttl: numbers.t,
-    tos: numbers.Q,
-    discover,
-    quiet: has(found, 'q'),
-    stamps: has(found, 'D'),
-    ...via,
-  }
-}
-
-/** What -I means; a sentence when it means nothing. */
-function sourceOf(self: Process, name: string | null): { source: Ipv4 | null; from: string } | string {
-  if (name === null) return { source: null, from: '' }
-  const address = tryParseIpv4(name)
-  if (address !== null) {
-    if (!self.netns.isLocal(address)) return `ping: bind: ${strerror('EADDRNOTAVAIL')}\n`
-    return { source: address, from: ` from ${name} :` }
-  }
-  const device = deviceNamed(self.netns, name)
-  if (device === null) return `ping: unknown iface: ${name}\n`
-  const first = self.netns.addressesOf(device)[0]
-  if (first === undefined) return { source: null, from: '' }
-  return { source: first.address, from: ` from ${formatIpv4(first.address)} ${name}:` }
-}
+})
 
 class Ping {
   readonly #self: Process
@@ -175,13 +49,20 @@ class Ping {
   #exiting = false
   #named: Ipv4 | null = null
   #nameText = ''
+  /** Milliseconds: of -i, or what -A has found. */
+  #interval: number
+  /** The smoothed round trip, eightfold, in microseconds; 0 before the first. */
+  #smoothed = 0
+  readonly #optionsText: OptionsText
   /** The alarm that ends it is set. */
   #alarmed = false
 
   constructor(self: Process, settings: Settings) {
     this.#self = self
     this.#settings = settings
-    this.#identifier = self.world.random.below(65_536)
+    this.#identifier = settings.identifier ?? self.world.random.below(65_536)
+    this.#interval = settings.interval
+    this.#optionsText = new OptionsText((address) => this.#name(address))
     this.#inbox = new IcmpInbox(self, (event) =>
       event.kind === 'reply'
         ? event.identifier === this.#identifier
@@ -190,9 +71,9 @@ class Ping {
   }
 
   async run(): Promise<number> {
-    const { target, hostname, from, size, count, deadline } = this.#settings
-    const dots = from === '' ? `${size}(${size + 28}) bytes of data.` : `${from} ${size}(${size + 28}) bytes of data.`
-    this.#self.out(`PING ${hostname} (${formatIpv4(target)})${from === '' ? ` ${dots}` : dots}\n`)
+    const { target, hostname, from, size, count, deadline, ipOptions } = this.#settings
+    const whole = size + 28 + (ipOptions === null ? 0 : 40)
+    this.#self.out(`PING ${hostname} (${formatIpv4(target)})${from} ${size}(${whole}) bytes of data.\n`)
     this.#self.trap(SIGINT, () => this.#alarm())
     this.#started = this.#self.now()
     if (deadline > 0) this.#setAlarm(deadline)
@@ -220,26 +101,42 @@ class Ping {
 
   /** pinger(): sends when it is time. Returns milliseconds until the next time. */
   #probe(): number {
-    const { count, interval, deadline } = this.#settings
+    const { count, deadline, preload, outstanding, quiet, flood } = this.#settings
+    const interval = this.#interval
     if (this.#exiting || (count > 0 && this.#transmitted >= count && deadline === 0)) return 1000
     const now = this.#self.now()
-    if (this.#sent >= 0) {
-      const earned = Math.min(interval, Math.floor((now - this.#sent) / MILLISECOND + 0.5) + this.#tokens)
+    if (this.#sent < 0) this.#tokens = interval * (preload - 1)
+    else {
+      const passed = Math.floor((now - this.#sent) / MILLISECOND + 0.5)
+      // A flood that sees no answers keeps to a hundred packets a second.
+      if (interval === 0 && passed < LEAST_INTERVAL && this.#inFlight() >= preload) return LEAST_INTERVAL - passed
+      const earned = Math.min(interval * preload, passed + this.#tokens)
       if (earned < interval) return interval - earned
       this.#tokens = earned - interval
     }
     this.#sent = now
-    if (this.#send()) return interval - this.#tokens
+    if (outstanding && this.#transmitted > 0 && !this.#seen.has(this.#transmitted & 0xffff))
+      this.#say(`no answer yet for icmp_seq=${this.#transmitted & 0xffff}\n`)
+    if (this.#send()) {
+      if (flood && !quiet) this.#self.out('.')
+      return interval - this.#tokens
+    }
     this.#tokens = 0
-    return interval
+    return Math.max(interval, LEAST_INTERVAL)
   }
 
   /** False after a local error, which counts as sent. */
   #send(): boolean {
-    const { target, ttl, tos, discover, source } = this.#settings
+    const { target, ttl, tos, discover, source, size, mark, ipOptions, flood, quiet } = this.#settings
+    if (size > LARGEST) {
+      this.#transmitted++
+      return false
+    }
     const errno = this.#inbox.socket.echo(this.#identifier, (this.#transmitted + 1) & 0xffff, this.#payload(), target, {
-      ttl,
       tos,
+      ...(ttl === null ? {} : { ttl }),
+      ...(mark === null ? {} : { mark }),
+      ...(ipOptions === null ? {} : { options: ipOptions }),
       dontFragment: discover !== 'dont',
       forbidFragments: discover === 'do',
       ...(source === null ? {} : { source }),
@@ -249,13 +146,15 @@ class Ping {
     if (errno === 'EMSGSIZE') {
       this.#errors++
       this.#warn(`ping: local error: message too long, mtu=${this.#self.netns.mtuTo(target)}\n`)
-    } else this.#warn(`ping: sendmsg: ${strerror(errno)}\n`)
+    } else if (flood && !quiet) this.#self.out('E')
+    else this.#warn(`ping: sendmsg: ${strerror(errno)}\n`)
     return false
   }
 
   #payload(): Uint8Array {
-    const { size } = this.#settings
-    const payload = Uint8Array.from({ length: size }, (_, index) => index & 0xff)
+    const { size, pattern } = this.#settings
+    const at = pattern === null ? (index: number) => index & 0xff : (index: number) => pattern[index % pattern.length]
+    const payload = Uint8Array.from({ length: size }, (_, index) => at(index))
     if (size >= TIMEVAL) {
       const micros = Math.floor(this.#self.now() / 1000)
       const view = new DataView(payload.buffer)
@@ -267,7 +166,8 @@ class Ping {
 
   /** When the last probe is out: how long to wait for answers. */
   #scheduleExit(next: number): number {
-    const { count, interval, linger, deadline } = this.#settings
+    const { count, linger, deadline } = this.#settings
+    const interval = this.#interval
     if (count === 0 || this.#transmitted < count || deadline > 0 || this.#alarmed) return next
     this.#alarmed = true
     const wait = this.#received > 0 ? Math.max((2 * this.#most) / 1000, interval) : linger
@@ -276,7 +176,7 @@ class Ping {
   }
 
   async #receive(next: number): Promise<void> {
-    const { interval } = this.#settings
+    const interval = this.#interval
     // Below the interval ping polls (an hrtimer); otherwise recvmsg's own time-out is on the timer wheel.
     const now = this.#self.now()
     const least = Math.max(10, interval)
@@ -290,7 +190,7 @@ class Ping {
   }
 
   async #replied(reply: EchoReply): Promise<void> {
-    const { size, quiet } = this.#settings
+    const { size, quiet, adaptive, flood, audible, verbose } = this.#settings
     const { sequence } = reply
     const duplicate = this.#seen.has(sequence)
     this.#seen.add(sequence)
@@ -304,12 +204,22 @@ class Ping {
       this.#squares += trip * trip
       this.#least = Math.min(this.#least, trip)
       this.#most = Math.max(this.#most, trip)
+      this.#smoothed += this.#smoothed === 0 ? trip * 8 : trip - Math.floor(this.#smoothed / 8)
+      // update_interval: as fast as answers come, one in flight.
+      if (adaptive) this.#interval = Math.floor((Math.floor(this.#smoothed / 8) + 500) / 1000)
     }
     if (quiet) return
+    if (flood) {
+      this.#self.out('\b \b')
+      return
+    }
     const time = timed ? ` time=${tripText(trip)} ms` : ''
     const from = await this.#name(reply.from)
+    const ident = verbose ? ` ident=${reply.identifier}` : ''
+    const options = await this.#optionsText.of(reply.options)
     this.#say(
-      `${reply.length} bytes from ${from}: icmp_seq=${sequence} ttl=${reply.ttl}${time}${duplicate ? ' (DUP!)' : ''}\n`,
+      `${reply.length} bytes from ${from}: icmp_seq=${sequence}${ident} ttl=${reply.ttl}${time}` +
+        `${duplicate ? ' (DUP!)' : ''}${audible ? '\x07' : ''}${options}\n`,
     )
   }
 
@@ -329,6 +239,10 @@ class Ping {
       this.#errors++
     }
     if (quiet) return
+    if (this.#settings.flood) {
+      if (!redirect) this.#self.out('\bE')
+      return
+    }
     const colon = redirect ? ':' : ''
     const text = icmpText(failure.type, failure.code, failure.mtu)
     const from = await this.#name(failure.from)
@@ -382,6 +296,11 @@ class Ping {
     const tail: string[] = []
     if (this.#received > 0 && this.#settings.size >= TIMEVAL) tail.push(`rtt min/avg/max/mdev = ${this.#trips()} ms`)
     if (this.#pipe > 1) tail.push(`pipe ${this.#pipe}`)
+    const { flood, adaptive } = this.#settings
+    if (this.#received > 0 && sent > 1 && (this.#interval === 0 || flood || adaptive)) {
+      const gap = Math.floor((Math.max(this.#sent, this.#started) - this.#started) / 1000 / (sent - 1))
+      tail.push(`ipg/ewma ${milliseconds(gap)}/${milliseconds(Math.floor(this.#smoothed / 8))} ms`)
+    }
     this.#self.out(`${text}${tail.join(', ')}\n`)
     const { deadline, count } = this.#settings
     return this.#received === 0 || (deadline > 0 && this.#received < count) ? 1 : 0
