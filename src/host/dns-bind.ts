@@ -66,6 +66,14 @@ function reasonOf(failure: Errno | null): string {
   return failure === null ? 'timed out' : (reasons[failure] ?? 'unexpected error')
 }
 
+const NO_SERVERS = ';; no servers could be reached\n'
+
+function complaintOf(name: string, query: BindQuery, server: Ipv4, failure: Errno | null): string {
+  const where = `${formatIpv4(server)}#${query.port}`
+  if (!query.tcp || failure === null) return `;; communications error to ${where}: ${reasonOf(failure)}\n`
+  return `;; Connection to ${where}(${formatIpv4(server)}) for ${name} failed: ${reasonOf(failure)}.\n`
+}
+
 /** Asks all servers for this very name. Null when none answered; complaints are printed as they come. */
 export async function askBind(self: Process, name: string, query: BindQuery): Promise<BindReply | null> {
   for (let index = 0; index < query.servers.length; index++) {
@@ -74,7 +82,10 @@ export async function askBind(self: Process, name: string, query: BindQuery): Pr
     for (let attempt = 0; attempt < query.tries; attempt++) {
       const got = await askOnce(self, name, query, server)
       if (got === null || typeof got === 'string') {
-        self.out(`;; communications error to ${formatIpv4(server)}#${query.port}: ${reasonOf(got)}\n`)
+        self.out(complaintOf(name, query, server, got))
+        // Each refused connection is a lookup that failed by itself; of the last one the caller says so.
+        const more = attempt + 1 < query.tries || !last
+        if (query.tcp && got !== null && got !== 'ETIMEDOUT' && more) self.out(NO_SERVERS)
         continue
       }
       const servfail = got.message.rcode === Rcode.SERVFAIL
@@ -150,12 +161,15 @@ export interface BindSearch {
   readonly ndots: number
 }
 
-/** The names to try, in order: the search list when the name has too few dots, the bare name last. */
+/**
+ * The names to try, in order: the search list and then the bare name when it has too few dots, otherwise itself alone
+ * (next_origin: unlike the C library, BIND's tools do not search for a name that was asked as it is).
+ */
 export function candidates(name: string, { search, ndots }: BindSearch): string[] {
   if (name.endsWith('.')) return [name.slice(0, -1)]
   const searched = search.map((domain) => (domain === '' ? name : `${name}.${domain}`))
   const dots = name.split('.').length - 1
-  return dots >= ndots ? [name, ...searched] : [...searched, name]
+  return dots >= ndots ? [name] : [...searched, name]
 }
 
 /** Tries the names until one exists; the last reply counts when none does. */

@@ -16,6 +16,8 @@ export interface DigOptions {
   additional: boolean
   stats: boolean
   short: boolean
+  /** Behind each short answer, who gave it. */
+  identify: boolean
   /** How it is asked. */
   search: boolean
   showSearch: boolean
@@ -51,6 +53,7 @@ function defaults(): DigOptions {
     additional: true,
     stats: true,
     short: false,
+    identify: false,
     search: false,
     showSearch: false,
     tcp: false,
@@ -80,6 +83,7 @@ const SWITCHES: Readonly<Record<string, Switch>> = {
   additional: 'additional',
   stats: 'stats',
   short: 'short',
+  identify: 'identify',
   search: 'search',
   defname: 'search',
   showsearch: 'showSearch',
@@ -96,6 +100,14 @@ const SWITCHES: Readonly<Record<string, Switch>> = {
   do: 'dnssec',
   ignore: 'ignore',
 }
+
+/** What dig knows besides, and podwire does not; behind `no` too. */
+const UNMODELLED = (
+  'aaflag aaonly badcookie besteffort bufsize class cl coflag crypto dns64prefix dscp ednsflags ednsnegotiation ednsopt ' +
+  'expandaaaa expire fail header-only https https-get https-post http-plain idnin idnout keepalive keepopen mapped ' +
+  'multiline ndots nsid nssearch onesoa opcode padding proxy qid qr raflag rrcomments split sit subnet tcflag tls ' +
+  'tls-ca trace ttlid ttlunits ttl unexpected unknownformat yaml zflag zoneversion time timeout tries retry domain'
+).split(' ')
 
 const SECTIONS = ['comments', 'question', 'answer', 'authority', 'additional', 'stats'] as const
 
@@ -118,7 +130,7 @@ function applyPlus(options: DigOptions, text: string): string | null {
   else if (key === 'domain' && value !== undefined) {
     options.domain = value.replace(/\.$/, '')
     options.search = true
-  } else return `podwire: dig +${text} is not modelled\n`
+  } else return UNMODELLED.includes(key) ? `podwire: dig +${text} is not modelled\n` : `Invalid option: +${text}\n`
   return null
 }
 
@@ -141,8 +153,8 @@ export function parseDig(args: readonly string[]): {
     const arg = args[i]
     if (arg.startsWith('@')) target().server = arg.slice(1)
     else if (arg.startsWith('+')) {
-      const complaint = applyPlus(target(), arg.slice(1))
-      if (complaint !== null) complaints.push(complaint)
+      const fatal = applyPlus(target(), arg.slice(1))
+      if (fatal !== null) return { lookups, complaints, fatal }
     } else if (/^-[xtpqbcf]/.test(arg)) {
       const value = arg.length > 2 ? arg.slice(2) : args[++i]
       if (value === undefined) return { lookups, complaints, fatal: `Invalid option: ${arg}\n` }
@@ -155,8 +167,11 @@ export function parseDig(args: readonly string[]): {
         else target().type = value.toUpperCase()
       } else if (arg[1] === 'p') target().port = Number(value)
       else if (arg[1] === 'q') begin(value)
-      else if (arg[1] !== 'c' || value.toUpperCase() !== 'IN') complaints.push(`podwire: dig ${arg} is not modelled\n`)
-    } else if (arg === '-4' || arg === '-u' || arg === '-m') continue
+      else if (arg[1] !== 'c' || value.toUpperCase() !== 'IN')
+        return { lookups, complaints, fatal: `podwire: dig ${arg.slice(0, 2)} is not modelled\n` }
+    } else if (arg === '-4' || arg === '-m' || arg === '-r') continue
+    else if (/^-[hiku6y]/.test(arg))
+      return { lookups, complaints, fatal: `podwire: dig ${arg.slice(0, 2)} is not modelled\n` }
     else if (arg.startsWith('-')) return { lookups, complaints, fatal: `Invalid option: ${arg}\n` }
     else if (typeCode(arg) !== null) target().type = arg.toUpperCase()
     else if (arg.toUpperCase() !== 'IN') begin(arg)

@@ -18,6 +18,11 @@ import { rcodeName } from '../resolver.ts'
 import { type DigOptions, parseDig } from './dig-options.ts'
 
 const VERSION = '9.18.49-1~deb12u3-Debian'
+const USAGE =
+  'Usage:  dig [@global-server] [domain] [q-type] [q-class] {q-opt}\n' +
+  '            {global-d-opt} host [@local-server] {local-d-opt}\n' +
+  '            [ host [@local-server] {local-d-opt} [...]]\n\n' +
+  'Use "dig -h" (or "dig -h | more") for complete list of options\n'
 /** dig's exit code when no server answered. */
 const NO_REPLY = 9
 const OPCODES = ['QUERY', 'IQUERY', 'STATUS', 'RESERVED3', 'NOTIFY', 'UPDATE']
@@ -29,9 +34,17 @@ function clientCookie(self: Process): Uint8Array {
 
 export const dig: Program = async (self) => {
   const { lookups, complaints, fatal } = parseDig(self.args.slice(1))
+  if (self.args[1] === '-v') {
+    self.err(`DiG ${VERSION}\n`)
+    return 0
+  }
   for (const complaint of complaints) self.err(complaint)
+  if (fatal?.startsWith('podwire:') === true) {
+    self.err(fatal)
+    return 2
+  }
   if (fatal !== null) {
-    self.err(`${fatal}Usage:  dig [@global-server] [domain] [q-type] [q-class] {q-opt}\n`)
+    self.err(fatal + USAGE)
     return 1
   }
   const cookie = clientCookie(self)
@@ -62,7 +75,7 @@ async function lookUp(self: Process, options: DigOptions, cookie: Uint8Array, fi
     const address = await serverAddress(self, options.server)
     if (address === null) {
       self.err(`dig: couldn't get address for '${options.server}': not found\n`)
-      return 10
+      return 1
     }
     servers = [address]
   }
@@ -84,18 +97,20 @@ async function lookUp(self: Process, options: DigOptions, cookie: Uint8Array, fi
   const ndots = options.ndots ?? config.ndots
   const names = candidates(options.name, { search: options.search ? search : [], ndots })
   const found = await searchBind(self, names, query)
-  if (options.cmd && first) {
+  if (options.cmd && first && (found !== null || !options.tcp)) {
     self.out(`\n; <<>> DiG ${VERSION} <<>> ${self.args.slice(1).join(' ')}\n`)
     if (options.server !== null) self.out('; (1 server found)\n')
     self.out(';; global options: +cmd\n')
   }
   if (found === null) {
-    if (!options.short) self.out(';; no servers could be reached\n')
+    self.out(';; no servers could be reached\n')
     return NO_REPLY
   }
   const { reply } = found
   if (options.short) {
-    for (const record of reply.message.answers) self.out(`${dataText(record.data)}\n`)
+    const who = `from server ${formatIpv4(reply.server)} in ${Math.floor(reply.took / 1e6)} ms.`
+    const tail = options.identify ? ` ${who}` : ''
+    for (const record of reply.message.answers) self.out(`${dataText(record.data)}${tail}\n`)
     return 0
   }
   if (options.comments) self.out(headerText(reply.message, options.recurse))

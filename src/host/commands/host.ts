@@ -17,8 +17,33 @@ const SENTENCES: Readonly<Record<string, string>> = {
   MX: 'mail is handled by',
   TXT: 'descriptive text',
 }
-const USAGE =
-  'Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]\n            [-R number] [-m flag] [-p port] hostname [server]\n'
+const USAGE = `Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]
+            [-R number] [-m flag] [-p port] hostname [server]
+       -a is equivalent to -v -t ANY
+       -A is like -a but omits RRSIG, NSEC, NSEC3
+       -c specifies query class for non-IN data
+       -C compares SOA records on authoritative nameservers
+       -d is equivalent to -v
+       -l lists all hosts in a domain, using AXFR
+       -m set memory debugging flag (trace|record|usage)
+       -N changes the number of dots allowed before root lookup is done
+       -p specifies the port on the server to query
+       -r disables recursive processing
+       -R specifies number of retries for UDP packets
+       -s a SERVFAIL response should stop query
+       -t specifies the query type
+       -T enables TCP/IP mode
+       -U enables UDP mode
+       -v enables verbose output
+       -V print version number and exit
+       -w specifies to wait forever for a reply
+       -W specifies how long to wait for a reply
+       -4 use IPv4 query transport only
+       -6 use IPv6 query transport only
+`
+const VERSION = '9.18.49-1~deb12u3-Debian'
+/** getopt's letters: those that podwire knows, and those it does not. */
+const UNMODELLED = 'aACdlmsvwc6'
 
 interface HostOptions {
   type: string | null
@@ -31,8 +56,8 @@ interface HostOptions {
   readonly operands: string[]
 }
 
-/** Null when the arguments are wrong. */
-function parseArgs(self: Process): HostOptions | null {
+/** The exit code when the arguments are wrong, and that has been said. */
+function parseArgs(self: Process): HostOptions | number {
   const options: HostOptions = {
     type: null,
     ndots: null,
@@ -52,28 +77,36 @@ function parseArgs(self: Process): HostOptions | null {
     else if (arg === '-4' || arg === '-U') continue
     else if (/^-[tNWRp]/.test(arg)) {
       const value = arg.length > 2 ? arg.slice(2) : args[++i]
-      if (value === undefined) return null
+      if (value === undefined) return misused(self, `host: option requires an argument -- ${arg[1]}\n`)
       if (arg[1] === 't') {
         if (typeCode(value) === null) {
-          self.err(`host: invalid type: ${value}\n`)
-          return null
+          self.err(`host: invalid type: ${value}\n\n`)
+          return 2
         }
         options.type = value.toUpperCase()
       } else if (arg[1] === 'N') options.ndots = Number(value)
       else if (arg[1] === 'W') options.timeout = Math.max(1, Number(value))
-      else if (arg[1] === 'R') options.tries = Math.max(1, Number(value))
+      else if (arg[1] === 'R') options.tries = Math.max(0, Number(value)) + 1
       else options.port = Number(value)
-    } else self.err(`podwire: host ${arg} is not modelled\n`)
+    } else if (arg === '-V') {
+      self.err(`host ${VERSION}\n`)
+      return 0
+    } else if (UNMODELLED.includes(arg[1] ?? ' ')) {
+      self.err(`podwire: host ${arg.slice(0, 2)} is not modelled\n`)
+      return 2
+    } else return misused(self, `host: illegal option -- ${arg[1]}\n`)
   }
-  return options.operands.length === 0 || options.operands.length > 2 ? null : options
+  return options.operands.length === 0 || options.operands.length > 2 ? misused(self, '') : options
+}
+
+function misused(self: Process, sentence: string): number {
+  self.err(sentence + USAGE)
+  return 1
 }
 
 export const host: Program = async (self) => {
   const options = parseArgs(self)
-  if (options === null) {
-    self.err(USAGE)
-    return 1
-  }
+  if (typeof options === 'number') return options
   const [name, server] = options.operands
   const config = resolverConfigOf(self)
   let servers: readonly Ipv4[] = config.nameservers

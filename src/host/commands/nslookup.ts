@@ -56,7 +56,10 @@ function applyOption(settings: Settings, option: string): string | null {
   else if (key === 'search' || key === 'nosearch') settings.search = key === 'search'
   else if (key === 'vc' || key === 'novc') settings.tcp = key === 'vc'
   else if (/^(class|cl)$/.test(key) && value.toUpperCase() === 'IN') return null
-  else return `podwire: nslookup -${key} is not modelled\n`
+  else if (/^(nodebug|nod2|nofail|fail)$/.test(key)) return null
+  else if (/^(debug|d2|defname|nodefname|domain|srchlist|class|cl)$/.test(key))
+    return `podwire: nslookup -${key} is not modelled\n`
+  else return `*** Invalid option: ${key}\n`
   return null
 }
 
@@ -76,7 +79,15 @@ export const nslookup: Program = async (self) => {
   for (const arg of self.args.slice(1)) {
     if (!arg.startsWith('-')) operands.push(arg)
     else {
+      if (arg === '-version') {
+        self.err('nslookup 9.18.49-1~deb12u3-Debian\n')
+        return 0
+      }
       const complaint = applyOption(settings, arg)
+      if (complaint?.startsWith('podwire:') === true) {
+        self.err(complaint)
+        return 2
+      }
       if (complaint !== null) self.out(complaint)
     }
   }

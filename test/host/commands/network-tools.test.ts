@@ -139,8 +139,8 @@ describe('ping', () => {
   it.each([
     ['ping', 1, 'ping: usage error: Destination address required\n'],
     ['ping -c 0 10.0.0.2', 1, "ping: invalid argument: '0': out of range: 1 <= value"],
-    ['ping -f 10.0.0.2', 2, 'podwire: ping -f is not modelled\n'],
-    ['ping -I eth9 10.0.0.2', 2, 'ping: unknown iface: eth9\n'],
+    ['ping -N name 10.0.0.2', 2, 'podwire: ping -N is not modelled\n'],
+    ['ping -I eth9 10.0.0.2', 2, 'ping: SO_BINDTODEVICE eth9: No such device\n'],
   ])('%s', async (line, code, words) => {
     const { box, a } = pair()
     const said = await typed(box, a.place, line)
