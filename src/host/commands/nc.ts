@@ -1,41 +1,34 @@
 /** nc: OpenBSD's (Debian) and BusyBox's: scan a port, talk to one, listen on one; TCP and UDP. */
 import { strerror } from '../../net/errno.ts'
-import { SECOND } from '../../sim/scheduler.ts'
+import { serviceName } from '../../netfilter/services.ts'
+import { MICROSECOND, SECOND } from '../../sim/scheduler.ts'
 import type { TcpSocket } from '../../socket/tcp/socket.ts'
 import type { UdpSocket } from '../../socket/udp.ts'
 import { ANY, formatIpv4, type Ipv4, parseIpv4 } from '../../wire/address.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import { decodeText, encodeText } from '../http.ts'
 import { Killed, type Process, type Program } from '../process.ts'
-import { resolve } from '../resolver.ts'
+import { nameOfAddress, resolve } from '../resolver.ts'
 import { Datagrams, SocketError, TcpAcceptor, TcpStream, TimedOut } from '../streams.ts'
-import { portsOf, refusedNc, unknownSource } from './nc-options.ts'
+import { NC_HELP, portsOf, refusedNc, unknownSource } from './nc-options.ts'
 
 type Style = 'openbsd' | 'busybox'
 
-/** The service names that nc prints behind `succeeded!`. */
-const SERVICES: Readonly<Record<number, string>> = {
-  21: 'ftp',
-  22: 'ssh',
-  23: 'telnet',
-  25: 'smtp',
-  53: 'domain',
-  80: 'http',
-  110: 'pop3',
-  143: 'imap2',
-  443: 'https',
-  3306: 'mysql',
-  5432: 'postgresql',
-  6379: 'redis',
-  8080: 'http-alt',
-}
+/** Debian's: seconds that a silent UDP port is given. */
+const UDP_SCAN_TIMEOUT = 3 * SECOND
+/** From one system call to the next. */
+const BETWEEN_WRITES = 20 * MICROSECOND
 
 export const nc: Program = (self) => netcat(self, 'openbsd')
 export const busyboxNc: Program = (self) => netcat(self, 'busybox')
 
 async function netcat(self: Process, style: Style): Promise<number> {
-  const found = getopt(self.args.slice(1), '4zvnulkNp:w:q:s:')
+  const found = getopt(self.args.slice(1), style === 'openbsd' ? '4zvnulkNdDtbhCp:w:q:s:' : '4zvnulkNp:w:q:s:')
   const refused = style === 'openbsd' ? refusedNc(found) : null
+  if (style === 'openbsd' && has(found, 'h')) {
+    self.err(NC_HELP)
+    return 0
+  }
   if (refused !== null) {
     self.err(refused)
     return refused.startsWith('podwire:') ? 2 : 1
@@ -133,6 +126,15 @@ async function dialPort(
 
 class BindFailed extends Error {}
 
+/** report_sock(): with the name of the address, unless -n; also nobody's address is asked for. */
+async function report(self: Process, found: Options, what: string, address: Ipv4, port: number): Promise<void> {
+  const { name, again } = has(found, 'n') ? { name: null, again: false } : await nameOfAddress(self, address)
+  const known = /^\s*nameserver/m.test(self.place.files.get('/etc/resolv.conf') ?? '')
+  // A place without any name server is one that nobody gave one, not one whose server is silent.
+  if (again && known) self.err('nc: getnameinfo: Temporary failure in name resolution\n')
+  else self.err(`${what} ${name ?? formatIpv4(address)} ${port}\n`)
+}
+
 /** -s and -p: where the connection comes from. */
 function bindSource(found: Options, socket: TcpSocket | UdpSocket): void {
   const address = valueOf(found, 's')
@@ -149,16 +151,24 @@ function succeeded(
   host: string,
   to: Ipv4,
   port: number,
-  protocol: string,
+  protocol: 'tcp' | 'udp',
 ): void {
   if (!has(found, 'v')) return
   if (style === 'busybox') {
     self.err(`${host} (${formatIpv4(to)}:${port}) open\n`)
     return
   }
-  const service = has(found, 'n') ? '*' : (SERVICES[port] ?? '*')
+  const named = serviceName(port, protocol)
+  const service = has(found, 'n') || named === String(port) ? '*' : named
   const where = host === formatIpv4(to) ? host : `${host} (${formatIpv4(to)})`
   self.err(`Connection to ${where} ${port} port [${protocol}/${service}] succeeded!\n`)
+}
+
+/** What comes next of standard input, with CRLF for line ends (-C), or never anything (-d). */
+async function inputOf(self: Process, found: Options): Promise<string | null> {
+  if (has(found, 'd')) return null
+  const text = await self.stdin.read()
+  return text === null || !has(found, 'C') ? text : text.replace(/\r?\n/g, '\r\n')
 }
 
 /** Standard input to the peer, the peer's bytes to standard output, until the peer has ended. */
@@ -169,9 +179,11 @@ async function talk(self: Process, found: Options, style: Style, stream: TcpStre
     leave = resolve
   })
   const send = async () => {
-    for (let text = await self.stdin.read(); text !== null; text = await self.stdin.read()) {
+    for (let text = await inputOf(self, found); text !== null; text = await inputOf(self, found)) {
       await stream.write(encodeText(text))
     }
+    // -d: standard input is not there, and so does not end either.
+    if (has(found, 'd')) return
     // BusyBox half-closes at the end of its input, OpenBSD's only with -N.
     if (style === 'busybox' || has(found, 'N') || quit >= 0) stream.shutdown()
     if (quit < 0) return
@@ -192,6 +204,17 @@ async function talk(self: Process, found: Options, style: Style, stream: TcpStre
   }
 }
 
+/** Debian's udptest(): two datagrams at once, one after each second; an ICMP error in between says no. */
+async function testUdp(self: Process, datagrams: Datagrams, timeout: number | null): Promise<void> {
+  datagrams.send(encodeText('X'))
+  await self.sleep(BETWEEN_WRITES)
+  datagrams.send(encodeText('X'))
+  for (let waited = 0; waited < (timeout ?? UDP_SCAN_TIMEOUT); waited += SECOND) {
+    await self.sleep(SECOND)
+    datagrams.send(encodeText('X'))
+  }
+}
+
 async function talkUdp(
   self: Process,
   found: Options,
@@ -206,30 +229,35 @@ async function talkUdp(
   const refused = socket.connect(address, port)
   if (refused !== null) throw new SocketError(refused)
   const datagrams = new Datagrams(self, socket)
-  if (has(found, 'z')) {
-    // udptest(): a few empty-handed datagrams; an ICMP error within the time says no.
-    for (let round = 0; round < (timeout === null ? 4 : 3); round++) {
-      try {
-        datagrams.send(encodeText('X'))
-        await datagrams.receive(SECOND)
-      } catch (error) {
-        // "No such port" is an answer that nc -z keeps to itself.
-        if (!(error instanceof SocketError) || style === 'busybox') throw error
-        datagrams.close()
-        return false
-      }
+  const scan = has(found, 'z')
+  if (scan || (style === 'openbsd' && has(found, 'v'))) {
+    try {
+      await testUdp(self, datagrams, timeout)
+    } catch (error) {
+      // "No such port" is an answer that nc keeps to itself.
+      if (!(error instanceof SocketError) || style === 'busybox') throw error
+      datagrams.close()
+      return false
     }
+  }
+  if (scan) {
     succeeded(self, found, style, host, address, port, 'udp')
     return true
   }
   succeeded(self, found, style, host, address, port, 'udp')
-  for (let text = await self.stdin.read(); text !== null; text = await self.stdin.read()) {
+  for (let text = await inputOf(self, found); text !== null; text = await inputOf(self, found)) {
     datagrams.send(encodeText(text))
   }
-  for (;;) {
-    const datagram = await datagrams.receive(timeout ?? undefined)
-    if (datagram === null) return true
-    self.out(decodeText(datagram.payload))
+  try {
+    for (;;) {
+      const datagram = await datagrams.receive(timeout ?? undefined)
+      if (datagram === null) return true
+      self.out(decodeText(datagram.payload))
+    }
+  } catch (error) {
+    // What was refused after it was sent ends the talk, and is no failure.
+    if (!(error instanceof SocketError) || style === 'busybox') throw error
+    return true
   }
 }
 
@@ -242,17 +270,15 @@ async function listen(self: Process, found: Options, style: Style): Promise<numb
   const asked = valueOf(found, 's') ?? (found.rest.length > 1 ? found.rest[0] : null)
   const own = asked === null ? ANY : parseIpv4(asked)
   try {
-    if (has(found, 'u')) return await listenUdp(self, found, own, port)
+    if (has(found, 'u')) return await listenUdp(self, found, own, port, style)
     const acceptor = new TcpAcceptor(self, port, own, 1)
-    if (has(found, 'v'))
-      self.err(
-        style === 'busybox'
-          ? `listening on ${formatIpv4(own)}:${port} ...\n`
-          : `Listening on ${formatIpv4(own)} ${port}\n`,
-      )
+    if (has(found, 'v')) {
+      if (style === 'busybox') self.err(`listening on ${formatIpv4(own)}:${port} ...\n`)
+      else await report(self, found, 'Listening on', own, port)
+    }
     do {
       const stream = await acceptor.accept()
-      if (has(found, 'v')) self.err(heard(style, stream.remoteAddress, stream.remotePort))
+      if (has(found, 'v')) await tellOf(self, found, style, stream.remoteAddress, stream.remotePort)
       if (!has(found, 'k')) acceptor.close()
       await talk(self, found, style, stream)
       stream.close()
@@ -265,18 +291,37 @@ async function listen(self: Process, found: Options, style: Style): Promise<numb
   }
 }
 
-function heard(style: Style, from: Ipv4, port: number): string {
-  const address = formatIpv4(from)
-  return style === 'busybox'
-    ? `connect to 0.0.0.0 from ${address}:${port}\n`
-    : `Connection received on ${address} ${port}\n`
+/** A connection has come. */
+async function tellOf(self: Process, found: Options, style: Style, from: Ipv4, port: number): Promise<void> {
+  if (style === 'busybox') self.err(`connect to 0.0.0.0 from ${formatIpv4(from)}:${port}\n`)
+  else await report(self, found, 'Connection received on', from, port)
 }
 
-async function listenUdp(self: Process, found: Options, own: Ipv4, port: number): Promise<number> {
+/** With -k from anybody; otherwise the first who is heard is the only one. */
+async function listenUdp(self: Process, found: Options, own: Ipv4, port: number, style: Style): Promise<number> {
   const datagrams = Datagrams.bind(self, port, own)
-  if (has(found, 'v')) self.err(`Bound on ${formatIpv4(own)} ${port}\n`)
+  if (has(found, 'v')) await report(self, found, 'Bound on', own, port)
+  let alone = style === 'busybox' || has(found, 'k')
   for (;;) {
     const datagram = await datagrams.receive()
-    if (datagram !== null) self.out(decodeText(datagram.payload))
+    if (datagram === null) continue
+    if (!alone) {
+      alone = true
+      datagrams.socket.connect(datagram.from, datagram.fromPort)
+      if (has(found, 'v')) await tellOf(self, found, style, datagram.from, datagram.fromPort)
+      sendInput(self, datagrams)
+    }
+    self.out(decodeText(datagram.payload))
   }
+}
+
+/** Standard input goes to the peer, line by line as it comes. */
+function sendInput(self: Process, datagrams: Datagrams): void {
+  const send = async () => {
+    for (let text = await self.stdin.read(); text !== null; text = await self.stdin.read())
+      datagrams.send(encodeText(text))
+  }
+  send().catch((error) => {
+    if (!(error instanceof SocketError || error instanceof Killed)) throw error
+  })
 }
