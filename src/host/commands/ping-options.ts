@@ -3,6 +3,8 @@ import { strerror } from '../../net/errno.ts'
 import { sourceTo } from '../../socket/route.ts'
 import { formatIpv4, type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
 import { put32 } from '../../wire/bytes.ts'
+import { ECHO_REQUEST } from '../../wire/icmp.ts'
+import { IPPROTO_ICMP } from '../../wire/ipv4.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'
 import { resolve } from '../resolver.ts'
@@ -289,13 +291,14 @@ function route(self: Process, found: Options, target: Ipv4): Pick<Settings, 'sou
   if (device === null) {
     if (address !== null) return { source: address, from: ` from ${name} :` }
     if (!has(found, 'B')) return { source: null, from: '' }
-    const own = sourceTo(netns, target)
+    const own = sourceTo(netns, target, IPPROTO_ICMP, 0, ECHO_REQUEST << 8)
     return { source: own, from: ` from ${formatIpv4(own)} :` }
   }
   if (way.type === 'unicast' && way.device !== device)
     throw new ToolError(`podwire: ping -I ${name}, where no route to the destination leads, is not modelled`, 2)
   const addresses = netns.addressesOf(device)
-  const source = way.type === 'unicast' ? sourceTo(netns, target) : addresses[0]?.address
+  const source =
+    way.type === 'unicast' ? sourceTo(netns, target, IPPROTO_ICMP, 0, ECHO_REQUEST << 8) : addresses[0]?.address
   if (source === undefined) return { source: null, from: '' }
   if (!addresses.some((each) => each.address === source))
     self.err(`ping: Warning: source address might be selected on device other than: ${name}\n`)
