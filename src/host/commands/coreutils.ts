@@ -332,6 +332,10 @@ export const timeout: Program = async (self) => {
   const found = getopt(self.args.slice(1), 's:k:', { signal: 's:' }, false)
   const [time, ...words] = found.rest
   const limit = duration(time ?? '')
+  if (limit === null && words.length > 0) {
+    self.err(`timeout: invalid time interval ‘${time}’\nTry 'timeout --help' for more information.\n`)
+    return 125
+  }
   if (limit === null || words.length === 0) {
     self.err("timeout: missing operand\nTry 'timeout --help' for more information.\n")
     return 125

@@ -38,7 +38,8 @@ async function row(each: Route, layout: RouteLayout): Promise<string> {
   else if (destination.prefix === 32) network = await named(destination.network, layout)
   const gateway = rejects ? '-' : each.gateway === null ? formatIpv4(mask(0)) : await named(each.gateway, layout)
   const head = `${network.padEnd(15)} ${gateway.padEnd(15)} ${formatIpv4(mask(destination.prefix)).padEnd(15)} `
-  const flags = rejects ? '!' : `U${each.gateway === null ? '' : 'G'}${destination.prefix === 32 ? 'H' : ''}`
+  const host = destination.prefix === 32 ? 'H' : ''
+  const flags = rejects ? `!${host}` : `U${each.gateway === null ? '' : 'G'}${host}`
   const name = rejects ? '-' : (each.device?.name ?? '*')
   if (layout.extended === 1) {
     const zero = rejects ? '-' : '0'
@@ -46,5 +47,8 @@ async function row(each: Route, layout: RouteLayout): Promise<string> {
   }
   const reference = rejects ? '-' : '0'
   const plain = `${head}${flags.padEnd(5)} ${String(each.metric).padEnd(6)} ${reference.padEnd(2)} ${'0'.padStart(7)} `
-  return layout.extended === 0 ? `${plain}${name}` : `${plain}${name.padEnd(8)} ${'0'.padEnd(5)} ${'0'.padEnd(6)} 0`
+  const none = rejects ? '-' : '0'
+  return layout.extended === 0
+    ? `${plain}${name}`
+    : `${plain}${name.padEnd(8)} ${none.padEnd(5)} ${none.padEnd(6)} ${none}`
 }

@@ -11,9 +11,11 @@ import {
   tryParseInterfaceAddress,
   tryParseIpv4,
 } from '../../wire/address.ts'
+import { hexAddress } from '../proc-net.ts'
 import { reverse } from '../resolver.ts'
 import { ToolError, tool, Words } from './ip-words.ts'
 import { routeTableText } from './route-table.ts'
+import { INET_USAGE, ROUTE_FAMILIES, ROUTE_USAGE, ROUTE_VERSION } from './route-usage.ts'
 
 export const route = tool(async (self) => {
   const { netns } = self
@@ -26,11 +28,22 @@ export const route = tool(async (self) => {
       if (letter === 'n' || letter === '--numeric') numeric = true
       else if (letter === 'e' || letter === '--extend') extended++
       else if (letter === 'V' || letter === '--version') {
-        self.out('net-tools 2.10\n')
+        self.out(ROUTE_VERSION)
+        return 0
+      } else if (letter === 'h' || letter === '--help') {
+        self.out(ROUTE_USAGE)
+        self.err(ROUTE_FAMILIES)
         return 0
       } else if (letter === 'A' || letter === '6' || letter === 'C')
         throw new ToolError(`podwire: route ${option} is not modelled`, 2)
-      else if (letter !== 'v' && letter !== '4') throw new ToolError(`route: invalid option -- '${letter}'`, 3)
+      else if (!['v', '4', 'F', '--inet', '--verbose', '--fib'].includes(letter)) {
+        // It complains, shows how it is used, and calls that well done.
+        const what = letter.startsWith('--') ? `unrecognized option '${letter}'` : `invalid option -- '${letter}'`
+        self.err(`route: ${what}\n`)
+        self.out(ROUTE_USAGE)
+        self.err(ROUTE_FAMILIES)
+        return 0
+      }
     }
   }
   if (words.done) {
@@ -39,7 +52,12 @@ export const route = tool(async (self) => {
     return 0
   }
   const verb = words.take()
-  if (verb !== 'add' && verb !== 'del') throw new ToolError(`podwire: route ${verb} is not modelled`, 2)
+  if (verb === 'flush') throw misused("Flushing `inet' routing table not supported")
+  if (verb !== 'add' && verb !== 'del') throw new ToolError((ROUTE_USAGE + ROUTE_FAMILIES).slice(0, -1), 3)
+  if (words.done) {
+    self.out(INET_USAGE)
+    return 0
+  }
   const given = take(netns, words)
   if (verb === 'add') add(netns, given)
   else remove(netns, given)
@@ -56,9 +74,15 @@ interface Given {
 
 function take(netns: Netns, words: Words): Given {
   const kind = words.peek === '-net' || words.peek === '-host' ? words.take() : ''
-  const target = words.done ? '' : words.take()
+  if (words.done) throw misused('')
+  const target = words.take()
   const given: Given = { destination: cidrOf(mask(0), 0), gateway: null, device: null, metric: null, reject: false }
+  // A prefix that cannot be is a name no longer.
+  if (/^[0-9.]+\/[0-9]+$/.test(target) && Number(target.split('/')[1]) > 32)
+    throw misused("route: netmask doesn't match route address")
   const whole = target === 'default' ? { address: mask(0), prefix: 0 } : tryParseInterfaceAddress(target)
+  if (kind === '-host' && whole !== null && whole.prefix < 32 && target.includes('/'))
+    throw misused(`route: netmask ${hexAddress(mask(whole.prefix)).toLowerCase()} doesn't make sense with host route`)
   if (whole === null) throw new ToolError(`${target}: Host name lookup failure`, 4)
   let { prefix } = whole
   let netmask: Ipv4 | null = null
@@ -77,9 +101,13 @@ function take(netns: Netns, words: Words): Given {
     const first = whole.address >>> 24
     prefix = first < 128 ? 8 : first < 192 ? 16 : 24
   }
-  if ((whole.address & ~mask(prefix)) !== 0) throw new ToolError("route: netmask doesn't match route address", 3)
+  if ((whole.address & ~mask(prefix)) !== 0) throw misused("route: netmask doesn't match route address")
   given.destination = cidrOf(whole.address, prefix)
   return given
+}
+
+function misused(sentence: string): ToolError {
+  return new ToolError(`${sentence === '' ? '' : `${sentence}\n`}${INET_USAGE.trimEnd()}`, 3)
 }
 
 function takeAddress(words: Words): Ipv4 {
@@ -110,7 +138,8 @@ function add(netns: Netns, given: Given): void {
     scope: given.reject ? 'host' : given.gateway === null ? 'link' : 'global',
     metric: given.metric ?? 0,
   })
-  if (!netns.main.add(made)) throw new ToolError('SIOCADDRT: File exists', 7)
+  // The ioctl has no NLM_F_EXCL: another way to the same place goes before those that are there.
+  if (netns.main.insert(made, 'prepend') !== null) throw new ToolError('SIOCADDRT: File exists', 7)
 }
 
 function remove(netns: Netns, given: Given): void {

@@ -11,6 +11,7 @@ import { ls, rm } from './file-tools.ts'
 import { grep } from './grep.ts'
 import { iprouteCommands } from './iproute.ts'
 import { busyboxNc, nc } from './nc.ts'
+import { nstat } from './nstat.ts'
 import { ping } from './ping.ts'
 import { sed } from './sed.ts'
 import * as text from './text-tools.ts'
@@ -102,20 +103,12 @@ function pick(from: Readonly<Record<string, Program>>, names: readonly string[])
 }
 
 /** Tools that people know and podwire does not have: better said than "not found". */
-const missing = [
-  'apt',
-  'apt-get',
-  'iperf3',
-  'ipvsadm',
-  'mtr',
-  'nft',
-  'nmap',
-  'socat',
-  'systemctl',
-  'tcpdump',
-  'telnet',
-  'vi',
-]
+const missing = (
+  'apt apt-get awk brctl clear cp ctstat diff find free fuser hexdump history ifdown iftop ifup iperf3 ' +
+  'ipvsadm iwconfig journalctl less lnstat lsmod lsof md5sum mii-tool mkdir modprobe more mtr mv nano ncat ' +
+  'nft ngrep nmap nmcli od openssl pgrep pkill rtacct socat stat strace systemctl tcpdump telnet top touch ' +
+  'tshark uptime vconfig vi vim w watch who whois xxd'
+).split(' ')
 
 function unmodelled(name: string): Program {
   return async (self) => {
@@ -144,6 +137,7 @@ const linux: Programs = new Map<string, Program>(
     dig,
     host,
     getent,
+    nstat,
     busybox,
     python3,
     ...iproute,
