@@ -313,6 +313,10 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return this.selectAddress(found.device ?? this.loopback, found.gateway ?? destination) ?? ANY
   }
 
+  answersBy(frame: Frame, from: Ipv4, to: Ipv4, by: NetDevice, marked: boolean, loose: boolean, own: boolean): boolean {
+    return by === this.loopback || this.fib.answersBy(frame, from, to, by, marked, loose, own)
+  }
+
   /** MASQUERADE's choice. */
   selectSource(output: NetDevice, destination: Ipv4): Ipv4 | null {
     return this.selectAddress(output, this.lookup(destination)?.gateway ?? destination)

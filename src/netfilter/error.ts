@@ -48,7 +48,13 @@ export function missingOption(extension: string, option: string): NetfilterError
 }
 
 /** A number that is none, or lies outside of what the option takes. */
-export function badValue(extension: string, option: string, low: number, high: number, near = ''): NetfilterError {
+export function badValue(
+  extension: string,
+  option: string,
+  low: number,
+  high: number | string,
+  near = '',
+): NetfilterError {
   const where = near === '' ? '' : ` near "${near}"`
   return new NetfilterError(
     `${extension}: bad value for option "${option}"${where}, or out of range (${low}-${high}).\n`,

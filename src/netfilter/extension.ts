@@ -3,9 +3,11 @@ import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { NetfilterError } from './error.ts'
 import type { IpSets } from './ipset.ts'
 import type { Match } from './match.ts'
+import { ConnbytesMatch, CpuMatch, QuotaMatch } from './match-amount.ts'
 import { LimitMatch, StatisticMatch } from './match-chance.ts'
 import { ConnlimitMatch } from './match-connlimit.ts'
 import { ConntrackMatch } from './match-conntrack.ts'
+import { EcnMatch } from './match-ecn.ts'
 import { HashlimitMatch } from './match-hashlimit.ts'
 import { DscpMatch, IprangeMatch, LengthMatch, TcpmssMatch, TosMatch, TtlMatch } from './match-header.ts'
 import { IcmpMatch } from './match-icmp.ts'
@@ -14,12 +16,16 @@ import { CommentMatch, MarkMatch } from './match-mark.ts'
 import { AddrtypeMatch, PhysdevMatch } from './match-place.ts'
 import { MultiportMatch, PortMatch, TcpMatch } from './match-ports.ts'
 import { type RecentLists, RecentMatch } from './match-recent.ts'
+import { RpfilterMatch } from './match-rpfilter.ts'
 import { SetMatch, SetTarget } from './match-set.ts'
+import { StringMatch } from './match-string.ts'
+import { U32Match } from './match-u32.ts'
 import type { Target } from './target.ts'
 import { LogTarget, NflogTarget, RejectTarget } from './target-answer.ts'
 import { DscpTarget, TcpmssTarget, TosTarget, TtlTarget } from './target-header.ts'
 import { ConnmarkTarget, CtTarget, MarkTarget } from './target-mark.ts'
 import { AddressTarget, MasqueradeTarget, NetmapTarget, RedirectTarget } from './target-nat.ts'
+import { ChecksumTarget, EcnTarget, TcpoptstripTarget } from './target-segment.ts'
 
 /** What the extensions of one namespace share. */
 export interface Lists {
@@ -29,11 +35,11 @@ export interface Lists {
 
 /** Extensions that iptables 1.8.9 has and podwire does not; any other name is unknown to both. */
 const unmodelledMatches =
-  'ah bpf cgroup cluster connbytes connlabel cpu dccp devgroup ecn esp helper ipcomp ipvs l2tp nfacct osf owner policy quota rateest realm rpfilter sctp socket string time u32 udplite'.split(
+  'ah bpf cgroup cluster connlabel dccp devgroup esp helper ipcomp ipvs l2tp nfacct osf owner policy rateest realm sctp socket time udplite'.split(
     ' ',
   )
 export const unmodelledTargets: readonly string[] =
-  'AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNSECMARK ECN HMARK IDLETIMER LED NFQUEUE RATEEST SECMARK SYNPROXY TCPOPTSTRIP TEE TPROXY TRACE ULOG'.split(
+  'AUDIT CLASSIFY CLUSTERIP CONNSECMARK HMARK IDLETIMER LED NFQUEUE RATEEST SECMARK SYNPROXY TEE TPROXY TRACE ULOG'.split(
     ' ',
   )
 
@@ -84,6 +90,20 @@ export function makeMatch(name: string, { lists, sets }: Lists): Match {
       return new MacMatch()
     case 'pkttype':
       return new PkttypeMatch()
+    case 'rpfilter':
+      return new RpfilterMatch()
+    case 'u32':
+      return new U32Match()
+    case 'string':
+      return new StringMatch()
+    case 'connbytes':
+      return new ConnbytesMatch()
+    case 'quota':
+      return new QuotaMatch()
+    case 'cpu':
+      return new CpuMatch()
+    case 'ecn':
+      return new EcnMatch()
     case 'connlimit':
       return new ConnlimitMatch()
     case 'hashlimit':
@@ -134,6 +154,12 @@ export function makeTarget(name: string, { sets }: Lists): Target | null {
       return new TosTarget()
     case 'DSCP':
       return new DscpTarget()
+    case 'ECN':
+      return new EcnTarget()
+    case 'TCPOPTSTRIP':
+      return new TcpoptstripTarget()
+    case 'CHECKSUM':
+      return new ChecksumTarget()
     case 'TCPMSS':
       return new TcpmssTarget()
     default:

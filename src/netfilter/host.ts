@@ -48,6 +48,19 @@ export interface NetfilterHost {
   addressType(address: Ipv4, device: NetDevice | null): AddressType
   /** The address that MASQUERADE takes: by the next hop of the packet's route (inet_select_addr). */
   selectSource(output: NetDevice, destination: Ipv4): Ipv4 | null
+  /**
+   * Would an answer to a packet that came in by the device leave by it (xt_rpfilter)? `withMark`: its mark counts;
+   * `loose`: by any; `acceptLocal`: our own addresses are good.
+   */
+  answersBy(
+    frame: Frame,
+    source: Ipv4,
+    destination: Ipv4,
+    input: NetDevice,
+    withMark: boolean,
+    loose: boolean,
+    acceptLocal: boolean,
+  ): boolean
   /** The MTU of the route to an address. */
   mtuTo(destination: Ipv4): number
   /** The device's first address: REDIRECT at PREROUTING. */

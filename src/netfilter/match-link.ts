@@ -1,4 +1,4 @@
-/** Matches on how a packet came: mac (its sender on the link), pkttype (to whom it was sent there), rpfilter. */
+/** Matches on how a packet came: mac (its sender on the link), pkttype (to whom it was sent there). */
 import { formatMac, type Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { missingOption, NetfilterError, RuleRefused } from './error.ts'

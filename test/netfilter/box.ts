@@ -29,6 +29,8 @@ export class Box implements NetfilterHost {
   readonly eth0 = new NetDevice(this.world, 'eth0')
   readonly flannel = new NetDevice(this.world, 'flannel.1')
   masquerade = '10.244.1.0'
+  /** The device that answers leave by; null: any. */
+  backBy: NetDevice | null = null
 
   constructor(rules = '') {
     this.world.frames.poison = true
@@ -47,6 +49,10 @@ export class Box implements NetfilterHost {
 
   selectSource(): Ipv4 {
     return parseIpv4(this.masquerade)
+  }
+
+  answersBy(_frame: Frame, source: Ipv4, _destination: Ipv4, input: NetDevice): boolean {
+    return this.backBy === null || input === this.backBy || this.isLocal(source)
   }
 
   mtuTo(): number {
