@@ -4,6 +4,7 @@
  */
 import type { NetDevice } from '../link/device.ts'
 import type { World } from '../link/world.ts'
+import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { Nanos, Timer } from '../sim/scheduler.ts'
 import { broadcastOf, cidrOf, contains, type Ipv4, isLoopback } from '../wire/address.ts'
 import { type AddressOptions, type DeviceAddress, scopeNumber } from './device-address.ts'
@@ -17,6 +18,7 @@ export interface AddressHost {
   readonly world: World
   readonly loopback: NetDevice
   readonly fib: Fib
+  readonly netfilter: Netfilter
   inet(device: NetDevice): InetDevice
   /** Null while nobody listens. */
   readonly notices: Notices | null
@@ -216,6 +218,7 @@ export class Addresses {
 
   /** One address goes, with the routes that it brought. */
   #take(own: DeviceAddress): void {
+    this.#host.netfilter.conntrack.forgetAddress(own.device, own.address)
     const { device, address, prefix, secondary } = own
     const { fib, notices, world } = this.#host
     const timer = this.#expiry.get(own)

@@ -82,9 +82,16 @@ export class Conntrack {
     for (const flow of this.flows.list()) this.flows.remove(flow)
   }
 
-  /** A device went down or lost its address: what was masqueraded behind it ends (nf_nat_masquerade). */
+  /** A device went down: what was masqueraded behind it ends (nf_nat_masquerade). */
   forget(device: NetDevice): void {
     for (const flow of this.flows.list()) if (flow.masquerade === device) this.flows.remove(flow)
+  }
+
+  /** A device lost an address: what was masqueraded behind it there ends. */
+  forgetAddress(device: NetDevice, address: Ipv4): void {
+    for (const flow of this.flows.list()) {
+      if (flow.masquerade === device && flow.reply.destination === address) this.flows.remove(flow)
+    }
   }
 
   /** An answer made for `from` belongs to its flow (nf_ct_attach): a RST of REJECT is not a flow of its own. */

@@ -38,6 +38,8 @@ export class FlowTable {
   port = 0
   #shift = 24
   #buckets: (Tuple | null)[] = new Array<Tuple | null>(256).fill(null)
+  /** Flows that NAT has looked at, by protocol, source and source port: nf_nat_bysource. */
+  #sources: (Flow | null)[] = new Array<Flow | null>(256).fill(null)
   #newest: Flow | null = null
   #oldest: Flow | null = null
   #ids = 0
@@ -92,6 +94,7 @@ export class FlowTable {
     if (this.count * 2 >= this.#buckets.length) this.#grow()
     if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)
     this.#hang(flow.reply)
+    if ((flow.status & Status.SRC_NAT_DONE) !== 0) this.#hangSource(flow)
     flow.older = this.#newest
     flow.newer = null
     if (this.#newest === null) this.#oldest = flow
@@ -116,6 +119,7 @@ export class FlowTable {
     if ((flow.status & Status.CONFIRMED) === 0) return
     this.#unhang(flow.original)
     this.#unhang(flow.reply)
+    if ((flow.status & Status.SRC_NAT_DONE) !== 0) this.#unhangSource(flow)
     if (flow.newer === null) this.#newest = flow.older
     else flow.newer.older = flow.older
     if (flow.older === null) this.#oldest = flow.newer
@@ -217,6 +221,33 @@ export class FlowTable {
     this.#buckets[bucket] = tuple
   }
 
+  /** The first flow of the bucket in which flows from this source hang. */
+  firstFrom(protocol: number, source: Ipv4, port: number): Flow | null {
+    return this.#sources[sourceHash(protocol, source, port) & (this.#sources.length - 1)]
+  }
+
+  #hangSource(flow: Flow): void {
+    const { protocol, source, sourcePort } = flow.original
+    const bucket = sourceHash(protocol, source, sourcePort) & (this.#sources.length - 1)
+    flow.nextFromSource = this.#sources[bucket]
+    this.#sources[bucket] = flow
+  }
+
+  #unhangSource(flow: Flow): void {
+    const { protocol, source, sourcePort } = flow.original
+    const bucket = sourceHash(protocol, source, sourcePort) & (this.#sources.length - 1)
+    let before: Flow | null = null
+    let at = this.#sources[bucket]
+    while (at !== null && at !== flow) {
+      before = at
+      at = at.nextFromSource
+    }
+    if (at === null) return
+    if (before === null) this.#sources[bucket] = flow.nextFromSource
+    else before.nextFromSource = flow.nextFromSource
+    flow.nextFromSource = null
+  }
+
   #unhang(tuple: Tuple): void {
     const bucket = tuple.hash >>> this.#shift
     let before: Tuple | null = null
@@ -235,9 +266,16 @@ export class FlowTable {
     if (this.#shift === BUCKET_SHIFT) return
     this.#shift -= 2
     this.#buckets = new Array<Tuple | null>(this.#buckets.length * 4).fill(null)
+    this.#sources = new Array<Flow | null>(this.#buckets.length).fill(null)
     for (let flow = this.#oldest; flow !== null; flow = flow.newer) {
+      if ((flow.status & Status.SRC_NAT_DONE) !== 0) this.#hangSource(flow)
       if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)
       this.#hang(flow.reply)
     }
   }
+}
+
+function sourceHash(protocol: number, source: Ipv4, port: number): number {
+  const hash = Math.imul(source ^ (source >>> 15), 0x9e3779b1) ^ Math.imul(port + (protocol << 16), 0x85ebca6b)
+  return hash ^ (hash >>> 15)
 }

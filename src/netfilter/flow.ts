@@ -74,6 +74,8 @@ export class Flow implements Tracked {
   streamAfter = Number.POSITIVE_INFINITY
   /** MASQUERADE's device: the flow ends when its packets leave by another one. */
   masquerade: NetDevice | null = null
+  /** In the bucket of flows from the same source (nat_bysource). */
+  nextFromSource: Flow | null = null
   newer: Flow | null = null
   older: Flow | null = null
 

@@ -14,8 +14,10 @@ import { checksum } from '../wire/checksum.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
+import { after } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
 import type { FlowTable } from './flow-table.ts'
+import { chooseAddress } from './nat-address.ts'
 import { Manip, rewrite } from './nat-rewrite.ts'
 import { Status } from './status.ts'
 import { turnedDestinationPort, turnedSourcePort } from './tuple.ts'
@@ -61,10 +63,7 @@ export class Nat {
     if ((flow.status & Status.CONFIRMED) !== 0) return
     const reply = flow.reply
     const protocol = reply.protocol
-    this.#source = reply.destination
-    this.#destination = reply.source
-    this.#sourcePort = turnedSourcePort(protocol, reply.sourcePort, reply.destinationPort)
-    this.#destinationPort = turnedDestinationPort(protocol, reply.sourcePort, reply.destinationPort)
+    this.#begin(flow)
     this.#choose(flow, manip, range)
     const back = turnedSourcePort(protocol, this.#sourcePort, this.#destinationPort)
     const there = turnedDestinationPort(protocol, this.#sourcePort, this.#destinationPort)
@@ -122,13 +121,19 @@ export class Nat {
 
   /** get_unique_tuple: leaves the answer in the tuple under construction. */
   #choose(flow: Flow, manip: Manip, range: NatRange): void {
-    if (manip === Manip.SOURCE && !range.random && this.#inRange(flow, range) && !this.#used(flow)) return
+    if (manip === Manip.SOURCE && !range.random) {
+      if (this.#inRange(flow, range)) {
+        if (!this.#used(flow, ATTEMPTS)) return
+      } else if (this.#asBefore(flow, range) && !this.#used(flow, ATTEMPTS)) return
+    }
+    this.#begin(flow)
     if (range.hasAddress) this.#pickAddress(manip, range)
     if (!range.random) {
       if (!range.hasPort) {
-        if (!this.#used(flow)) return
-      } else if (this.#portInRange(flow, manip, range) && (range.lowPort === range.highPort || !this.#used(flow)))
-        return
+        if (!this.#used(flow, ATTEMPTS)) return
+      } else if (range.basePort === 0 && this.#portInRange(flow, manip, range)) {
+        if (range.lowPort === range.highPort || !this.#used(flow, ATTEMPTS)) return
+      }
     }
     this.#pickPort(flow, manip, range)
   }
@@ -149,17 +154,9 @@ export class Nat {
     return port >= range.lowPort && port <= range.highPort
   }
 
-  /** Of several addresses the one that the client's address hashes to: all of its flows take the same. */
   #pickAddress(manip: Manip, range: NatRange): void {
-    const low = range.lowAddress >>> 0
-    const size = (range.highAddress >>> 0) - low + 1
-    let address = range.lowAddress
-    if (size > 1) {
-      let hash = Math.imul(this.#source, 0x9e3779b1)
-      if (!range.persistent) hash ^= Math.imul(this.#destination, 0x85ebca6b)
-      hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35) >>> 0
-      address = ((low + Math.floor((hash / 4294967296) * size)) | 0) as Ipv4
-    }
+    const { lowAddress, highAddress, persistent } = range
+    const address = chooseAddress(lowAddress, highAddress, this.#source, this.#destination, persistent)
     if (manip === Manip.SOURCE) this.#source = address
     else this.#destination = address
   }
@@ -189,19 +186,15 @@ export class Nat {
         size = 64_512
       }
     }
-    if (range.basePort !== 0) {
-      const shifted = low + (((present - range.basePort + 65_536) % 65_536) % size)
-      if (useSource) this.#sourcePort = shifted
-      else this.#destinationPort = shifted
-      return
-    }
-    let offset = range.random || manip === Manip.SOURCE ? this.#random.below(65_536) : 0
+    let offset = 0
+    if (range.basePort !== 0) offset = (present - range.basePort) & 0xffff
+    else if (range.random || manip === Manip.SOURCE) offset = this.#random.below(65_536)
     let attempts = size > ATTEMPTS ? ATTEMPTS : size
     for (;;) {
-      for (let i = 0; i < attempts; i++, offset++) {
+      for (let i = 0; i < attempts; i++, offset = (offset + 1) & 0xffff) {
         if (useSource) this.#sourcePort = low + (offset % size)
         else this.#destinationPort = low + (offset % size)
-        if (!this.#used(flow)) return
+        if (!this.#used(flow, attempts - i)) return
       }
       if (attempts >= size || attempts < 16) return
       attempts >>= 1
@@ -209,15 +202,66 @@ export class Nat {
     }
   }
 
-  /** Would the answers to the tuple under construction be taken for another flow's? */
-  #used(flow: Flow): boolean {
+  /**
+   * Would the answers to the tuple under construction be taken for another flow's? A flow whose first packet was the
+   * very same does not count: when both are confirmed, the clash is resolved. In the last attempts a TCP connection
+   * in TIME_WAIT must go if the new one begins behind its sequence numbers (nf_nat_used_tuple_harder).
+   */
+  #used(flow: Flow, attemptsLeft: number): boolean {
     const protocol = flow.reply.protocol
     const back = turnedSourcePort(protocol, this.#sourcePort, this.#destinationPort)
     const there = turnedDestinationPort(protocol, this.#sourcePort, this.#destinationPort)
-    if (!this.#flows.taken(protocol, this.#destination, this.#source, back, there, flow)) return false
+    const taken = this.#flows.find(protocol, this.#destination, this.#source, back, there)
+    if (taken === null || taken.flow === flow || sameTuple(taken.flow, flow)) return false
+    if (attemptsLeft <= HARDER && protocol === IPPROTO_TCP && taken.reply && mayGo(taken.flow, flow)) {
+      this.#flows.remove(taken.flow)
+      return false
+    }
     this.#flows.found++
     return true
   }
+
+  /** The tuple as the original direction carries it before this half is bound. */
+  #begin({ reply }: Flow): void {
+    this.#source = reply.destination
+    this.#destination = reply.source
+    this.#sourcePort = turnedSourcePort(reply.protocol, reply.sourcePort, reply.destinationPort)
+    this.#destinationPort = turnedDestinationPort(reply.protocol, reply.sourcePort, reply.destinationPort)
+  }
+
+  /** find_appropriate_src: what the same address and port were mapped to for another destination serves again. */
+  #asBefore(flow: Flow, range: NatRange): boolean {
+    const { protocol } = flow.reply
+    const source = this.#source
+    const port = this.#sourcePort
+    let other = this.#flows.firstFrom(protocol, source, port)
+    while (other !== null) {
+      const { original, reply } = other
+      if (original.protocol === protocol && original.source === source && original.sourcePort === port) {
+        this.#source = reply.destination
+        this.#sourcePort = turnedSourcePort(protocol, reply.sourcePort, reply.destinationPort)
+        if (this.#inRange(flow, range)) return true
+      }
+      other = other.nextFromSource
+    }
+    return false
+  }
+}
+
+/** NF_NAT_HARDER_THRESH */
+const HARDER = 32
+/** Conntrack's number of the TCP state. */
+const TIME_WAIT = 7
+
+function sameTuple(a: Flow, b: Flow): boolean {
+  const { protocol, source, destination, sourcePort, destinationPort } = a.original
+  return b.original.equals(protocol, source, destination, sourcePort, destinationPort)
+}
+
+function mayGo(old: Flow, fresh: Flow): boolean {
+  if (old.tcp === null || fresh.tcp === null || old.tcp.state !== TIME_WAIT) return false
+  if ((old.status & (Status.FIXED_TIMEOUT | Status.DYING)) !== 0 || (old.status & Status.SRC_NAT) === 0) return false
+  return after(fresh.tcp.clientEnd, old.tcp.clientEnd)
 }
 
 /** Was this half of the packet changed by NAT? In the reply direction source and destination change places. */

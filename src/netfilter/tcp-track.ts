@@ -104,6 +104,11 @@ export class TcpTrack {
   #lastFlags = 0
   #lastEndFlags = 0
 
+  /** Behind the highest sequence number that the client has sent. */
+  get clientEnd(): number {
+    return this.#client.end
+  }
+
   /** A connection that is over or nearly so may go when the table is full (tcp_can_early_drop). */
   get closing(): boolean {
     return this.state >= FIN_WAIT && this.state <= CLOSE
