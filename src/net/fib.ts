@@ -216,21 +216,6 @@ export class Fib implements RouteTableHost {
     return this.resolve(flow)
   }
 
-  /** rpfilter_lookup_reverse: is there a way back, and does it begin at this device? */
-  answersBy(
-    frame: Frame,
-    source: Ipv4,
-    destination: Ipv4,
-    by: NetDevice,
-    withMark: boolean,
-    loose: boolean,
-    acceptLocal: boolean,
-  ): boolean {
-    const back = this.reverse(frame, source, destination, withMark)
-    if (back === null || (back.type !== 'unicast' && !(back.type === 'local' && acceptLocal))) return false
-    return loose || back.device === by
-  }
-
   /** The answer for everything that is known of a packet. */
   find(flow: Flow): Route | null {
     const whole = this.resolve(flow)

@@ -33,6 +33,7 @@ import type { AddressType, Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
 import { type Listener, Notices } from './notices.ts'
 import { reject } from './reject.ts'
+import { answersBy } from './reverse-path.ts'
 import type { Route, RouteTable } from './route.ts'
 import { Sysctl } from './sysctl.ts'
 
@@ -313,8 +314,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return this.selectAddress(found.device ?? this.loopback, found.gateway ?? destination) ?? ANY
   }
 
-  answersBy(frame: Frame, from: Ipv4, to: Ipv4, by: NetDevice, marked: boolean, loose: boolean, own: boolean): boolean {
-    return by === this.loopback || this.fib.answersBy(frame, from, to, by, marked, loose, own)
+  answersBy(from: Ipv4, to: Ipv4, by: NetDevice, mark: number, tos: number, loose: boolean, own: boolean): boolean {
+    return answersBy(this, from, to, by, mark, tos, loose, own)
   }
 
   /** MASQUERADE's choice. */

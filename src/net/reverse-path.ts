@@ -1,4 +1,5 @@
 /** What a packet's source address may be on the device it came in by (fib_validate_source of net/ipv4/fib_frontend.c). */
+import type { NetDevice } from '../link/device.ts'
 import { ANY, type Ipv4, isLoopback, LOOPBACK } from '../wire/address.ts'
 import type { InetDevice } from './inet-device.ts'
 import type { Namespace } from './namespace.ts'
@@ -33,4 +34,21 @@ export function validateSource(
   // Strict wants this very device; loose is content with any way there is.
   const here = rpFilter === 2 || back.device === device || back.multipath?.uses(device) === true
   return here ? SourceIs.FINE : SourceIs.ELSEWHERE
+}
+
+/** rpfilter_lookup_reverse: is there a way back by this device, or `loose` by any? `own`: our own addresses are good. */
+export function answersBy(
+  { fib, loopback }: Namespace,
+  source: Ipv4,
+  destination: Ipv4,
+  by: NetDevice,
+  mark: number,
+  tos: number,
+  loose: boolean,
+  own: boolean,
+): boolean {
+  if (by === loopback) return true
+  const back = fib.reverse(source, destination, mark, tos)
+  if (back === null || (back.type !== 'unicast' && !(back.type === 'local' && own))) return false
+  return loose || back.device === by || back.multipath?.uses(by) === true
 }

@@ -49,17 +49,17 @@ export interface NetfilterHost {
   /** The address that MASQUERADE takes: by the next hop of the packet's route (inet_select_addr). */
   selectSource(output: NetDevice, destination: Ipv4): Ipv4 | null
   /**
-   * Would an answer to a packet that came in by the device leave by it (xt_rpfilter)? `withMark`: its mark counts;
-   * `loose`: by any; `acceptLocal`: our own addresses are good.
+   * Would an answer to a packet that came in by the device leave by it (xt_rpfilter)? `loose`: by any; `own`: our own
+   * addresses are good.
    */
   answersBy(
-    frame: Frame,
     source: Ipv4,
     destination: Ipv4,
     input: NetDevice,
-    withMark: boolean,
+    mark: number,
+    tos: number,
     loose: boolean,
-    acceptLocal: boolean,
+    own: boolean,
   ): boolean
   /** The MTU of the route to an address. */
   mtuTo(destination: Ipv4): number

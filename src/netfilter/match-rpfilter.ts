@@ -1,5 +1,6 @@
 /** `-m rpfilter`: does the way back to the sender begin at the device the packet came by (RFC 3704)? */
 import { type Ipv4, isMulticast } from '../wire/address.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 import { RuleRefused } from './error.ts'
 import { Hook, hookNames, type TableName } from './hook.ts'
 import { Match } from './match.ts'
@@ -40,7 +41,9 @@ export class RpfilterMatch extends Match {
     // From nowhere to everybody: a DHCP client.
     if (source >>> 24 === 0 && (destination === -1 || isMulticast(destination))) return !this.#invert
     const to = isMulticast(destination) || destination === -1 || destination >>> 24 === 0 ? ANY : destination
-    const good = host.answersBy(frame, source, to, input, this.#validMark, this.#loose, this.#acceptLocal)
+    const mark = this.#validMark ? frame.mark : 0
+    const tos = ipv4.tos(packet.bytes, packet.network)
+    const good = host.answersBy(source, to, input, mark, tos, this.#loose, this.#acceptLocal)
     return good !== this.#invert
   }
 

@@ -51,7 +51,7 @@ export class Box implements NetfilterHost {
     return parseIpv4(this.masquerade)
   }
 
-  answersBy(_frame: Frame, source: Ipv4, _destination: Ipv4, input: NetDevice): boolean {
+  answersBy(source: Ipv4, _destination: Ipv4, input: NetDevice): boolean {
     return this.backBy === null || input === this.backBy || this.isLocal(source)
   }
 
