@@ -84,8 +84,22 @@ function conntrack(netns: Netns): string {
 
 /** One line a processor, in hexadecimal; a machine has one. Columns that the kernel no longer counts stay 0. */
 function conntrackCounters(netns: Netns): string {
-  const { count, resolved, invalid, inserted, clashes, full, earlyDrops, flows } = netns.netfilter.conntrack
-  const numbers = [count, resolved, flows.found, 0, invalid, 0, 0, 0, inserted, clashes, clashes + full, earlyDrops, 0]
+  const { count, resolved, invalid, inserted, clashes, full, earlyDrops, errors, flows } = netns.netfilter.conntrack
+  const numbers = [
+    count,
+    resolved,
+    flows.found,
+    0,
+    invalid,
+    0,
+    0,
+    0,
+    inserted,
+    clashes,
+    clashes + full,
+    earlyDrops,
+    errors,
+  ]
   const hex = (value: number) => value.toString(16).padStart(8, '0')
   const none = [0, 0, 0, 0].map(hex).join(' ')
   return (

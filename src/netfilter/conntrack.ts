@@ -8,6 +8,7 @@
  */
 import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
+import { LogLevel } from '../link/kernel-log.ts'
 import type { World } from '../link/world.ts'
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
@@ -20,13 +21,18 @@ import * as udp from '../wire/udp.ts'
 import { ConntrackSettings, Timeout } from './conntrack-settings.ts'
 import type { Flow, Tuple } from './flow.ts'
 import { type FlowReader, FlowTable } from './flow-table.ts'
+import { LogFlag, logLine } from './log-line.ts'
 import type { Packet } from './packet.ts'
 import { CtInfo, Status } from './status.ts'
-import { TcpTrack, Tracking } from './tcp-track.ts'
+import { fault, faultText, Why } from './tcp-fault.ts'
+import { TcpTrack, Tracking, tcpStateNames } from './tcp-track.ts'
 import { hashOf, inverseIcmpType, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
 
 /** How long UDP must go on in both directions to count as a stream. */
 const STREAM: Nanos = 2 * SECOND
+/** NR_ICMP_TYPES */
+const HIGHEST_ICMP = 18
+const EVERYTHING = LogFlag.TCP_SEQUENCE | LogFlag.TCP_OPTIONS | LogFlag.IP_OPTIONS | LogFlag.UID
 
 export class Conntrack {
   readonly settings = new ConntrackSettings()
@@ -42,6 +48,8 @@ export class Conntrack {
   clashes = 0
   resolved = 0
   invalid = 0
+  /** ICMP messages that were damaged, or errors about no known flow. */
+  errors = 0
   #world: World
 
   constructor(world: World) {
@@ -114,23 +122,60 @@ export class Conntrack {
     const { bytes, transport, end } = packet
     switch (packet.protocol) {
       case IPPROTO_TCP:
-        if (!tcp.valid(bytes, transport, end)) return true
+        if (!tcp.valid(bytes, transport, end)) {
+          return this.#invalid(packet, end - transport < tcp.HEADER ? '' : 'truncated packet')
+        }
         return this.#track(packet, tcp.sourcePort(bytes, transport), tcp.destinationPort(bytes, transport))
       case IPPROTO_UDP:
-        if (!udp.valid(bytes, transport, end)) return true
+        if (!udp.valid(bytes, transport, end)) {
+          return this.#invalid(packet, end - transport < udp.HEADER ? 'short packet' : 'truncated/malformed packet')
+        }
         return this.#track(packet, udp.sourcePort(bytes, transport), udp.destinationPort(bytes, transport))
       case IPPROTO_ICMP: {
-        if (!icmp.valid(bytes, transport, end)) return true
+        if (!icmp.valid(bytes, transport, end)) {
+          return this.#error(packet, end - transport < icmp.HEADER ? 'short packet' : 'bad hw icmp checksum')
+        }
+        if (bytes[transport] > HIGHEST_ICMP) return this.#error(packet, 'invalid icmp type')
         if (icmp.isError(bytes[transport])) {
           this.#relate(packet)
-          return true
+          return frame.tracked !== null || this.#error(packet, '')
         }
-        if (inverseIcmpType(bytes[transport]) < 0) return true
+        if (inverseIcmpType(bytes[transport]) < 0) return this.#invalid(packet, '')
         return this.#track(packet, icmp.identifier(bytes, transport), u16(bytes, transport))
       }
       default:
         return this.#track(packet, 0, 0)
     }
+  }
+
+  /** Counts an invalid packet and logs why, if somebody wants to know; it goes on without a flow. */
+  #invalid(packet: Packet, why: string): true {
+    this.invalid++
+    if (why !== '') this.#log(packet, why)
+    return true
+  }
+
+  /** The same of an ICMP message that is damaged, or an error about nothing known. */
+  #error(packet: Packet, why: string): true {
+    this.errors++
+    if (why !== '') this.#log(packet, why)
+    return true
+  }
+
+  /** nf_ct_l4proto_log_invalid */
+  #log(packet: Packet, why: string): void {
+    const { logInvalid } = this.settings
+    if (logInvalid === 0 || (logInvalid !== 255 && logInvalid !== packet.protocol)) return
+    const log = packet.host.packetLog()
+    if (log !== null)
+      log.print(LogLevel.NOTICE, `nf_ct_proto_${packet.protocol}: ${why} ${logLine(packet, EVERYTHING)}`)
+  }
+
+  /** What TcpTrack or the window's check found wrong, a segment that is let through included. */
+  #blamed(packet: Packet): void {
+    const { logInvalid } = this.settings
+    if (logInvalid !== 0) this.#log(packet, faultText(tcpStateNames[fault.state]))
+    fault.why = Why.NONE
   }
 
   /** The last act at POSTROUTING and INPUT; false when the packet must be dropped. */
@@ -201,11 +246,13 @@ export class Conntrack {
       )
         return false
       const flow = tuple === null ? this.#begin(packet, sourcePort, destinationPort) : tuple.flow
+      if (fault.why !== Why.NONE) this.#blamed(packet)
       if (flow === null) {
         this.invalid++
         return true
       }
       const verdict = this.#judge(packet, flow, tuple)
+      if (fault.why !== Why.NONE) this.#blamed(packet)
       if (verdict === Tracking.INVALID) this.invalid++
       if (verdict !== Tracking.REPEAT) return true
       this.flows.remove(flow)
@@ -229,9 +276,10 @@ export class Conntrack {
     const { protocol, source, destination, bytes, transport, end } = packet
     const { checksums } = this.settings
     // Only the first packet's checksum is proved here: what follows is proved by the socket it reaches.
-    if (checksums && protocol === IPPROTO_TCP && !tcp.checksumOk(bytes, transport, end, source, destination))
+    if (checksums && !checksumOk(packet)) {
+      this.#log(packet, 'bad checksum')
       return null
-    if (checksums && protocol === IPPROTO_UDP && !udp.checksumOk(bytes, transport, source, destination)) return null
+    }
     if (protocol === IPPROTO_ICMP && !isRequest(destinationPort >> 8)) return null
     const flow = this.create()
     flow.original.set(protocol, source, destination, sourcePort, destinationPort)
@@ -323,6 +371,11 @@ export class Conntrack {
 /** The error must go to whoever sent the quoted packet. */
 function reaches(answer: Tuple, destination: Ipv4): boolean {
   return answer.destination === destination
+}
+
+function checksumOk({ protocol, bytes, transport, end, source, destination }: Packet): boolean {
+  if (protocol === IPPROTO_TCP) return tcp.checksumOk(bytes, transport, end, source, destination)
+  return protocol !== IPPROTO_UDP || udp.checksumOk(bytes, transport, source, destination)
 }
 
 /** ESTABLISHED_REPLY or RELATED_REPLY. */

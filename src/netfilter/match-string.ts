@@ -24,7 +24,8 @@ export class StringMatch extends Match {
       }
       const text = words.value(name)
       this.#bytes = name === '--string' ? latin(text) : parseHex(text)
-      this.#hex = this.#bytes.some((byte) => byte < 32 || byte > 126)
+      // What ends in a backslash could not be read again.
+      this.#hex = this.#bytes.some((byte) => byte < 32 || byte > 126) || this.#bytes.at(-1) === 0x5c
       this.#not = not
       if (this.#bytes.length > LONGEST) throw new NetfilterError(`STRING too long "${text}"`)
       return true
@@ -69,7 +70,7 @@ export class StringMatch extends Match {
   get #text(): string {
     const all = [...(this.#bytes ?? [])]
     if (this.#hex) return `"|${all.map((byte) => byte.toString(16).padStart(2, '0')).join('')}|"`
-    return `"${String.fromCharCode(...all)}"`
+    return `"${String.fromCharCode(...all).replaceAll('"', '\\"')}"`
   }
 
   override save(): string {

@@ -5,6 +5,7 @@
 import * as tcp from '../wire/tcp.ts'
 import { type ConntrackSettings, Timeout } from './conntrack-settings.ts'
 import { Status } from './status.ts'
+import { blame, fault, Why } from './tcp-fault.ts'
 import { Fit, inWindow, segmentEnd, TcpEnd, TcpFlag } from './tcp-window.ts'
 
 /** By number, as conntrack prints them. */
@@ -124,7 +125,11 @@ export class TcpTrack {
   /** The first segment of an unknown connection; false when it cannot begin one. */
   begin(bytes: Uint8Array, at: number, end: number, settings: ConntrackSettings): boolean {
     const next = table[kindOf(tcp.flags(bytes, at)) * 10]
-    if (next >= IGNORE) return false
+    if (next >= IGNORE) {
+      // The combination of flags is judged before the state.
+      blame(sane(tcp.flags(bytes, at)) ? Why.NEW : Why.FLAGS)
+      return false
+    }
     const window = tcp.window(bytes, at)
     const client = this.#client
     client.end = segmentEnd(bytes, at, end)
@@ -151,7 +156,10 @@ export class TcpTrack {
     settings: ConntrackSettings,
   ): Tracking {
     const flags = tcp.flags(bytes, at)
-    if (!sane(flags)) return Tracking.INVALID
+    if (!sane(flags)) {
+      blame(Why.FLAGS)
+      return Tracking.INVALID
+    }
     const sender = isReply ? this.#server : this.#client
     const receiver = isReply ? this.#client : this.#server
     const kind = kindOf(flags)
@@ -159,7 +167,13 @@ export class TcpTrack {
     let next: number = table[(isReply ? 60 : 0) + kind * 10 + before]
     let judged = false
     this.timeout = -1
-    if (next === INVALID) return Tracking.INVALID
+    fault.kind = kind
+    fault.reply = isReply
+    fault.state = before
+    if (next === INVALID) {
+      blame(Why.INVALID)
+      return Tracking.INVALID
+    }
     if (next === SYN_SENT && before >= TIME_WAIT) {
       const closing = ((sender.flags | receiver.flags) & TcpFlag.CLOSE_INIT) !== 0
       if (closing || (this.#lastReply === isReply && this.#lastKind === Kind.RST)) return Tracking.REPEAT
@@ -169,6 +183,7 @@ export class TcpTrack {
       const answersIgnored = kind === Kind.SYN_ACK && this.#lastKind === Kind.SYN && this.#lastReply !== isReply
       if (!answersIgnored || tcp.acknowledgment(bytes, at) !== this.#lastEnd) {
         this.#ignore(bytes, at, end, kind, isReply)
+        blame(Why.IGNORED)
         return Tracking.ACCEPT
       }
       // The SYN that was let through unjudged was the real one: begin again with it.
@@ -192,7 +207,10 @@ export class TcpTrack {
       if (isReply && kind === Kind.ACK && (this.#lastFlags & SIMULTANEOUS_OPEN) !== 0) next = ESTABLISHED
     } else if (next === CLOSE && kind === Kind.RST) {
       next = this.#reset(status, receiver, tcp.sequence(bytes, at), isReply, settings)
-      if (next === INVALID) return Tracking.INVALID
+      if (next === INVALID) {
+        blame(Why.RESET)
+        return Tracking.INVALID
+      }
       const toIgnored = (status & Status.SEEN_REPLY) !== 0 && this.#lastKind === Kind.SYN
       const toEarlyAck = (status & Status.ASSURED) === 0 && this.#lastKind === Kind.ACK
       judged = (toIgnored || toEarlyAck) && tcp.acknowledgment(bytes, at) === this.#lastEnd

@@ -14,6 +14,7 @@
 import { i32 } from '../wire/bytes.ts'
 import * as tcp from '../wire/tcp.ts'
 import { after, before } from '../wire/tcp.ts'
+import { blame, Why } from './tcp-fault.ts'
 
 export const TcpFlag = {
   WINDOW_SCALE: 1,
@@ -182,13 +183,24 @@ export function inWindow(
     end = sender.end
   }
 
-  if (!before(seq, (sender.maxEnd + 1) | 0) || !before(sack, (receiver.end + 1) | 0)) {
-    return liberal || (sender.flags & TcpFlag.BE_LIBERAL) !== 0 ? Fit.ACCEPT : Fit.INVALID
+  const forgiving = liberal || (sender.flags & TcpFlag.BE_LIBERAL) !== 0
+  if (!before(seq, (sender.maxEnd + 1) | 0)) {
+    if (forgiving) return Fit.ACCEPT
+    blame(Why.SEQ_OVER, sender.maxEnd + 1)
+    return Fit.INVALID
+  }
+  if (!before(sack, (receiver.end + 1) | 0)) {
+    if (forgiving) return Fit.ACCEPT
+    blame(Why.ACK_OVER, receiver.end + 1)
+    return Fit.INVALID
   }
   const latest = sender.maxWindow > LATEST_ACK ? sender.maxWindow : LATEST_ACK
   const old = receiver.maxWindow !== 0 && !after(end, (sender.end - receiver.maxWindow - 1) | 0)
   if (old || !after(sack, (receiver.end - latest - 1) | 0)) {
-    return liberal || (sender.flags & TcpFlag.BE_LIBERAL) !== 0 ? Fit.ACCEPT : Fit.IGNORE
+    if (forgiving) return Fit.ACCEPT
+    if (old) blame(Why.SEQ_UNDER, sender.end - receiver.maxWindow - 1)
+    else blame(Why.ACK_UNDER, receiver.end - latest - 1)
+    return Fit.IGNORE
   }
 
   if (!syn) window <<= sender.scale

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Node } from '../host/iproute/node.ts'
 
@@ -37,5 +38,57 @@ describe('conntrack', () => {
       if (ours !== real) wrong.push({ args, ours, real })
     }
     expect(wrong).toEqual([])
+  })
+
+  it('takes any words', async () => {
+    const node = new Node()
+    await node.prints('iptables -A INPUT -m conntrack --ctstate ESTABLISHED')
+    const words = [
+      '-L',
+      '-I',
+      '-U',
+      '-D',
+      '-G',
+      '-A',
+      '-F',
+      '-C',
+      '-S',
+      '-p',
+      'udp',
+      'tcp',
+      'icmp',
+      '-s',
+      '-d',
+      '1.1.1.1',
+    ]
+    const more = [
+      '--sport',
+      '--dport',
+      '-t',
+      '-n',
+      '-m',
+      '0x1/0',
+      '-o',
+      'xml,id',
+      '--icmp-type',
+      '--icmp-code',
+      '8',
+      '-r',
+    ]
+    const word = fc.oneof(fc.constantFrom(...words, ...more), fc.string({ unit: 'binary', maxLength: 5 }))
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 14 }), async (all) => {
+        const said = { out: '', err: '' }
+        const io = {
+          out: (text: string) => void (said.out += text),
+          err: (text: string) => void (said.err += text),
+          stdin: '',
+        }
+        const process = node.node.place.spawn(['conntrack', ...all.filter((each) => !/^-\w*E|^--ev/.test(each))], io)
+        expect([0, 1, 2]).toContain(await node.runner.until(process.exit))
+      }),
+      { numRuns: 300 },
+    )
+    expect((await node.run('conntrack -L')).code).toBe(0)
   })
 })

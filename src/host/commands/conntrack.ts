@@ -244,10 +244,10 @@ function portAgain(self: Process): number {
 
 /** `conntrack -S`: a machine of podwire has one processor. */
 function statistics(self: Process, tracker: Conntrack): number {
-  const { invalid, clashes, full, earlyDrops, inserted, resolved, flows } = tracker
+  const { invalid, errors, clashes, full, earlyDrops, inserted, resolved, flows } = tracker
   self.out(
     `cpu=0   \tfound=${flows.found} invalid=${invalid} insert=${inserted} insert_failed=${clashes} ` +
-      `drop=${clashes + full} early_drop=${earlyDrops} error=0 search_restart=0 clash_resolve=${resolved} ` +
+      `drop=${clashes + full} early_drop=${earlyDrops} error=${errors} search_restart=0 clash_resolve=${resolved} ` +
       'chaintoolong=0 \n',
   )
   return 0
