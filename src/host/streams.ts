@@ -188,6 +188,8 @@ export class TcpAcceptor {
 /** socket, bind, listen; closed with the process. @throws SocketError */
 export function listen(self: Process, port: number, address: Ipv4 = ANY, backlog = 128): TcpListener {
   const socket = self.tcp()
+  // Servers say SO_REUSEADDR, so that connections of their last run do not keep them from the port.
+  socket.settings.reuseAddress = true
   const refused = socket.bind(address, port)
   const listener = refused ?? socket.listen(backlog)
   self.disclaim(socket)

@@ -57,6 +57,8 @@ export class Counters {
   tcpOrigDataSent = 0
   tcpFastRetrans = 0
   tcpDelivered = 0
+  /** SYNs and last ACKs dropped because nobody accepts. */
+  tcpListenDrops = 0
   udpInDatagrams = 0
   udpNoPorts = 0
   udpOutDatagrams = 0

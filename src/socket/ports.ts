@@ -9,9 +9,15 @@ import { ANY, type Ipv4 } from '../wire/address.ts'
 export interface PortHolder {
   readonly localAddress: Ipv4
   readonly localPort: number
-  /** SO_REUSEADDR: both sides must have said it. */
+  /** SO_REUSEADDR, SO_REUSEPORT: both sides must have said it. */
   readonly reuse: boolean
+  readonly reusePort?: boolean
 }
+
+/** What a socket says about sharing its port. */
+export type Reuse = Pick<PortHolder, 'reuse' | 'reusePort'>
+
+export const NO_REUSE: Reuse = { reuse: false }
 
 const NOBODY: readonly never[] = []
 
@@ -24,14 +30,23 @@ export class Ports<Holder extends PortHolder> {
   }
 
   /** Is the port taken for this address? */
-  conflicts(address: Ipv4, port: number, reuse: boolean): boolean {
+  conflicts(address: Ipv4, port: number, { reuse, reusePort = false }: Reuse): boolean {
     const holders = this.at(port)
     for (let i = 0; i < holders.length; i++) {
       const other = holders[i]
       const overlap = address === ANY || other.localAddress === ANY || other.localAddress === address
-      if (overlap && !(reuse && other.reuse)) return true
+      if (overlap && !(reuse && other.reuse) && !(reusePort && other.reusePort === true)) return true
     }
     return false
+  }
+
+  /** May a socket that holds this port not listen on it, because of another one that listens? */
+  taken(address: Ipv4, port: number, own: Holder): boolean {
+    return this.at(port).some((other) => {
+      if (other === own || (other.reuse && own.reuse)) return false
+      const overlap = address === ANY || other.localAddress === ANY || other.localAddress === address
+      return overlap && !(own.reusePort === true && other.reusePort === true)
+    })
   }
 
   add(holder: Holder): void {

@@ -10,7 +10,7 @@ import { ANY, BROADCAST, type Ipv4, isMulticast } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
-import { chooseEphemeral, Ports } from './ports.ts'
+import { chooseEphemeral, NO_REUSE, Ports } from './ports.ts'
 import { errnoOf, isFatal, realDestination, routeError, sourceTo } from './route.ts'
 
 /** The largest UDP payload of one IPv4 packet. */
@@ -60,7 +60,7 @@ export class UdpSocket {
     if (this.#bound) return 'EINVAL'
     if (!bindable(netns, address)) return 'EADDRNOTAVAIL'
     const chosen = port === 0 ? this.#ephemeral(address) : port
-    const taken = isKernelPort(chosen) || ports.conflicts(address, chosen, this.reuse)
+    const taken = isKernelPort(chosen) || ports.conflicts(address, chosen, this)
     if (chosen === 0 || taken) return 'EADDRINUSE'
     this.localAddress = address
     this.localPort = chosen
@@ -130,7 +130,7 @@ export class UdpSocket {
 
   #ephemeral(address: Ipv4): number {
     const { netns, ports, isKernelPort } = this.#transport
-    return chooseEphemeral(netns, (port) => !isKernelPort(port) && !ports.conflicts(address, port, false))
+    return chooseEphemeral(netns, (port) => !isKernelPort(port) && !ports.conflicts(address, port, NO_REUSE))
   }
 
   #transmit(payload: Uint8Array, destination: Ipv4, port: number): Errno | null {

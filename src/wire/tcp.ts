@@ -122,6 +122,16 @@ export function write(
   put16(bytes, at + CHECKSUM, finish(add(pseudoHeader(source, destination, IPPROTO_TCP, size), bytes, at, size)))
 }
 
+/** Sets URG and the urgent pointer of a segment that was written; 0 sets none. */
+export function urge(bytes: Uint8Array, at: number, end: number, source: Ipv4, destination: Ipv4, to: number): void {
+  if (to === 0) return
+  bytes[at + FLAGS] |= URG
+  put16(bytes, at + URGENT, to)
+  put16(bytes, at + CHECKSUM, 0)
+  const size = end - at
+  put16(bytes, at + CHECKSUM, finish(add(pseudoHeader(source, destination, IPPROTO_TCP, size), bytes, at, size)))
+}
+
 /** Sequence arithmetic (RFC 9293 section 3.4): is `a` before `b` on the circle of 2^32? */
 export function before(a: number, b: number): boolean {
   return ((a - b) | 0) < 0

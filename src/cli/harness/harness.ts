@@ -2,6 +2,7 @@
  * The single-host test door: one host's TCP in virtual time, driven by requests and answering with events. Requests
  * that make system calls are in socket-calls.ts. A request that cannot be done changes nothing and says so.
  */
+import { missingFor } from '../../net/sysctl-unused.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { type Answer, Calls } from './calls.ts'
 import { Fields, Unsupported } from './fields.ts'
@@ -39,6 +40,11 @@ export class TcpHarness {
     const done = { ev: 'done', id, now_us: this.#now() }
     this.#events.push(refused === null ? done : { ...done, unsupported: true, msg: refused })
     return this.#events
+  }
+
+  /** Zero between requests: no packet is on its way inside the host. */
+  get framesInUse(): number {
+    return this.#host?.world.frames.inUse ?? 0
   }
 
   #perform(id: number, fields: Fields): void {
@@ -82,6 +88,8 @@ export class TcpHarness {
     const name = given.startsWith('net.') ? given : `net.ipv4.${given}`
     const value = String(fields.raw('value') ?? '')
     if (netns.sysctl.get(name) === null) throw new Unsupported(`${name} is not modelled`)
+    const missing = missingFor(name)
+    if (missing !== null) throw new Unsupported(`${name}: ${missing} is not modelled`)
     if (!netns.sysctl.set(name, value)) throw new Unsupported(`${name} does not take ${JSON.stringify(value)}`)
   }
 

@@ -1,6 +1,7 @@
 /** The requests of the test door that are system calls: their fields in, what they return out. */
-import { InetStream, Msg, Poll } from '../../socket/tcp/inet-stream.ts'
+import { InetStream, Poll } from '../../socket/tcp/inet-stream.ts'
 import { kernelInfo } from '../../socket/tcp/kernel-info.ts'
+import { Msg } from '../../socket/tcp/message.ts'
 import { getOption, type OptionValue, setOption } from '../../socket/tcp/socket-options.ts'
 import { type Answer, type Calls, done, failed } from './calls.ts'
 import { Fields, Unsupported } from './fields.ts'
@@ -11,8 +12,15 @@ const FIRST = 100
 const LARGEST = 0x7fffffff
 
 const shutdowns: Readonly<Record<string, number>> = { SHUT_RD: 0, SHUT_WR: 1, SHUT_RDWR: 2 }
-const sendFlags = { MSG_DONTWAIT: Msg.DONTWAIT, MSG_NOSIGNAL: Msg.NOSIGNAL }
+const sendFlags = {
+  MSG_OOB: Msg.OOB,
+  MSG_EOR: Msg.EOR,
+  MSG_MORE: Msg.MORE,
+  MSG_DONTWAIT: Msg.DONTWAIT,
+  MSG_NOSIGNAL: Msg.NOSIGNAL,
+}
 const receiveFlags = {
+  MSG_OOB: Msg.OOB,
   MSG_PEEK: Msg.PEEK,
   MSG_TRUNC: Msg.TRUNC,
   MSG_DONTWAIT: Msg.DONTWAIT,
@@ -141,7 +149,7 @@ export class SocketCalls {
     const patient = !nonblock && (flags & Msg.DONTWAIT) === 0
     let sent = 0
     const attempt = (): Answer | null => {
-      const taken = stream.send(bytes, sent, bytes.length - sent, flags)
+      const taken = stream.send(bytes, sent, bytes.length - sent, patient ? flags : flags | Msg.DONTWAIT)
       if (typeof taken === 'number') sent += taken
       if (sent === bytes.length && typeof taken === 'number') return { ret: sent }
       if (taken !== 'EAGAIN' && typeof taken === 'string') return sent > 0 ? { ret: sent } : failed(taken)
@@ -155,10 +163,11 @@ export class SocketCalls {
   #receive(id: number, { stream, nonblock }: Handle, fields: Fields): void {
     const length = fields.integer('len', 0, LARGEST)
     const flags = fields.bits('flags', receiveFlags)
-    const patient = !nonblock && (flags & Msg.DONTWAIT) === 0
+    // Urgent data are never waited for.
+    const patient = !nonblock && (flags & (Msg.DONTWAIT | Msg.OOB)) === 0
     const take = (): Answer => {
       const readable = stream.connection?.receive.readable ?? 0
-      const taken = stream.receive(new Uint8Array(Math.min(length, readable)), length, flags)
+      const taken = stream.receive(new Uint8Array(Math.min(length, Math.max(readable, 1))), length, flags)
       if (typeof taken === 'string') return failed(taken)
       return { ret: taken, extras: stream.settings.inq ? { inq: stream.inq() } : {} }
     }

@@ -15,7 +15,7 @@ import { EVER_RESENT, SACKED } from './sent.ts'
 import { judgeProbe } from './tail-loss.ts'
 
 /** What an acknowledgment turned out to be. */
-export const Ack = { UNSENT: -1, OLD: 0, GOOD: 1 } as const
+export const Ack = { ANCIENT: -2, UNSENT: -1, OLD: 0, GOOD: 1 } as const
 export type Ack = (typeof Ack)[keyof typeof Ack]
 
 const FIRST_SENT = 0
@@ -30,7 +30,7 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   const ack = segment.acknowledgment
   if (tcp.after(ack, send.next)) return Ack.UNSENT
   round.begin(send.una, send.next, connection.delivered, sent.everLost, sent.inFlight)
-  if (tcp.before(ack, send.una)) return old(connection, segment)
+  if (tcp.before(ack, send.una)) return ancient(connection, ack) ? Ack.ANCIENT : old(connection, segment)
   const advanced = ack !== send.una
   const outstanding = sent.size
   round.highest = sent.highestOr(send.una)
@@ -59,6 +59,12 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   return Ack.GOOD
 }
 
+/** RFC 5961 section 5.2: an honest peer is not behind by more than it acknowledged, or a window. */
+function ancient(connection: Connection, ack: number): boolean {
+  const { send, bytesAcked } = connection
+  return tcp.before(ack, (send.una - Math.min(send.largestWindow, bytesAcked)) | 0)
+}
+
 /** From before SND.UNA: only its SACK blocks are news. */
 function old(connection: Connection, segment: Segment): Ack {
   if (segment.sackBlocks > 0 && connection.sack) {
@@ -79,9 +85,10 @@ function takeWindow(connection: Connection, segment: Segment): void {
   if (!newer && !wider) return
   round.flags |= to.WINDOW
   send.windowSequence = sequence
-  if (window === send.window) return
-  send.window = window
-  if (send.pending) connection.afterIdle()
+  if (window !== send.window) {
+    send.window = window
+    if (send.pending) connection.afterIdle()
+  }
   if (window <= send.largestWindow) return
   send.largestWindow = window
   connection.sizeSegments()
@@ -241,7 +248,7 @@ function answerProbe(connection: Connection): void {
 }
 
 /** A program that waits is told when a third of the buffer is free (sk_stream_is_writeable). */
-function makeRoom(connection: Connection): void {
+export function makeRoom(connection: Connection): void {
   const { send } = connection
   if (!send.writable) return
   connection.wantsRoom = false

@@ -46,3 +46,6 @@ export class Alarm<Connection> implements Task {
     this.#action(this.#connection)
   }
 }
+
+/** The options that a SYN may offer. */
+export const Offer = { TIMESTAMPS: 1, SACK: 2, SCALE: 4 } as const

@@ -24,6 +24,7 @@ import { SendQueue } from './send.ts'
 import type { Settings } from './settings.ts'
 import type { TcpState } from './state.ts'
 import type { Tuple, TupleTable } from './table.ts'
+import { Tally } from './tally.ts'
 import type { Tunables } from './tunables.ts'
 import { Undo } from './undo.ts'
 
@@ -41,7 +42,7 @@ const LEAST_RENEGING = 10 * MILLISECOND
 /** TCP_TIMEWAIT_LEN, in seconds: no sysctl changes it. */
 const TIME_WAIT = 60
 
-export class Connection implements Tuple<Connection> {
+export class Connection extends Tally implements Tuple<Connection> {
   readonly netns: Netns
   readonly world: World
   readonly settings: Settings
@@ -107,38 +108,15 @@ export class Connection implements Tuple<Connection> {
   /** Unanswered zero-window probes; the retransmission timer is the probe timer while `probing`. */
   probes = 0
   probing = false
-  /** The retransmission timer is the one of a tail loss probe; and a probe is out, up to this number. */
+  /** The retransmission timer is the one of a tail loss probe; it stands for the wait for what may only be late. */
   #tailing = false
-  /** SND.NXT when a tail loss probe left, and whether it was an old segment; no second one before its fate is known. */
-  /** It stands for the wait for what may only be late. */
   doubting = false
+  /** SND.NXT when a tail loss probe left, and whether it was an old segment; no second one before its fate is known. */
   tailProbe = 0
   tailProbed = false
   tailResent = false
   /** When a segment outside the window was last answered, in jiffies. */
   lastRejection = -1_000_000
-  segmentsIn = 0
-  segmentsOut = 0
-  dataIn = 0
-  dataOut = 0
-  bytesSent = 0
-  bytesAcked = 0
-  bytesReceived = 0
-  bytesResent = 0
-  resent = 0
-  /** Segments known to have arrived, SYN and FIN included (tp->delivered). */
-  delivered = 0
-  /** What will be delivered when the program no longer is what held sending back; 0: it is not (app_limited). */
-  appLimited = 0xffffffff
-  /** Was it so when data was last sent; and was what was last acknowledged sent so? (rate_app_limited) */
-  sentLimited = true
-  rateLimited = true
-  /** When data was last sent, and the last acknowledgment came, in jiffies (lsndtime, rcv_tstamp). */
-  lastSent = 0
-  lastAcknowledged = 0
-  /** Jiffies with something unacknowledged in the send buffer, and since when; -1: it is empty (TCP_CHRONO_BUSY). */
-  busy = 0
-  busySince = -1
 
   readonly retransmission: Timer
   readonly acknowledgment: Timer
@@ -153,12 +131,13 @@ export class Connection implements Tuple<Connection> {
     settings: Settings,
     tunables: Tunables,
   ) {
+    super()
     this.settings = settings
     this.noDelay = settings.noDelay
     this.netns = netns
     this.tunables = tunables
     this.receive = new ReceiveQueue(tunables)
-    this.congestion = new Congestion(controlNamed(tunables.congestionControl))
+    this.congestion = new Congestion(controlNamed(settings.congestion || tunables.congestionControl))
     this.reordering = tunables.reordering
     this.world = netns.world
     this.#table = table
@@ -226,6 +205,14 @@ export class Connection implements Tuple<Connection> {
     return pathMtu(this.netns, this.remoteAddress, this.localAddress, this.remotePort, this.localPort)
   }
 
+  /** The same, no longer than TCP_USER_TIMEOUT leaves (tcp_clamp_rto_to_user_timeout). */
+  get patience(): number {
+    const { userTimeout } = this.settings
+    if (userTimeout === 0 || this.timeouts === 0) return this.timeout
+    const left = userTimeout - ((this.clock() - this.firstResent) | 0)
+    return Math.min(this.timeout, Math.max(Math.ceil((left * MILLISECOND) / JIFFY), 1))
+  }
+
   /** Full segments follow the path's MTU, the peer's offer, and half of its largest window (tcp_sync_mss). */
   sizeSegments(): void {
     this.#pathMtu = this.pathMtu
@@ -264,7 +251,13 @@ export class Connection implements Tuple<Connection> {
     this.#tailing = false
     this.doubting = false
     if (this.send.sent.size === 0) scheduler.cancel(this.retransmission)
-    else scheduler.at(this.retransmission, wheel(scheduler.now, this.timeout * JIFFY))
+    else scheduler.at(this.retransmission, wheel(scheduler.now, this.patience * JIFFY))
+  }
+
+  /** The retransmission timer runs out as soon as it may (TCP_TIMEOUT_MIN). */
+  hurry(): void {
+    const { scheduler } = this.world
+    scheduler.at(this.retransmission, wheel(scheduler.now, 2 * JIFFY))
   }
 
   /** A peer that took back what it had reported gets half a round trip to report anew (tcp_check_sack_reneging). */
@@ -340,6 +333,14 @@ export class Connection implements Tuple<Connection> {
     }
     acks.expires = expires
     scheduler.at(this.acknowledgment, wheel(now, delay * JIFFY))
+    return true
+  }
+
+  /** An orphan waits for the peer's FIN (TCP_LINGER2, tcp_fin_timeout). False: it does not. */
+  awaitFin(): boolean {
+    const { finTimeout } = this.settings
+    if (finTimeout < 0) return false
+    this.expireAfter(finTimeout || this.netns.sysctl.number('net.ipv4.tcp_fin_timeout'))
     return true
   }
 

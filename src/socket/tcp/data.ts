@@ -19,6 +19,7 @@ export function takeData(connection: Connection, segment: Segment): void {
   const { sequence, end, bytes, dataAt, dataLength } = segment
   if (connection.timestamps && segment.timestamps) measureEcho(connection, segment)
   if (sequence === end) return
+  if (connection.urgent !== null) connection.urgent.look(segment)
   if (!tcp.after(end, receive.next)) return repeated(connection, sequence, end)
   const fin = segment.has(tcp.FIN)
   // A bare FIN is taken even when the window is shut: it needs no room.

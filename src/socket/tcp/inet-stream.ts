@@ -6,21 +6,10 @@
 import type { Errno } from '../../net/errno.ts'
 import type { Ipv4 } from '../../wire/address.ts'
 import type { Connection } from './connection.ts'
+import { Msg } from './message.ts'
 import type { Settings } from './settings.ts'
 import type { TcpListener, TcpSocket } from './socket.ts'
 import { maySend } from './state.ts'
-
-/** Flags of send() and recv(), as bits/socket.h numbers them. */
-export const Msg = {
-  OOB: 0x1,
-  PEEK: 0x2,
-  TRUNC: 0x20,
-  DONTWAIT: 0x40,
-  EOR: 0x80,
-  WAITALL: 0x100,
-  NOSIGNAL: 0x4000,
-  MORE: 0x8000,
-} as const
 
 /** Events of poll(2), as bits/poll.h numbers them. */
 export const Poll = {
@@ -139,13 +128,16 @@ export class InetStream {
   }
 
   /** tcp_sendmsg: how many bytes were taken, or why none. */
-  send(bytes: Uint8Array, at: number, length: number, _flags: number): number | Errno {
+  send(bytes: Uint8Array, at: number, length: number, flags: number): number | Errno {
     const { connection } = this
     if (this.#listener !== null || connection === null) return this.takeError() ?? 'EPIPE'
     const { state } = connection
-    if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') return 'EAGAIN'
+    if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') {
+      connection.savesAck = (flags & Msg.DONTWAIT) === 0
+      return 'EAGAIN'
+    }
     if (!maySend(state) || connection.send.finQueued) return this.takeError() ?? 'EPIPE'
-    const taken = this.socket.write(bytes, at, length)
+    const taken = this.socket.write(bytes, at, length, flags)
     return taken === 0 && length > 0 ? 'EAGAIN' : taken
   }
 
@@ -155,6 +147,7 @@ export class InetStream {
     if (this.#listener !== null) return 'ENOTCONN'
     if (connection === null) return this.takeError() ?? 'ENOTCONN'
     const { receive } = connection
+    if ((flags & Msg.OOB) !== 0) return this.#receiveUrgent(connection, into, flags)
     if (receive.readable > 0) {
       if ((flags & Msg.PEEK) !== 0)
         return receive.peek(into, 0, (flags & Msg.TRUNC) !== 0 ? 0 : length) || Math.min(receive.readable, length)
@@ -205,7 +198,7 @@ export class InetStream {
     else this.socket.close()
   }
 
-  /** SO_ERROR: reading it clears it (sock_error). */
+  /** sock_error: reading it clears it. */
   takeError(): Errno | null {
     const { connection } = this
     const error = this.#error ?? connection?.error ?? null
@@ -227,6 +220,7 @@ export class InetStream {
       if (connection !== null && connection.receive.readable >= this.settings.receiveLow) mask |= Poll.IN | Poll.RDNORM
       if ((shut & SHUT_SEND) !== 0 || connection === null || connection.send.writable) mask |= Poll.OUT | Poll.WRNORM
       else connection.wantsRoom = true
+      if (connection?.urgent?.here === true) mask |= Poll.PRI
     }
     if (this.#error !== null || (connection !== null && connection.error !== null)) mask |= Poll.ERR
     return mask
@@ -238,7 +232,9 @@ export class InetStream {
     const { connection } = this
     if (connection === null) return 0
     const { state, receive } = connection
-    return state === 'SYN-SENT' || state === 'SYN-RECEIVED' ? 0 : receive.readable
+    if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') return 0
+    const { urgent, settings } = connection
+    return urgent === null || settings.urgentInline ? receive.readable : urgent.ahead(receive)
   }
 
   /** SIOCOUTQ: bytes written that are not acknowledged; SIOCOUTQNSD: not even sent. */
@@ -258,6 +254,24 @@ export class InetStream {
     const { receive } = connection
     if (receive.readable > 0) return receive.readable
     return receive.finished ? 1 : 0
+  }
+
+  /** tcp_recv_urg. */
+  #receiveUrgent({ urgent, state, receive }: Connection, into: Uint8Array, flags: number): number | Errno {
+    if (this.settings.urgentInline || urgent === null || urgent.taken) return 'EINVAL'
+    if (state === 'CLOSED' && !receive.finished) return 'ENOTCONN'
+    if (urgent.here) return urgent.take(into, (flags & Msg.PEEK) !== 0)
+    return (this.#shut & SHUT_RECEIVE) !== 0 ? 0 : 'EAGAIN'
+  }
+
+  /** SO_ERROR: what ended the connection, or an error that did not; reading clears it. */
+  takeAnyError(): Errno | null {
+    const error = this.takeError()
+    const { connection } = this
+    if (error !== null || connection === null) return error
+    const soft = connection.softError
+    connection.softError = null
+    return soft
   }
 
   /** sk_shutdown: what we shut, what the peer's FIN shut, and all of it at the end (tcp_done). */

@@ -1,17 +1,18 @@
 /**
  * Arriving segments of a connection, in the order of RFC 9293 section 3.10.7 and with Linux's refinements
- * (tcp_rcv_state_process, tcp_validate_incoming: RFC 5961's challenge ACKs, RFC 7323's PAWS). The urgent pointer
- * is not used: urgent data is read in its place like any other.
+ * (tcp_rcv_state_process, tcp_validate_incoming: RFC 5961's challenge ACKs, RFC 7323's PAWS).
  */
 import type { Errno } from '../../net/errno.ts'
 import { HZ } from '../../sim/jiffies.ts'
+import { MILLISECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
-import { Ack, acknowledge } from './acknowledge.ts'
+import { Ack, acknowledge, makeRoom } from './acknowledge.ts'
 import { Wake } from './around.ts'
 import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import { acknowledgeData, takeData } from './data.ts'
 import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
+import { Urgent } from './urgent.ts'
 
 /** tcp_invalid_ratelimit: half a second between answers to segments that should not have come. */
 const REJECTION_PACE = HZ / 2
@@ -37,6 +38,8 @@ export function receive(connection: Connection, segment: Segment): void {
 /** Agrees on the options of the peer's SYN; ours are those that we (would) offer. */
 export function negotiate(connection: Connection, segment: Segment): void {
   if (segment.mss > 0) connection.peerMss = segment.mss
+  const { maxSegment } = connection.settings
+  if (maxSegment > 0 && maxSegment < connection.peerMss) connection.peerMss = maxSegment
   connection.timestamps = connection.timestamps && segment.timestamps
   connection.sack = connection.sack && segment.sackPermitted
   connection.scaling = connection.scaling && segment.windowScale >= 0
@@ -52,11 +55,19 @@ export function negotiate(connection: Connection, segment: Segment): void {
 }
 
 function synSent(connection: Connection, segment: Segment): void {
-  const { send, netns } = connection
+  const { send, netns, acks } = connection
   const acknowledges = segment.has(tcp.ACK)
   if (acknowledges) {
     const ack = segment.acknowledgment
-    if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) return refuse(netns, segment)
+    if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) {
+      // The SYN goes again soon: its answer may have been lost among what is old.
+      if (connection.timeouts === 0) connection.hurry()
+      return refuse(netns, segment)
+    }
+    // The echo must be of a timestamp of ours (RFC 7323 section 3.2).
+    if (connection.timestamps && segment.timestamps && segment.echo !== 0 && !ours(connection, segment.echo)) {
+      return refuse(netns, segment)
+    }
   }
   if (segment.has(tcp.RST)) {
     if (acknowledges) connection.end('ECONNREFUSED')
@@ -66,6 +77,8 @@ function synSent(connection: Connection, segment: Segment): void {
   negotiate(connection, segment)
   if (!acknowledges) {
     connection.state = 'SYN-RECEIVED'
+    // What our SYN said of the scale stands, whatever the peer's said (Linux; with RFC 7323 it would be none).
+    connection.receive.scale = connection.offeredScale
     send.window = segment.window
     connection.sizeSegments()
     return answerSyn(connection)
@@ -74,7 +87,18 @@ function synSent(connection: Connection, segment: Segment): void {
   connection.sizeSegments()
   establish(connection)
   connection.wake |= Wake.CONNECTED
-  sendAck(connection)
+  // A program that waits to write will soon: the acknowledgment rides on its data.
+  if (!connection.savesAck) return sendAck(connection)
+  acks.owed = true
+  connection.delayAcknowledgment()
+}
+
+/** Was it our clock's since the SYN first left? */
+function ours(connection: Connection, echo: number): boolean {
+  const now = connection.clock()
+  const { world, send } = connection
+  const age = Math.ceil((world.scheduler.now - send.began) / MILLISECOND)
+  return !tcp.after(echo, now) && ((now - echo) | 0) <= age
 }
 
 /** The handshake is over on our side. */
@@ -85,6 +109,8 @@ function establish(connection: Connection): void {
     connection.netns.counters.tcpPassiveOpens++
     // The SYN, which came to the listener.
     connection.segmentsIn++
+    // The peer's window, which bounds a segment, is known only now.
+    connection.sizeSegments()
   }
   connection.state = 'ESTABLISHED'
   connection.timeouts = 0
@@ -108,10 +134,10 @@ function synchronised(connection: Connection, segment: Segment): void {
   if (opening) {
     const ack = segment.acknowledgment
     if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) return refuse(connection.netns, segment)
-    if (connection.acceptor?.full === true) return
+    if (connection.acceptor !== null && !wanted(connection, segment)) return
   }
   const result = acknowledge(connection, segment)
-  if (result === Ack.UNSENT) return challenge(connection)
+  if (result === Ack.UNSENT || result === Ack.ANCIENT) return challenge(connection)
   const { timestamps, receive } = connection
   if (timestamps && segment.timestamps && receive.mayStamp(segment.sequence))
     connection.recentTimestamp = segment.timestamp
@@ -124,9 +150,27 @@ function synchronised(connection: Connection, segment: Segment): void {
     }
   }
   if (!closing(connection, segment)) return
+  if (segment.has(tcp.URG)) takeUrgent(connection, segment)
   if (mayCarryData(connection, segment)) takeData(connection, segment)
   push(connection)
+  if (connection.wantsRoom) makeRoom(connection)
   acknowledgeData(connection)
+}
+
+/** Is the last ACK of a handshake to make a connection of it? (tcp_check_req) */
+function wanted(connection: Connection, segment: Segment): boolean {
+  const { acceptor, settings, netns } = connection
+  if (connection.timeouts < settings.deferAccept && segment.end === connection.receive.next) {
+    connection.deferred = true
+    return false
+  }
+  if (acceptor?.full !== true) return true
+  netns.counters.tcpListenDrops++
+  connection.deferred = true
+  if (netns.sysctl.number('net.ipv4.tcp_abort_on_overflow') === 0) return false
+  refuse(netns, segment)
+  connection.end(null)
+  return false
 }
 
 /** tcp_validate_incoming: timestamp, sequence, RST, SYN, and whether there is an ACK at all. */
@@ -185,7 +229,11 @@ function closing(connection: Connection, segment: Segment): boolean {
     case 'FIN-WAIT-1':
       if (!send.finished) break
       connection.state = 'FIN-WAIT-2'
-      if (connection.owner === null) connection.expireAfter(netns.sysctl.number('net.ipv4.tcp_fin_timeout'))
+      if (connection.owner === null && !connection.awaitFin()) {
+        if (connection.settings.finTimeout < 0) refuse(netns, segment)
+        connection.end(null)
+        return false
+      }
       break
     case 'FIN-WAIT-2':
       break
@@ -208,6 +256,12 @@ function closing(connection: Connection, segment: Segment): boolean {
     return false
   }
   return true
+}
+
+/** tcp_urg: the pointer counts before the data do. */
+function takeUrgent(connection: Connection, segment: Segment): void {
+  connection.urgent ??= new Urgent()
+  connection.urgent.arrived(segment, connection.receive, connection.settings.urgentInline)
 }
 
 /** Behind the peer's FIN only repetitions count, which are answered. */
@@ -244,7 +298,8 @@ function timeWait(connection: Connection, segment: Segment): void {
   const old = connection.timestamps && segment.timestamps && tooOld(connection, segment)
   const expected = !old && sequence === receive.next
   if (segment.has(tcp.RST)) {
-    if (expected) connection.end(null)
+    // RFC 1337: an old reset may end the wait too early, if that is what it is for.
+    if (expected && connection.netns.sysctl.number('net.ipv4.tcp_rfc1337') === 0) connection.end(null)
     return
   }
   if (expected && sequence === end) return

@@ -2,7 +2,7 @@
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
 import type { CongestionState } from './congestion.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import type { InetStream } from './inet-stream.ts'
 import type { TcpState } from './state.ts'
 
@@ -29,9 +29,24 @@ const TCPI_OPT_SACK = 2
 const TCPI_OPT_WSCALE = 4
 const UNLIMITED = 0x7fffffff
 
+/** Before there is a connection (tcp_init_sock). */
+const fresh: Readonly<Record<string, number>> = {
+  tcpi_ca_state: 0,
+  tcpi_rto: 1_000_000,
+  tcpi_snd_cwnd: 10,
+  tcpi_snd_ssthresh: UNLIMITED,
+  tcpi_snd_mss: 536,
+  tcpi_rcv_mss: 0,
+  tcpi_advmss: 0,
+  tcpi_reordering: 3,
+}
+
 export function kernelInfo(stream: InetStream): Record<string, number> {
   const { connection, socket } = stream
-  if (connection === null) return { tcpi_state: states[socket.state], tcpi_ca_state: 0, tcpi_unacked: socket.waiting }
+  if (connection === null) {
+    const { waiting, backlog, state } = socket
+    return { ...fresh, tcpi_state: states[state], tcpi_unacked: waiting, tcpi_sacked: backlog }
+  }
   return { ...progress(connection), ...counts(connection), ...windows(connection) }
 }
 
@@ -59,16 +74,21 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_ato: (acks.timeout * JIFFY) / MICROSECOND,
     tcpi_snd_mss: connection.mss,
     tcpi_rcv_mss: acks.segment,
-    tcpi_advmss: connection.advertisedMss,
+    tcpi_advmss: connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0),
     tcpi_pmtu: connection.pathMtu,
     tcpi_unacked: sent.size,
     tcpi_sacked: sent.sacked,
     tcpi_lost: sent.lost,
+    tcpi_retrans: Math.max(0, sent.inFlight - (sent.size - sent.lost - sent.sacked)),
+    tcpi_reordering: connection.reordering,
+    tcpi_delivered: connection.delivered,
+    tcpi_last_data_sent: age(connection.lastSent),
     tcpi_rtt: roundTrip.smoothed >> 3,
     tcpi_rttvar: roundTrip.deviation >> 2,
     tcpi_min_rtt: roundTrip.least === 0 ? -1 >>> 0 : roundTrip.least,
     tcpi_snd_cwnd: congestion.window,
     tcpi_snd_ssthresh: congestion.thresholdKnown ? congestion.threshold : UNLIMITED,
+    tcpi_last_ack_recv: age(connection.lastAcknowledged),
     tcpi_last_data_recv: age(acks.lastReceived),
   }
 }
@@ -93,6 +113,8 @@ function windows(connection: Connection): Record<string, number> {
     tcpi_rcv_ssthresh: receive.threshold,
     tcpi_snd_wnd: send.window,
     tcpi_rcv_wnd: receive.offered,
+    SK_MEMINFO_RCVBUF: receive.buffer,
+    SK_MEMINFO_SNDBUF: send.capacity,
     tcpi_notsent_bytes: Math.max(0, send.unsent),
   }
 }

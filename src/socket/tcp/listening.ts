@@ -1,16 +1,22 @@
 /**
- * A listening port: half-open connections, and those that nobody has fetched yet. SYN cookies are not modelled:
- * when too many are half open, further SYNs are dropped and come again.
+ * A listening port: half-open connections, and those that nobody has fetched yet (tcp_conn_request). When too many are
+ * half open, further SYNs are answered with cookies.
  */
+import type { Netns } from '../../net/netns.ts'
+import { SECOND } from '../../sim/scheduler.ts'
 import { type Acceptor, Wake } from './around.ts'
 import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
-import { negotiate } from './input.ts'
-import { sendReset, sendSyn } from './output.ts'
+import type { Cookies } from './cookie.ts'
+import { negotiate, receive } from './input.ts'
+import { sendCookie, sendReset, sendSyn } from './output.ts'
 import type { Segment } from './segment.ts'
 import { needsReset } from './state.ts'
 
 /** What a listening port needs of the stack: a new connection, with what we would offer. */
 export type ConnectionMaker = (segment: Segment) => Connection
+
+/** TCP_SYNCOOKIE_VALID: cookies are believed so long after the last was given. */
+const COOKIES_VALID = 120 * SECOND
 
 export class Listening implements Acceptor<Connection> {
   backlog: number
@@ -21,9 +27,15 @@ export class Listening implements Acceptor<Connection> {
   waits: (() => void) | null = null
   readonly #waiting: Connection[] = []
   readonly #halfOpen = new Set<Connection>()
+  readonly #netns: Netns
+  readonly #cookies: Cookies
+  /** When a cookie was given last. */
+  #cookieGiven = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(backlog: number, make: ConnectionMaker) {
+  constructor(netns: Netns, cookies: Cookies, backlog: number, make: ConnectionMaker) {
+    this.#netns = netns
+    this.#cookies = cookies
     this.backlog = backlog
     this.#make = make
   }
@@ -38,10 +50,61 @@ export class Listening implements Acceptor<Connection> {
     return this.#waiting.length > this.backlog
   }
 
-  /** A segment for this port that belongs to no connection; one that is no SYN was answered already. */
+  /** A SYN for this port that belongs to no connection. */
   receive(segment: Segment): void {
-    if (this.full || this.#halfOpen.size >= Math.max(this.backlog, 1)) return
-    this.#open(this.#make(segment), segment)
+    const { sysctl } = this.#netns
+    const cookies = sysctl.number('net.ipv4.tcp_syncookies')
+    const queued = this.#halfOpen.size
+    const crowded = queued > this.backlog
+    if (crowded && cookies === 0) return
+    if (this.full) {
+      this.#netns.counters.tcpListenDrops++
+      return
+    }
+    const most = sysctl.number('net.ipv4.tcp_max_syn_backlog')
+    if (cookies === 0 && most - queued < most >> 2) return
+    if (crowded || cookies === 2) this.#giveCookie(segment)
+    else this.#open(this.#make(segment), segment)
+  }
+
+  /** An ACK for this port that belongs to no connection (cookie_v4_check). False: it brings no cookie of ours. */
+  redeem(segment: Segment): boolean {
+    const { world, sysctl } = this.#netns
+    if (sysctl.number('net.ipv4.tcp_syncookies') === 0) return false
+    if (world.scheduler.now - this.#cookieGiven > COOKIES_VALID || this.#cookies.check(segment) === 0) return false
+    const connection = this.#make(segment)
+    this.#cookies.unpack(connection, segment)
+    if (!connection.scaling) connection.receive.scale = 0
+    if (connection.timestamps) connection.recentTimestamp = segment.timestamp
+    connection.receive.begin((segment.sequence - 1) | 0)
+    connection.send.windowSequence = (segment.sequence - 1) | 0
+    connection.send.begin((segment.acknowledgment - 1) | 0)
+    connection.send.next = (connection.send.una + 1) | 0
+    if (this.full) {
+      this.#netns.counters.tcpListenDrops++
+      return true
+    }
+    this.#expect(connection)
+    // The cookie remembers the peer's segment size only, and the window is made of it (cookie_v4_check).
+    connection.receive.open(connection.peerMss)
+    this.#halfOpen.add(connection)
+    receive(connection, segment)
+    return true
+  }
+
+  #giveCookie(segment: Segment): void {
+    const connection = this.#make(segment)
+    negotiate(connection, segment)
+    if (!connection.timestamps) {
+      connection.sack = false
+      connection.scaling = false
+      connection.receive.scale = 0
+    }
+    connection.acceptor = this
+    this.#cookies.bake(connection, segment)
+    this.#cookieGiven = this.#netns.world.scheduler.now
+    this.#size(connection)
+    sendCookie(connection)
   }
 
   accepted(connection: Connection): void {
@@ -81,15 +144,23 @@ export class Listening implements Acceptor<Connection> {
   }
 
   #open(connection: Connection, segment: Segment): void {
-    const { receive } = connection
     negotiate(connection, segment)
-    connection.acceptor = this
     connection.send.window = segment.window
-    connection.sizeSegments()
-    receive.open(connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0))
-    connection.enter('SYN-RECEIVED')
+    this.#expect(connection)
     this.#halfOpen.add(connection)
     sendSyn(connection)
+  }
+
+  /** Half open from now on. */
+  #expect(connection: Connection): void {
+    connection.acceptor = this
+    this.#size(connection)
+    connection.enter('SYN-RECEIVED')
+  }
+
+  #size(connection: Connection): void {
+    connection.sizeSegments()
+    connection.receive.open(connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0))
   }
 
   #abort(connection: Connection): void {

@@ -25,18 +25,18 @@ export function writeSyn(
     bytes[to + 1] = sack ? 2 : tcp.OPTION_NOP
     to = writeStamp(bytes, to + 2, value, echo)
   }
-  if (scale >= 0) {
-    bytes[to] = tcp.OPTION_NOP
-    bytes[to + 1] = tcp.OPTION_WINDOW_SCALE
-    bytes[to + 2] = 3
-    bytes[to + 3] = scale
-    to += 4
-  }
   if (sack && !timestamps) {
     bytes[to] = tcp.OPTION_NOP
     bytes[to + 1] = tcp.OPTION_NOP
     bytes[to + 2] = tcp.OPTION_SACK_PERMITTED
     bytes[to + 3] = 2
+    to += 4
+  }
+  if (scale >= 0) {
+    bytes[to] = tcp.OPTION_NOP
+    bytes[to + 1] = tcp.OPTION_WINDOW_SCALE
+    bytes[to + 2] = 3
+    bytes[to + 3] = scale
     to += 4
   }
   return to - at

@@ -4,7 +4,9 @@ import type { Netns } from '../../net/netns.ts'
 import type { Ipv4 } from '../../wire/address.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { Offer } from './around.ts'
 import type { Connection } from './connection.ts'
+import { waits } from './nagle.ts'
 import * as options from './options.ts'
 import type { Segment } from './segment.ts'
 import { JOINED, LOST, RESENT } from './sent.ts'
@@ -40,6 +42,7 @@ function transmit(
   const acknowledges = (flags & tcp.ACK) !== 0
   const ack = acknowledges ? receive.next : 0
   tcp.write(bytes, at, frame.end, header, source, destination, localPort, remotePort, sequence, ack, flags, window)
+  if (send.urging) tcp.urge(bytes, at, frame.end, source, destination, send.urgentPointer(sequence))
   if (acknowledges) {
     acks.sent()
     world.scheduler.cancel(connection.acknowledgment)
@@ -62,12 +65,18 @@ function transmit(
   const unowned = (syn && connection.acceptor !== null) || connection.state === 'TIME-WAIT'
   const id = unowned ? 0 : connection.nextId()
   const tos = marked ? connection.ecn.tos(connection.tos, fresh) : connection.tos
-  return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, ipv4.DF)
+  const fragment = connection.mayFragment ? 0 : ipv4.DF
+  return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, fragment)
 }
 
 function synOptions(connection: Connection, bytes: Uint8Array, at: number): number {
-  const { advertisedMss, sack, timestamps, recentTimestamp } = connection
-  const scale = connection.scaling ? connection.receive.scale : -1
+  const { advertisedMss, recentTimestamp, offered } = connection
+  // A SYN says what we offer, also the one that answers the peer's own; a listener's answer, what was agreed.
+  const answers = connection.acceptor !== null
+  const sack = answers ? connection.sack : (offered & Offer.SACK) !== 0
+  const timestamps = answers ? connection.timestamps : (offered & Offer.TIMESTAMPS) !== 0
+  const scales = answers ? connection.scaling : (offered & Offer.SCALE) !== 0
+  const scale = scales ? connection.offeredScale : -1
   return options.writeSyn(bytes, at, advertisedMss, sack, timestamps, connection.clock(), recentTimestamp, scale)
 }
 
@@ -80,9 +89,16 @@ export function sendSyn(connection: Connection): void {
   const offer = ecn.agreed ? tcp.ECE | tcp.CWR : 0
   const flags = active ? tcp.SYN | offer : tcp.SYN | tcp.ACK | (offer & tcp.ECE)
   send.next = (send.una + 1) | 0
+  send.began = world.scheduler.now
+  connection.firstResent = connection.clock()
   send.sent.push(send.una, send.next, flags, world.scheduler.now, 0, 0)
   connection.rearm()
   transmit(connection, send.una, 0, flags, true)
+}
+
+/** A SYN-ACK that nobody remembers: its number is a cookie. */
+export function sendCookie(connection: Connection): void {
+  transmit(connection, connection.send.una, 0, tcp.SYN | tcp.ACK, true)
 }
 
 /** Both sides sent SYN: ours goes out again, now with ACK (simultaneous open). */
@@ -126,13 +142,14 @@ export function push(connection: Connection, atOnce = false): void {
     const unsent = send.unsent
     const { room } = send
     const joined = burst > 0
-    let length = Math.min(unsent, connection.mss)
+    let length = Math.min(unsent, connection.mss, send.toRecordEnd)
     // What a window's end leaves of a burst goes with it; a window too small for one segment waits.
     if (length > room && joined && room > 0) length = room
     const fin = send.finQueued && length === unsent
     if (length + (fin ? 1 : 0) > room) break
     const small = length < connection.mss && !fin
-    if (small && !atOnce && !connection.noDelay && sent.size > 0 && send.smallOut) break
+    // Only the last of what was written waits; what a record's end cut off does not.
+    if (small && !atOnce && length === unsent && waits(connection)) break
     count++
     if (!joined) burst = burstOf(connection)
     burst--
@@ -164,7 +181,7 @@ function burstOf(connection: Connection): number {
 function sendNext(connection: Connection, length: number, fin: boolean, joined: boolean, ends: boolean): Errno | null {
   const { send, world } = connection
   const begin = send.next
-  const last = length === send.unsent
+  const last = length === send.unsent || length === send.toRecordEnd
   const flags = tcp.ACK | (last && length > 0 ? tcp.PSH : 0) | (fin ? tcp.FIN : 0)
   const idle = send.sent.size === 0
   connection.netns.counters.tcpOrigDataSent++

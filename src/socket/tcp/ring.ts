@@ -16,16 +16,17 @@ export class ByteRing {
     return this.#bytes.length
   }
 
-  /** Makes room for `span` bytes from `begin` on; the first `used` of them are kept. */
+  /** Makes room for `span` bytes from `begin` on; the first `used` of them are kept, as far as there are any yet. */
   reserve(begin: number, used: number, span: number): void {
     if (span <= this.#bytes.length) return
     let size = Math.max(SMALLEST, this.#bytes.length)
     while (size < span) size *= 2
     const old = this.#bytes
     this.#bytes = new Uint8Array(size)
-    for (let done = 0; done < used; ) {
+    const kept = Math.min(used, old.length)
+    for (let done = 0; done < kept; ) {
       const at = (begin + done) & (old.length - 1)
-      const length = Math.min(used - done, old.length - at)
+      const length = Math.min(kept - done, old.length - at)
       this.write(begin + done, old, at, length)
       done += length
     }

@@ -13,10 +13,23 @@ import { SentSegments } from './sent.ts'
 const SMALLEST = 16_384
 const LARGEST = 4_194_304
 
+const NO_RECORD = 0x7fffffff
+
 export class SendQueue {
   /** SND.UNA and SND.NXT. */
   una = 0
   next = 0
+  /** When the SYN first left. */
+  began = 0
+  /** MSG_OOB: urgent data end before this number (snd_up), as long as it is not acknowledged. */
+  #urgentEnd = 0
+  #urging = false
+  /** Where records end that are not sent yet; null: nobody wrote any. */
+  #records: number[] | null = null
+  /** TCP_NOTSENT_LOWAT: no more is taken while so much is unsent. */
+  notSentLow = Number.POSITIVE_INFINITY
+  /** SO_SNDBUF was set: the kernel does not tune it any more. */
+  #locked = false
   /** One past the last byte written (write_seq); the FIN, once queued, comes here. */
   end = 0
   finQueued = false
@@ -65,7 +78,7 @@ export class SendQueue {
   /** A third of the buffer is free (sk_stream_is_writeable): a program that polls may write. */
   get writable(): boolean {
     const { queued } = this
-    return this.capacity - queued >= queued >> 1
+    return this.capacity - queued >= queued >> 1 && 2 * this.unsent < this.notSentLow
   }
 
   /** What the peer's window still lets us send. */
@@ -86,7 +99,7 @@ export class SendQueue {
   /** Takes what there is room for; returns how much. */
   write(bytes: Uint8Array, at: number, length: number): number {
     const queued = this.queued
-    const taken = Math.min(length, this.capacity - queued)
+    const taken = this.unsent < this.notSentLow ? Math.min(length, this.capacity - queued) : 0
     if (taken <= 0) return 0
     this.ring.reserve(this.#first, queued, queued + taken)
     this.ring.write(this.end, bytes, at, taken)
@@ -94,9 +107,49 @@ export class SendQueue {
     return taken
   }
 
+  /** MSG_EOR: the next byte to be written begins a segment of its own. */
+  endRecord(): void {
+    this.#records ??= []
+    this.#records.push(this.end)
+  }
+
+  /** Bytes from SND.NXT to the end of its record (MSG_EOR); more than any segment has when there is none. */
+  get toRecordEnd(): number {
+    const records = this.#records
+    if (records === null) return NO_RECORD
+    while (records.length > 0 && !after(records[0], this.next)) records.shift()
+    if (records.length > 0) return (records[0] - this.next) | 0
+    this.#records = null
+    return NO_RECORD
+  }
+
+  /** What was written last ends urgently (tcp_mark_urg). */
+  urge(): void {
+    this.#urgentEnd = this.end
+    this.#urging = true
+  }
+
+  /** Are urgent data on their way, or waiting for it? Nagle's algorithm does not hold them. */
+  get urging(): boolean {
+    return this.#urging
+  }
+
+  /** The urgent pointer of a segment that begins here; 0: it has none. */
+  urgentPointer(sequence: number): number {
+    const pointer = (this.#urgentEnd - sequence) | 0
+    return pointer > 0 && pointer < 0x10000 ? pointer : 0
+  }
+
+  /** SO_SNDBUF. */
+  lock(capacity: number): void {
+    this.capacity = capacity
+    this.#locked = true
+  }
+
   /** SND.UNA moves on. */
   acknowledged(una: number): void {
     this.una = una
+    if (this.#urging && !after(this.#urgentEnd, una)) this.#urging = false
     if (after(una, this.#first)) this.#first = after(una, this.end) ? this.end : una
   }
 
@@ -108,7 +161,7 @@ export class SendQueue {
     let buffer = 1024
     while (buffer < mss + 640) buffer *= 2
     const wanted = 2 * Math.max(10, window) * (buffer + 256)
-    if (wanted > this.capacity) this.capacity = Math.min(wanted, LARGEST)
+    if (wanted > this.capacity && !this.#locked) this.capacity = Math.min(wanted, LARGEST)
   }
 
   release(): void {

@@ -23,6 +23,8 @@ export class Settings {
   tos = 0
   ttl = 0
   mtuDiscover = 1
+  /** IP_RECVERR: ICMP errors are told at once, also of a connection that stands. */
+  receiveErrors = false
 
   noDelay = false
   cork = false

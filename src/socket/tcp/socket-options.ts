@@ -3,8 +3,13 @@
  * net/ipv4/ip_sockglue.c. A name that is not in the table is not modelled.
  */
 import type { Errno } from '../../net/errno.ts'
+import type { Connection } from './connection.ts'
+import { controlNamed } from './cubic.ts'
+import { retransmissionsIn, secondsOf } from './defer.ts'
 import type { InetStream } from './inet-stream.ts'
 import { sendAck } from './output.ts'
+import { keepAlive } from './patience.ts'
+import { maySend } from './state.ts'
 
 /** What an option is given and gives: a number, a name, or the members of its struct. */
 export type OptionValue = number | string | Readonly<Record<string, number>>
@@ -17,7 +22,18 @@ interface Option {
   readonly get: (stream: InetStream) => OptionValue
 }
 
-function flag(field: 'reuseAddress' | 'inq'): Option {
+const MOST_KEEP_SECONDS = 32_767
+const MOST_KEEP_COUNT = 127
+/** SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF on 64 bits, net.core.wmem_max and rmem_max. */
+const LEAST_SEND = 4608
+const LEAST_RECEIVE = 2304
+const LARGEST_BUFFER = 212_992
+const LEAST_MAXSEG = 88
+const MOST_MAXSEG = 32_767
+/** TCP_FIN_TIMEOUT_MAX, in seconds. */
+const MOST_LINGER = 120
+
+function flag(field: 'reuseAddress' | 'reusePort' | 'urgentInline' | 'inq' | 'receiveErrors'): Option {
   return {
     set: ({ settings }, value) => {
       settings[field] = value !== 0
@@ -25,6 +41,28 @@ function flag(field: 'reuseAddress' | 'inq'): Option {
     },
     get: ({ settings }) => Number(settings[field]),
   }
+}
+
+/** A number from `least` to `most`; another one is EINVAL. `initial` is what a zero stands for. */
+function ranged(
+  field: 'keepIdle' | 'keepInterval' | 'keepCount' | 'synRetries',
+  most: number,
+  initial: (stream: InetStream) => number,
+  changed?: (connection: Connection) => void,
+): Option {
+  return {
+    set: (stream, value) => {
+      if (value < 1 || value > most) return 'EINVAL'
+      stream.settings[field] = value
+      if (changed !== undefined && stream.connection !== null) changed(stream.connection)
+      return null
+    },
+    get: (stream) => stream.settings[field] || initial(stream),
+  }
+}
+
+function sysctl(name: string): (stream: InetStream) => number {
+  return ({ socket }) => socket.netns.sysctl.number(`net.ipv4.${name}`)
 }
 
 function timeout(field: 'receiveTimeout' | 'sendTimeout'): Option {
@@ -74,6 +112,97 @@ const quickAck: Option = {
   get: ({ connection }) => Number(connection === null || !connection.acks.pingpong),
 }
 
+const userTimeout: Option = {
+  set: ({ settings }, value) => {
+    if (value < 0) return 'EINVAL'
+    settings.userTimeout = value
+    return null
+  },
+  get: ({ settings }) => settings.userTimeout,
+}
+
+const keepAliveOption: Option = {
+  set: ({ settings, connection }, value) => {
+    const changed = settings.keepAlive !== (value !== 0)
+    settings.keepAlive = value !== 0
+    if (changed && connection !== null) keepAlive(connection)
+    return null
+  },
+  get: ({ settings }) => Number(settings.keepAlive),
+}
+
+/** TCP_LINGER2: below zero is no FIN-WAIT-2 at all, and more than two minutes is none of it either (0: tcp_fin_timeout). */
+const linger2: Option = {
+  set: ({ settings }, value) => {
+    settings.finTimeout = value < 0 ? -1 : value > MOST_LINGER ? MOST_LINGER : value
+    return null
+  },
+  get: (stream) => stream.settings.finTimeout || stream.socket.netns.sysctl.number('net.ipv4.tcp_fin_timeout'),
+}
+
+/** TCP_DEFER_ACCEPT is kept in retransmissions of the SYN-ACK, and told in the seconds that they take. */
+const deferAccept: Option = {
+  set: ({ settings }, value) => {
+    settings.deferAccept = retransmissionsIn(value)
+    return null
+  },
+  get: ({ settings }) => secondsOf(settings.deferAccept),
+}
+
+const maxSegment: Option = {
+  set: ({ settings, connection }, value) => {
+    if (value !== 0 && (value < LEAST_MAXSEG || value > MOST_MAXSEG)) return 'EINVAL'
+    settings.maxSegment = value
+    if (connection !== null && maySend(connection.state)) connection.sizeSegments()
+    return null
+  },
+  // Before there is a connection: what the program asked for, or the 536 bytes that every host takes.
+  get: ({ settings, connection, listening }) =>
+    connection === null || connection.state === 'CLOSED' || listening ? settings.maxSegment || 536 : connection.mss,
+}
+
+/** SO_SNDBUF, SO_RCVBUF: the double of what is asked for, for what the kernel needs beside the bytes. */
+function buffer(
+  field: 'sendBuffer' | 'receiveBuffer',
+  least: number,
+  lock: (to: Connection, size: number) => void,
+): Option {
+  return {
+    set: ({ settings, connection }, value) => {
+      settings[field] = Math.max(Math.min(value < 0 ? LARGEST_BUFFER : value, LARGEST_BUFFER) * 2, least)
+      if (connection !== null) lock(connection, settings[field])
+      return null
+    },
+    get: ({ settings, connection, socket }) => {
+      if (settings[field] > 0) return settings[field]
+      const sending = field === 'sendBuffer'
+      if (connection !== null) return sending ? connection.send.capacity : connection.receive.buffer
+      const memory = socket.netns.sysctl.get(`net.ipv4.${sending ? 'tcp_wmem' : 'tcp_rmem'}`) ?? ''
+      return Number(memory.split('\t')[1])
+    },
+  }
+}
+
+const cork: Option = {
+  set: ({ socket }, value) => {
+    socket.cork = value !== 0
+    return null
+  },
+  get: ({ settings }) => Number(settings.cork),
+}
+
+const notSentLow: Option = {
+  set: (stream, value) => {
+    const { settings, connection, socket, changed } = stream
+    settings.notSentLow = value
+    if (connection === null) return null
+    connection.send.notSentLow = (value || socket.netns.sysctl.number('net.ipv4.tcp_notsent_lowat')) >>> 0
+    changed?.()
+    return null
+  },
+  get: ({ settings }) => settings.notSentLow,
+}
+
 const receiveLow: Option = {
   set: ({ settings }, value) => {
     settings.receiveLow = value < 0 ? 0x7fffffff : value || 1
@@ -83,12 +212,13 @@ const receiveLow: Option = {
 }
 
 /** sk_err, by name. */
-const error: Option = { get: (stream) => stream.takeError() ?? 0 }
+const error: Option = { get: (stream) => stream.takeAnyError() ?? 0 }
 
 const congestion: Option = {
-  setName: ({ settings }, name) => {
+  setName: ({ settings, connection }, name) => {
     if (name !== 'reno' && name !== 'cubic') return 'ENOENT'
     settings.congestion = name
+    if (connection !== null) connection.congestion.control = controlNamed(name)
     return null
   },
   get: ({ settings, connection, socket }) =>
@@ -117,16 +247,37 @@ const ttl: Option = {
   get: ({ settings, socket }) => settings.ttl || socket.netns.defaultTtl,
 }
 
+/** IP_PMTUDISC_OMIT. */
+const LAST_DISCOVERY = 5
+const IP_PMTUDISC_DONT = 0
+
+const mtuDiscover: Option = {
+  set: ({ settings, connection }, value) => {
+    if (value < IP_PMTUDISC_DONT || value > LAST_DISCOVERY) return 'EINVAL'
+    settings.mtuDiscover = value
+    if (connection !== null) connection.mayFragment = value === IP_PMTUDISC_DONT || value === LAST_DISCOVERY
+    return null
+  },
+  get: ({ settings }) => settings.mtuDiscover,
+}
+
+const mtu: Option = { get: ({ connection }) => connection?.pathMtu ?? 0 }
+
 const fixed = (value: OptionValue): Option => ({ get: () => value })
 
 const table: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
   SOL_SOCKET: {
     SO_REUSEADDR: flag('reuseAddress'),
+    SO_REUSEPORT: flag('reusePort'),
     SO_ERROR: error,
     SO_TYPE: fixed(1),
     SO_DOMAIN: fixed(2),
     SO_PROTOCOL: fixed(6),
     SO_ACCEPTCONN: { get: ({ listening }) => Number(listening) },
+    SO_KEEPALIVE: keepAliveOption,
+    SO_OOBINLINE: flag('urgentInline'),
+    SO_SNDBUF: buffer('sendBuffer', LEAST_SEND, ({ send }, size) => send.lock(size)),
+    SO_RCVBUF: buffer('receiveBuffer', LEAST_RECEIVE, ({ receive }, size) => receive.lock(size)),
     SO_LINGER: linger,
     SO_RCVLOWAT: receiveLow,
     SO_RCVTIMEO: timeout('receiveTimeout'),
@@ -134,11 +285,27 @@ const table: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
   },
   SOL_TCP: {
     TCP_NODELAY: noDelay,
+    TCP_CORK: cork,
+    TCP_NOTSENT_LOWAT: notSentLow,
     TCP_QUICKACK: quickAck,
     TCP_CONGESTION: congestion,
     TCP_INQ: flag('inq'),
+    TCP_MAXSEG: maxSegment,
+    TCP_KEEPIDLE: ranged('keepIdle', MOST_KEEP_SECONDS, sysctl('tcp_keepalive_time'), keepAlive),
+    TCP_KEEPINTVL: ranged('keepInterval', MOST_KEEP_SECONDS, sysctl('tcp_keepalive_intvl')),
+    TCP_KEEPCNT: ranged('keepCount', MOST_KEEP_COUNT, sysctl('tcp_keepalive_probes')),
+    TCP_SYNCNT: ranged('synRetries', MOST_KEEP_COUNT, sysctl('tcp_syn_retries')),
+    TCP_USER_TIMEOUT: userTimeout,
+    TCP_LINGER2: linger2,
+    TCP_DEFER_ACCEPT: deferAccept,
   },
-  SOL_IP: { IP_TOS: tos, IP_TTL: ttl },
+  SOL_IP: {
+    IP_TOS: tos,
+    IP_TTL: ttl,
+    IP_MTU: mtu,
+    IP_MTU_DISCOVER: mtuDiscover,
+    IP_RECVERR: flag('receiveErrors'),
+  },
 }
 
 /** Null: podwire does not model it. */

@@ -7,84 +7,23 @@ import { ANY_PORT } from '../../net/multipath-hash.ts'
 import type { Netns } from '../../net/netns.ts'
 import { ANY, type Ipv4, isMulticast } from '../../wire/address.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
-import { chooseEphemeral } from '../ports.ts'
+import { chooseEphemeral, NO_REUSE } from '../ports.ts'
 import { realDestination, routeError, sourceTo } from '../route.ts'
 import type { Owner } from './around.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import { acknowledgeReading } from './data.ts'
 import { infoOf, type TcpInfo } from './info.ts'
+import { Listener, limited } from './listener.ts'
 import { Listening } from './listening.ts'
+import { Msg } from './message.ts'
 import { push, sendReset, sendSyn } from './output.ts'
 import type { Segment } from './segment.ts'
 import { Settings } from './settings.ts'
 import type { TcpPort, TcpStack } from './stack.ts'
 import { maySend, needsReset, type TcpState } from './state.ts'
+import type { Urgent } from './urgent.ts'
 
-/** net.core.somaxconn: no backlog is longer. */
-const LONGEST_BACKLOG = 4096
-
-export class TcpListener {
-  readonly localAddress: Ipv4
-  readonly localPort: number
-  readonly #listening: Listening
-  readonly #stack: TcpStack
-  readonly #release: () => void
-  #onAccept: ((socket: TcpSocket) => void) | null = null
-
-  constructor(stack: TcpStack, address: Ipv4, port: number, listening: Listening, release: () => void) {
-    this.#stack = stack
-    this.localAddress = address
-    this.localPort = port
-    this.#listening = listening
-    this.#release = release
-  }
-
-  /** What SocketInfo names it by. */
-  get holder(): object {
-    return this.#listening
-  }
-
-  get onAccept(): ((socket: TcpSocket) => void) | null {
-    return this.#onAccept
-  }
-
-  /** Gets each connection when its handshake is over. Until it is set they wait, as many as the backlog allows. */
-  set onAccept(accept: ((socket: TcpSocket) => void) | null) {
-    this.#onAccept = accept
-    this.#listening.fetch = accept === null ? null : (connection) => accept(TcpSocket.accepted(this.#stack, connection))
-    this.#listening.drain()
-  }
-
-  /** Connections that wait to be fetched. */
-  get waiting(): number {
-    return this.#listening.waiting
-  }
-
-  /** Fetches the connection that has waited longest; null when there is none. */
-  take(): TcpSocket | null {
-    const connection = this.#listening.take()
-    return connection === null ? null : TcpSocket.accepted(this.#stack, connection)
-  }
-
-  /** Told when a connection has come to wait. */
-  set onWaiting(waiting: (() => void) | null) {
-    this.#listening.waits = waiting
-  }
-
-  /** listen(2) again: another backlog. */
-  set backlog(backlog: number) {
-    this.#listening.backlog = limited(backlog)
-  }
-
-  close(): void {
-    this.#release()
-    this.#listening.close()
-  }
-}
-
-function limited(backlog: number): number {
-  return Math.min(backlog >>> 0, LONGEST_BACKLOG)
-}
+export type TcpListener = Listener<TcpSocket>
 
 export class TcpSocket implements Owner, TcpPort {
   readonly #stack: TcpStack
@@ -95,7 +34,15 @@ export class TcpSocket implements Owner, TcpPort {
   localPort = 0
   remoteAddress: Ipv4 = ANY
   remotePort = 0
-  readonly reuse = false
+  get reuse(): boolean {
+    // Two may share a port only while none of them listens on it.
+    return this.settings.reuseAddress && this.listening === null
+  }
+
+  get reusePort(): boolean {
+    return this.settings.reusePort
+  }
+
   listening: Listening | null = null
   /** SO_LINGER with no time: close() sends RST. */
   lingerZero = false
@@ -137,6 +84,10 @@ export class TcpSocket implements Owner, TcpPort {
     return this.#bound
   }
 
+  get backlog(): number {
+    return this.listening?.backlog ?? 0
+  }
+
   /** Of a listener: connections that nobody has fetched. */
   get waiting(): number {
     return this.listening?.waiting ?? 0
@@ -145,6 +96,13 @@ export class TcpSocket implements Owner, TcpPort {
   /** What SocketInfo names it by; null before it listens or connects. */
   get holder(): object | null {
     return this.listening ?? this.#connection
+  }
+
+  /** TCP_CORK: only full segments leave, until it is taken away. */
+  set cork(value: boolean) {
+    this.settings.cork = value
+    const connection = this.#connection
+    if (!value && connection !== null && synchronised(connection.state)) push(connection)
   }
 
   get noDelay(): boolean {
@@ -171,9 +129,10 @@ export class TcpSocket implements Owner, TcpPort {
     if (this.#bound || this.#connection !== null) return 'EINVAL'
     const { netns, ports } = stack
     if (address !== ANY && (isMulticast(address) || !netns.isLocal(address))) return 'EADDRNOTAVAIL'
-    const free = (candidate: number): boolean => !ports.conflicts(address, candidate, false)
+    const free = (candidate: number): boolean => !ports.conflicts(address, candidate, this)
     const chosen = port === 0 ? chooseEphemeral(netns, free) : port
     if (chosen === 0 || !free(chosen)) return 'EADDRINUSE'
+    if (stack.waits(address, chosen, this.settings.reuseAddress)) return 'EADDRINUSE'
     this.localAddress = address
     this.localPort = chosen
     this.#bound = true
@@ -188,11 +147,18 @@ export class TcpSocket implements Owner, TcpPort {
       const failed = this.bind(ANY, 0)
       if (failed !== null) return failed
     }
+    if (stack.ports.taken(this.localAddress, this.localPort, this)) return 'EADDRINUSE'
     const make = ({ destination, destinationPort, source, sourcePort }: Segment): Connection =>
       stack.connection(this.settings.copy(), destination, destinationPort, source, sourcePort)
-    const listening = new Listening(limited(backlog), make)
+    const listening = new Listening(stack.netns, stack.cookies, limited(backlog), make)
     this.listening = listening
-    return new TcpListener(stack, this.localAddress, this.localPort, listening, () => this.#release())
+    return new Listener(
+      (connection) => TcpSocket.accepted(stack, connection),
+      this.localAddress,
+      this.localPort,
+      listening,
+      () => this.#release(),
+    )
   }
 
   /** Begins the handshake; onConnect or onClose tells how it ended. */
@@ -208,13 +174,15 @@ export class TcpSocket implements Owner, TcpPort {
     const source =
       this.localAddress === ANY ? sourceTo(netns, destination, IPPROTO_TCP, ownPort, port) : this.localAddress
     const free = (candidate: number): boolean =>
-      stack.connections.find(source, candidate, destination, port) === null &&
-      (this.#bound || !stack.ports.conflicts(source, candidate, false))
+      this.#unused(stack.connections.find(source, candidate, destination, port)) &&
+      (this.#bound || !stack.ports.conflicts(source, candidate, NO_REUSE))
     const chosen = this.#bound ? this.localPort : chooseEphemeral(netns, free)
     if (chosen === 0 || !free(chosen)) return 'EADDRNOTAVAIL'
+    const old = stack.connections.find(source, chosen, destination, port)
     const connection = stack.connection(this.settings, source, chosen, destination, port)
+    if (old !== null) succeed(connection, old)
     this.#adopt(connection)
-    connection.receive.open(connection.advertisedMss)
+    connection.receive.open(connection.advertisedMss - (old !== null ? TIMESTAMPS_LENGTH : 0))
     connection.sizeSegments()
     connection.enter('SYN-SENT')
     netns.counters.tcpActiveOpens++
@@ -222,14 +190,23 @@ export class TcpSocket implements Owner, TcpPort {
     return null
   }
 
+  #unused(found: Connection | null): boolean {
+    return found === null || this.#stack.reusable(found, this.#bound)
+  }
+
   /** How many of the bytes the send buffer took; 0 as well when nothing can be sent (any more, or yet). */
-  write(bytes: Uint8Array, at = 0, length = bytes.length - at): number {
+  write(bytes: Uint8Array, at = 0, length = bytes.length - at, flags = 0): number {
     const connection = this.#connection
     if (connection === null || !maySend(connection.state) || connection.send.finQueued) return 0
     connection.writing()
     const taken = connection.send.write(bytes, at, length)
     if (taken < length) connection.wantsRoom = true
-    if (taken > 0) push(connection)
+    if (taken === 0) return 0
+    if ((flags & Msg.OOB) !== 0) connection.send.urge()
+    if ((flags & Msg.EOR) !== 0 && taken === length) connection.send.endRecord()
+    connection.more = (flags & Msg.MORE) !== 0
+    push(connection)
+    connection.more = false
     return taken
   }
 
@@ -241,7 +218,21 @@ export class TcpSocket implements Owner, TcpPort {
   read(into: Uint8Array, at = 0, length = into.length - at): number {
     const connection = this.#connection
     if (connection === null) return 0
-    const taken = connection.receive.read(into, at, length)
+    const { receive, urgent } = connection
+    if (urgent !== null) return this.#readAround(connection, urgent, into, at, length)
+    const taken = receive.read(into, at, length)
+    if (taken > 0) acknowledgeReading(connection)
+    return taken
+  }
+
+  /** Reads as far as the urgent byte. */
+  #readAround(connection: Connection, urgent: Urgent, into: Uint8Array, at: number, length: number): number {
+    const { receive } = connection
+    const { urgentInline } = this.settings
+    const most = Math.min(length, urgent.readable(receive, urgentInline))
+    urgent.step(receive, urgentInline)
+    const taken = receive.read(into, at, most)
+    urgent.passed(receive)
     if (taken > 0) acknowledgeReading(connection)
     return taken
   }
@@ -292,9 +283,8 @@ export class TcpSocket implements Owner, TcpPort {
     if (receive.readable > 0 || this.lingerZero) return reset(connection)
     receive.release()
     finish(connection)
-    if (connection.state === 'FIN-WAIT-2') {
-      connection.expireAfter(connection.netns.sysctl.number('net.ipv4.tcp_fin_timeout'))
-    }
+    if (connection.state === 'FIN-WAIT-2' && !connection.awaitFin()) reset(connection)
+    else if (this.#stack.tooManyOrphans) reset(connection)
   }
 
   /** Ends the connection at once; the peer gets RST. */
@@ -388,6 +378,13 @@ function finish(connection: Connection): void {
   else return
   send.finQueued = true
   push(connection)
+}
+
+/** The connection takes the place of one in TIME-WAIT, with numbers and timestamps that go on from there. */
+function succeed(connection: Connection, old: Connection): void {
+  connection.send.begin((old.send.next + 65_537) | 0)
+  connection.recentTimestamp = old.recentTimestamp
+  old.end(null)
 }
 
 function reset(connection: Connection): void {

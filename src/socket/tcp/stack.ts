@@ -1,17 +1,23 @@
 /** What the TCP sockets of one namespace share: the connections, the listening ports, and the clock's secret. */
 import type { Netns } from '../../net/netns.ts'
-import type { Ipv4 } from '../../wire/address.ts'
+import { JIFFY } from '../../sim/jiffies.ts'
+import { MILLISECOND } from '../../sim/scheduler.ts'
+import { type Ipv4, isLoopback } from '../../wire/address.ts'
 import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { type PortHolder, Ports } from '../ports.ts'
 import { pathMtu } from '../route.ts'
+import { Offer } from './around.ts'
 import { Connection } from './connection.ts'
+import { Cookies } from './cookie.ts'
 import type { Listening } from './listening.ts'
 import { Segment } from './segment.ts'
 import type { Settings } from './settings.ts'
 import { TupleTable } from './table.ts'
 import { alarms } from './timers.ts'
 import { Tunables } from './tunables.ts'
+
+const ANY_SIZE = 65_535
 
 /** A port that a TCP socket has bound; listening when `listening` is set. */
 export interface TcpPort extends PortHolder {
@@ -26,11 +32,13 @@ export class TcpStack {
   /** The segment that is being taken in. */
   readonly segment = new Segment()
   readonly tunables: Tunables
+  readonly cookies: Cookies
   #secret: number
 
   constructor(netns: Netns) {
     this.netns = netns
     this.tunables = new Tunables(netns)
+    this.cookies = new Cookies(netns.world)
     this.#secret = netns.world.random.int32()
   }
 
@@ -47,19 +55,29 @@ export class TcpStack {
     const connection = new Connection(netns, this.connections, alarms, settings, this.tunables)
     connection.tos = settings.tos
     connection.ttl = settings.ttl || netns.defaultTtl
+    connection.mayFragment = settings.mtuDiscover === 0 || settings.mtuDiscover === 5
     connection.localAddress = localAddress
     connection.localPort = localPort
     connection.remoteAddress = remoteAddress
     connection.remotePort = remotePort
     connection.clockOffset = this.#clockOffset(localAddress, remoteAddress)
-    connection.advertisedMss =
-      pathMtu(netns, remoteAddress, localAddress, remotePort, localPort) - IP_HEADER - TCP_HEADER
+    connection.advertisedMss = Math.min(
+      pathMtu(netns, remoteAddress, localAddress, remotePort, localPort) - IP_HEADER - TCP_HEADER,
+      settings.maxSegment || ANY_SIZE,
+    )
     connection.timestamps = sysctl.number('net.ipv4.tcp_timestamps') !== 0
     connection.sack = sysctl.number('net.ipv4.tcp_sack') !== 0
     connection.scaling = sysctl.number('net.ipv4.tcp_window_scaling') !== 0
+    connection.offered =
+      (connection.timestamps ? Offer.TIMESTAMPS : 0) |
+      (connection.sack ? Offer.SACK : 0) |
+      (connection.scaling ? Offer.SCALE : 0)
     connection.receive.scale = connection.scaling ? scaleFor(this.tunables.receiveMemory[2]) : 0
     connection.receive.buffer = this.receiveBuffer
     if (settings.receiveBuffer > 0) connection.receive.lock(settings.receiveBuffer)
+    connection.send.notSentLow = settings.notSentLow || sysctl.number('net.ipv4.tcp_notsent_lowat')
+    if (settings.sendBuffer > 0) connection.send.lock(settings.sendBuffer)
+    connection.offeredScale = connection.receive.scale
     connection.send.begin(netns.world.random.int32())
     return connection
   }
@@ -67,6 +85,35 @@ export class TcpStack {
   /** tcp_rmem's default: what a socket's receive buffer begins with. */
   get receiveBuffer(): number {
     return this.tunables.receiveMemory[1]
+  }
+
+  /** A connection in TIME-WAIT whose ports may be used again now (tcp_twsk_unique): its peer tells old from new by timestamps. */
+  reusable(connection: Connection, bound: boolean): boolean {
+    const { sysctl, world } = this.netns
+    const mode = sysctl.number('net.ipv4.tcp_tw_reuse')
+    if (connection.state !== 'TIME-WAIT' || !connection.timestamps) return false
+    // A program that named the port wants this one.
+    if (bound) return true
+    if (mode === 0) return false
+    if (mode === 2 && !isLoopback(connection.localAddress) && !isLoopback(connection.remoteAddress)) return false
+    const since = world.scheduler.now - connection.acks.lastReceived * JIFFY
+    return since > sysctl.number('net.ipv4.tcp_tw_reuse_delay') * MILLISECOND
+  }
+
+  /** tcp_check_oom: beyond tcp_max_orphans closed sockets are not waited for. */
+  get tooManyOrphans(): boolean {
+    const most = this.netns.sysctl.number('net.ipv4.tcp_max_orphans')
+    return this.connections.size > most && this.connections.all().filter(orphaned).length > most
+  }
+
+  /** Is there a connection in TIME-WAIT, or closed by its program, on this port? */
+  waits(address: Ipv4, port: number, reuse: boolean): boolean {
+    const at = ({ localPort, localAddress, owner, settings }: Connection): boolean =>
+      localPort === port &&
+      owner === null &&
+      (address === 0 || localAddress === address) &&
+      !(reuse && settings.reuseAddress)
+    return this.connections.size > 0 && this.connections.all().some(at)
   }
 
   /** Who listens at this address and port; one that was bound to the very address comes first. */
@@ -88,6 +135,10 @@ export class TcpStack {
     hash = Math.imul(hash ^ (hash >>> 13) ^ remote, 0xc2b2ae35)
     return hash ^ (hash >>> 16)
   }
+}
+
+function orphaned({ owner, acceptor, state }: Connection): boolean {
+  return owner === null && acceptor === null && state !== 'TIME-WAIT' && state !== 'CLOSED'
 }
 
 /** The window scale with which 16 bits can name the largest buffer (tcp_select_initial_window). */

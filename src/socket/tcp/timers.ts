@@ -2,7 +2,8 @@
 import type { Alarms } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
-import { resend, resendLost, sendAck, sendProbe, sendReset } from './output.ts'
+import { resend, resendLost, sendAck, sendProbe } from './output.ts'
+import { askAlive, mostRetries, outOfPatience } from './patience.ts'
 import { enterLoss, enterRecovery } from './recovery.ts'
 import { probeTail } from './tail-loss.ts'
 
@@ -28,8 +29,12 @@ export const alarms: Alarms<Connection> = {
     connection.tell()
   },
 
-  /** TIME-WAIT is over, or an orphan waited long enough for the peer's FIN. */
+  /** TIME-WAIT is over, the peer was silent for the time of SO_KEEPALIVE, or an orphan waited long enough for the peer's FIN. */
   expire(connection) {
+    if (connection.owner !== null && connection.state !== 'TIME-WAIT') {
+      askAlive(connection)
+      return connection.tell()
+    }
     if (connection.state === 'TIME-WAIT') connection.netns.counters.tcpTimeWaits++
     connection.end(null)
     connection.tell()
@@ -40,7 +45,7 @@ export const alarms: Alarms<Connection> = {
 function retransmit(connection: Connection): void {
   const { send, state } = connection
   if (send.sent.size === 0) return
-  if (connection.timeouts >= mostTimeouts(connection)) {
+  if (outOfPatience(connection)) {
     connection.end(connection.softError ?? 'ETIMEDOUT')
     return
   }
@@ -48,26 +53,17 @@ function retransmit(connection: Connection): void {
   enterLoss(connection)
   connection.netns.counters.tcpTimeouts++
   if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') connection.netns.counters.tcpSynRetrans++
+  if (connection.timeouts === 0 && state !== 'SYN-SENT') connection.firstResent = connection.clock()
   connection.timeouts++
   connection.allTimeouts++
   connection.rehash()
-  resend(connection, 0)
+  // A deferred connection's peer has acknowledged: it is asked again only when its time is up (syn_ack_recalc).
+  const silent = connection.deferred && connection.settings.deferAccept > connection.timeouts
+  if (!silent) resend(connection, 0)
   // The first SYNs are sent at an even pace, newer kernels only (tcp_syn_linear_timeouts).
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
   if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
   connection.rearmFromNow()
-}
-
-/** How often a segment is sent again before the connection is given up (tcp_write_timeout). */
-function mostTimeouts(connection: Connection): number {
-  const { netns, state, acceptor } = connection
-  if (state === 'SYN-SENT') {
-    return netns.sysctl.number('net.ipv4.tcp_syn_retries') + netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
-  }
-  if (acceptor !== null || state === 'SYN-RECEIVED') return netns.sysctl.number('net.ipv4.tcp_synack_retries')
-  const retries = netns.sysctl.number('net.ipv4.tcp_retries2')
-  // tcp_orphan_retries: nobody waits for a closed socket's data as long as for an open one's.
-  return connection.owner === null ? Math.min(retries, 8) : retries
 }
 
 /** The reordering timer ran out: what was given the benefit of the doubt is lost (tcp_rack_reo_timeout). */
@@ -96,10 +92,12 @@ function probe(connection: Connection): void {
     connection.probes = 0
     return
   }
-  const retries = connection.netns.sysctl.number('net.ipv4.tcp_retries2')
-  if (connection.probes >= (connection.owner === null ? Math.min(retries, 8) : retries)) {
-    sendReset(connection)
-    connection.end('ETIMEDOUT')
+  const { userTimeout } = connection.settings
+  const now = connection.clock()
+  if (connection.probes === 0) connection.firstResent = now
+  const impatient = userTimeout > 0 && ((now - connection.firstResent) | 0) >= userTimeout && connection.probes > 0
+  if (impatient || connection.probes >= mostRetries(connection)) {
+    connection.end(connection.softError ?? 'ETIMEDOUT')
     return
   }
   sendProbe(connection)

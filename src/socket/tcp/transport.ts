@@ -7,6 +7,7 @@ import * as icmp from '../../wire/icmp.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { errnoOf } from '../route.ts'
+import { Wake } from './around.ts'
 import type { Connection } from './connection.ts'
 import { mayReopen, receive } from './input.ts'
 import { refuse, shrink } from './output.ts'
@@ -78,7 +79,11 @@ export class TcpTransport implements Transport {
   /** A segment of no connection. False: nobody wants it, and its sender was told. */
   #begin(netns: Netns, segment: Segment): boolean {
     const listening = this.#stack.listening(segment.destination, segment.destinationPort)
-    if (listening === null || segment.has(tcp.ACK)) {
+    const answers = segment.has(tcp.ACK)
+    if (listening !== null && answers && (segment.flags & (tcp.SYN | tcp.RST)) === 0 && listening.redeem(segment)) {
+      return true
+    }
+    if (listening === null || answers) {
       refuse(netns, segment)
       return false
     }
@@ -91,6 +96,11 @@ export class TcpTransport implements Transport {
 /** tcp_v4_err: during the handshake every error ends the attempt; later it is only remembered. */
 function fail(connection: Connection, type: number, code: number): void {
   const errno = errnoOf(type, code)
-  if (connection.state === 'SYN-SENT' || connection.state === 'SYN-RECEIVED') connection.end(errno)
-  else connection.softError = errno
+  if (connection.state === 'SYN-SENT' || connection.state === 'SYN-RECEIVED') return connection.end(errno)
+  if (!connection.settings.receiveErrors || connection.owner === null) {
+    connection.softError = errno
+    return
+  }
+  connection.error = errno
+  connection.wake |= Wake.READABLE
 }

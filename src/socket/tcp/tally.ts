@@ -1,0 +1,42 @@
+/** What a connection counts, and what is remembered of its handshake and of the calls made on it. */
+import type { Urgent } from './urgent.ts'
+
+export class Tally {
+  segmentsIn = 0
+  segmentsOut = 0
+  dataIn = 0
+  dataOut = 0
+  bytesSent = 0
+  bytesAcked = 0
+  bytesReceived = 0
+  bytesResent = 0
+  resent = 0
+  /** Segments known to have arrived, SYN and FIN included (tp->delivered). */
+  delivered = 0
+  /** What will be delivered when the program no longer is what held sending back; 0: it is not (app_limited). */
+  appLimited = 0xffffffff
+  /** Was it so when data was last sent; and was what was last acknowledged sent so? (rate_app_limited) */
+  sentLimited = true
+  rateLimited = true
+  /** When data was last sent, and the last acknowledgment came, in jiffies (lsndtime, rcv_tstamp). */
+  lastSent = 0
+  lastAcknowledged = 0
+  /** Jiffies with something unacknowledged in the send buffer, and since when; -1: it is empty (TCP_CHRONO_BUSY). */
+  busy = 0
+  busySince = -1
+  /** When the oldest segment was first sent again, on the timestamp clock; 0: it was not (retrans_stamp). */
+  firstResent = 0
+  /** Which options our SYN offers (bits of `Offer`), and the window scale in it. */
+  offered = 0
+  offeredScale = 0
+  /** The last ACK of a handshake came, but nobody wants the connection yet (inet_rsk's acked). */
+  deferred = false
+  /** Somebody waits to write, so the handshake's last ACK may wait for the data (sk_write_pending). */
+  savesAck = false
+  /** Null until the peer sends urgent data. */
+  urgent: Urgent | null = null
+  /** IP_PMTUDISC_DONT: routers may cut our packets. */
+  mayFragment = false
+  /** MSG_MORE: the call that is writing will be followed by another. */
+  more = false
+}
