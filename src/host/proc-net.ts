@@ -2,7 +2,7 @@
 import type { NetDevice } from '../link/device.ts'
 import type { Neighbour } from '../net/neighbour-entry.ts'
 import type { Netns } from '../net/netns.ts'
-import type { Route } from '../net/route.ts'
+import { gatewayOf, hopsOf, type Route } from '../net/route.ts'
 import { formatIpv4, formatMac, type Ipv4, mask } from '../wire/address.ts'
 
 /** The width of a line of /proc/net/route, without its end (seq_setwidth). */
@@ -90,17 +90,20 @@ export function devicesByIndex(netns: Netns): NetDevice[] {
 
 /** fib_route_seq_show: the main table, by the name of its first device. */
 export function route(netns: Netns): string {
-  const shown = netns.main.list().filter(({ type }) => type !== 'broadcast' && type !== 'local')
+  const shown = netns.main.list().filter(({ type }) => type !== 'broadcast')
   return [ROUTE_TITLE, ...shown.map(routeLine)].map((line) => `${line.padEnd(ROUTE_WIDTH)}\n`).join('')
 }
 
-function routeLine({ type, destination, gateway, device, metric }: Route): string {
+function routeLine(route: Route): string {
+  const { type, destination, metric } = route
+  const [hop] = hopsOf(route)
+  const gateway = gatewayOf(hop)
   let flags = type === 'unreachable' || type === 'prohibit' ? REJECT : 0
   if (gateway !== null) flags |= GATEWAY
   if (destination.prefix === 32) flags |= HOST
   flags |= UP
   const fields = [
-    device?.name ?? '*',
+    hop.device?.name ?? '*',
     hexAddress(destination.network),
     hexAddress(gateway ?? (0 as Ipv4)),
     hex(flags, 4),

@@ -167,6 +167,17 @@ export class Fib implements RouteTableHost {
     return this.find(flow)
   }
 
+  /** Whom a packet that leaves by the device is sent to on its way; null: to its destination itself. */
+  gatewayBy(output: NetDevice, destination: Ipv4): Ipv4 | null {
+    const flow = this.#flow
+    flow.clear()
+    flow.destination = destination
+    flow.input = this.#host.loopback
+    const found = this.resolve(flow)
+    const hop = found === null || found.multipath === null ? found : found.multipath.first(output, this)
+    return hop?.gateway ?? null
+  }
+
   /** The way of an ICMP error to the sender of the packet that it is about; ANY: the route chooses where from. */
   errorTo(frame: Frame, sender: Ipv4, from: Ipv4): Route | null {
     const known = this.#cache.get(sender)

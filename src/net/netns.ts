@@ -320,7 +320,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   /** MASQUERADE's choice. */
   selectSource(output: NetDevice, destination: Ipv4): Ipv4 | null {
-    return this.selectAddress(output, this.lookup(destination)?.gateway ?? destination)
+    return this.selectAddress(output, this.fib.gatewayBy(output, destination) ?? destination)
   }
 
   mtuTo(destination: Ipv4, source: Ipv4 = ANY, protocol = 0, sourcePort = 0, destinationPort = 0): number {

@@ -9,7 +9,7 @@ import { ANY, BROADCAST, type Ipv4, isMulticast } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { Namespace } from './namespace.ts'
-import type { Route } from './route.ts'
+import { hopsOf, type Route } from './route.ts'
 
 /** Redirects that a host ignored before we give up (ip_rt_redirect_number). */
 const NUMBER = 9
@@ -66,7 +66,9 @@ export class Redirects {
     if (!inet.acceptRedirects || isMulticast(gateway) || gateway === BROADCAST || gateway === ANY) return false
     if (inet.sharedMedia) return netns.addressType(gateway) === 'UNICAST'
     if (!netns.sameNetwork(device, gateway, from)) return false
-    return !inet.secureRedirects || netns.main.list().some((each) => each.gateway === gateway)
+    return (
+      !inet.secureRedirects || netns.main.list().some((each) => hopsOf(each).some((hop) => hop.gateway === gateway))
+    )
   }
 
   #due(host: Ipv4): boolean {

@@ -135,8 +135,8 @@ function checked(netns: Namespace, config: RouteConfig, hop: Omit<HopConfig, 'we
     return { ...plain(config, gateway, device), onlink }
   }
   const way = wayTo(netns, gateway, device, config)
-  if (way === null || (way.type !== 'unicast' && way.type !== 'local'))
-    return refuse('EINVAL', 'Nexthop has invalid gateway')
+  if (way === null) return refuse('ENETUNREACH', 'Nexthop has invalid gateway')
+  if (way.type !== 'unicast' && way.type !== 'local') return refuse('EINVAL', 'Nexthop has invalid gateway')
   const out = way.device ?? way.multipath?.hops[0].device ?? null
   if (out === null) return refuse('ENODEV', 'No egress device for nexthop gateway')
   if (!out.up) return refuse('ENETDOWN')

@@ -296,6 +296,16 @@ export function sameHop(a: Route, b: Route): boolean {
   return a.device === b.device && a.gateway === b.gateway && a.ownGateway === b.ownGateway && a.onlink === b.onlink
 }
 
+/** All its ways; the first is the one that interfaces older than multipath routes know. */
+export function hopsOf(each: Route): readonly Route[] {
+  return each.multipath?.hops ?? [each]
+}
+
+/** The gateway as it was given. */
+export function gatewayOf(hop: Route): Ipv4 | null {
+  return hop.gateway ?? hop.ownGateway
+}
+
 /** `10.244.2.0/24 via 10.244.2.0 dev flannel.1`, short: for explanations, not the layout of `ip route`. */
 export function describeRoute(found: Route): string {
   return `${found.type} ${formatCidr(found.destination)}${found.device === null ? '' : ` dev ${found.device.name}`}`

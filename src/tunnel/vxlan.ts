@@ -106,7 +106,9 @@ export class VxlanDevice extends NetDevice {
     const sourcePort = FIRST_PORT + ((((flowHash(frame) >>> 0) * PORTS) / 4294967296) | 0)
     const inner = start
     vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
-    const local = this.local === ANY ? this.#sourceTo(entry.port) : this.local
+    const chosen = this.local === ANY
+    const local = chosen ? this.#sourceTo(entry.port, sourcePort) : this.local
+    frame.sourceChosen = chosen
     const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
     const at = frame.push(udp.HEADER)
     udp.writeSummed(bytes, at, frame.end, local, entry.port, sourcePort, this.port, payload)
@@ -140,8 +142,8 @@ export class VxlanDevice extends NetDevice {
     world.scheduler.call(0, () => this.receive(reply))
   }
 
-  #sourceTo(remote: Ipv4): Ipv4 {
-    const found = this.underlay.lookup(remote)
+  #sourceTo(remote: Ipv4, sourcePort: number): Ipv4 {
+    const found = this.underlay.lookup(remote, ANY, ipv4.IPPROTO_UDP, sourcePort, this.port)
     return found === null ? ANY : this.underlay.sourceFor(found, remote)
   }
 

@@ -166,12 +166,13 @@ function addressesOf(netns: Netns): string[] {
 /** Those that come with addresses are left out; what gateways need comes first. */
 function routesOf(netns: Netns): string[] {
   const own = netns.main.list().filter((each) => each.protocol !== 'kernel')
-  const direct = own.filter((each) => each.gateway === null)
-  return [...direct, ...own.filter((each) => each.gateway !== null)].map(routeLine)
+  const direct = own.filter((each) => each.gateway === null && each.multipath === null)
+  return [...direct, ...own.filter((each) => !direct.includes(each))].map(routeLine)
 }
 
 function routeLine(each: Route): string {
   const words = ['route add', each.type, `${formatIpv4(each.destination.network)}/${each.destination.prefix}`]
+  if (each.tos > 0) words.push(`tos ${each.tos.toString(16)}`)
   if (each.gateway !== null) words.push(`via ${formatIpv4(each.gateway)}`)
   if (each.device !== null) words.push(`dev ${each.device.name}`)
   if (each.source !== null) words.push(`src ${formatIpv4(each.source)}`)
@@ -179,6 +180,11 @@ function routeLine(each: Route): string {
   if (each.metric > 0) words.push(`metric ${each.metric}`)
   if (each.mtu > 0) words.push(`mtu ${each.mtuLocked ? 'lock ' : ''}${each.mtu}`)
   if (each.onlink) words.push('onlink')
+  each.multipath?.hops.forEach((hop, i) => {
+    const via = hop.gateway === null ? '' : `via ${formatIpv4(hop.gateway)} `
+    const onlink = hop.onlink ? ' onlink' : ''
+    words.push(`nexthop ${via}dev ${hop.device?.name} weight ${each.multipath?.weights[i]}${onlink}`)
+  })
   return words.join(' ')
 }
 

@@ -114,6 +114,6 @@ function isIn(network: Cidr, address: Route['gateway']): boolean {
   return address !== null && contains(network, address)
 }
 
-export function sameDestination(a: Cidr, b: Cidr): boolean {
+function sameDestination(a: Cidr, b: Cidr): boolean {
   return a.network === b.network && a.prefix === b.prefix
 }

@@ -1,6 +1,6 @@
 /** One route as `ip route` prints it. */
 import type { Netns } from '../../net/netns.ts'
-import type { Route, RouteProtocol, RouteScope } from '../../net/route.ts'
+import { gatewayOf, type Route, type RouteProtocol, type RouteScope } from '../../net/route.ts'
 import { formatIpv4 } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import type { Json } from './ip-json.ts'
@@ -136,7 +136,7 @@ export function routeText(context: IpContext, route: Route, omitted: Omitted = {
   if (route.type !== 'unicast' || details) parts.push(route.type)
   parts.push(prefixText(route.destination, formatIpv4))
   if (route.tos !== 0 && !omitted.tos) parts.push(`tos ${dsfieldText(route.tos)}`)
-  const gateway = route.gateway ?? route.ownGateway
+  const gateway = gatewayOf(route)
   if (gateway !== null && !omitted.gateway) parts.push(`via ${formatIpv4(gateway)}`)
   if (route.device !== null && !omitted.device) parts.push(`dev ${route.device.name}`)
   if (omitted.table !== undefined) parts.push(`table ${omitted.table}`)
@@ -153,7 +153,7 @@ export function routeText(context: IpContext, route: Route, omitted: Omitted = {
 function hopLines(netns: Netns, { multipath }: Route): string[] {
   if (multipath === null) return []
   return multipath.hops.map((hop, i) => {
-    const gateway = hop.gateway ?? hop.ownGateway
+    const gateway = gatewayOf(hop)
     const via = gateway === null ? '' : `via ${formatIpv4(gateway)} `
     const flags = flagsOf(netns, hop, multipath.dead[i]).map((flag) => `${flag} `)
     return `\tnexthop ${via}dev ${hop.device?.name} weight ${multipath.weights[i]} ${flags.join('')}`
@@ -162,7 +162,7 @@ function hopLines(netns: Netns, { multipath }: Route): string[] {
 
 export function routeJson(context: IpContext, route: Route, omitted: Omitted = {}): Json {
   const { details, netns } = context
-  const gateway = omitted.gateway ? null : (route.gateway ?? route.ownGateway)
+  const gateway = omitted.gateway ? null : gatewayOf(route)
   return {
     type: route.type !== 'unicast' || details ? route.type : undefined,
     dst: prefixText(route.destination, formatIpv4),
@@ -182,7 +182,7 @@ export function routeJson(context: IpContext, route: Route, omitted: Omitted = {
 
 function hopsJson(netns: Netns, { multipath }: Route): Json | undefined {
   return multipath?.hops.map((hop, i) => {
-    const gateway = hop.gateway ?? hop.ownGateway
+    const gateway = gatewayOf(hop)
     return {
       gateway: gateway === null ? undefined : formatIpv4(gateway),
       dev: hop.device?.name,

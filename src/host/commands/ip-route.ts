@@ -1,12 +1,12 @@
 /** `ip route`: listing the tables, and changing them. */
-import { scopeNumber } from '../../net/device-address.ts'
 import { strerror } from '../../net/errno.ts'
 import type { InsertMode, Route } from '../../net/route.ts'
 import { isRefusal, makeRoute } from '../../net/route-config.ts'
+import { isMeant, type RouteQuery } from '../../net/route-match.ts'
 import type { IpContext } from './ip-context.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import { getRoute } from './ip-route-get.ts'
-import { RouteSelection, sameDestination } from './ip-route-select.ts'
+import { RouteSelection } from './ip-route-select.ts'
 import { routeJson, routeText } from './ip-route-text.ts'
 import { configOf, type GivenRoute, takeRoute } from './ip-route-words.ts'
 import { ROUTE_USAGE } from './ip-usage.ts'
@@ -89,44 +89,22 @@ function deleteRoute(context: IpContext, words: Words): number {
   const given = takeRoute(netns, words)
   const table = netns.fib.existing(given.table)
   if (table === null) throw new ToolError('Error: FIB table does not exist.', 2)
-  const doomed = table.list().find((each) => isMeant(each, given))
+  const query = queryOf(given)
+  const doomed = table.list().find((each) => isMeant(each, query))
   if (doomed === undefined) throw refused(strerror('ESRCH'))
   table.remove((each) => each === doomed)
   return 0
 }
 
-/** What was not said may be anything, but for the TOS, and the scope of what is named by its type. */
-function isMeant(each: Route, given: GivenRoute): boolean {
-  if (!sameDestination(each.destination, given.destination) || each.tos !== given.tos) return false
-  if (given.type !== null && each.type !== given.type) return false
-  const scope = given.scope ?? (given.type === null || given.type === 'unicast' ? null : usualScope(given.type))
-  if (scope !== null && scopeNumber(each.scope) !== scopeNumber(scope)) return false
-  if (given.source !== null && each.source !== given.source) return false
-  if (given.protocol !== null && each.protocol !== given.protocol) return false
-  if (given.metric !== null && given.metric !== 0 && each.metric !== given.metric) return false
-  return hasHops(each, given) && (given.mtu === null || each.mtu === given.mtu)
+/** Whoever names a type names its scope with it. */
+function queryOf(given: GivenRoute): RouteQuery {
+  const named = given.type === null || given.type === 'unicast' ? null : usualScope(given.type)
+  return { ...given, scope: given.scope ?? named }
 }
 
 function usualScope(type: Route['type']): Route['scope'] {
   if (type === 'local') return 'host'
   return type === 'broadcast' ? 'link' : 'global'
-}
-
-/** fib_nh_match: a gateway or device that is named is the first hop's; hops are compared one by one, but for weights. */
-function hasHops(each: Route, given: GivenRoute): boolean {
-  const hops = each.multipath?.hops ?? [each]
-  const says = (at: number, gateway: Route['gateway'], device: Route['device']) => {
-    const hop = hops[at]
-    return (device === null || hop.device === device) && (gateway === null || gatewayOf(hop) === gateway)
-  }
-  if (given.device !== null || given.gateway !== null) return says(0, given.gateway, given.device)
-  const wanted = given.hops
-  if (wanted === null) return true
-  return hops.every((_, i) => i < wanted.length && says(i, wanted[i].gateway, wanted[i].device))
-}
-
-function gatewayOf(hop: Route): Route['gateway'] {
-  return hop.gateway ?? hop.ownGateway
 }
 
 function flushRoutes(context: IpContext, words: Words): number {

@@ -1,6 +1,6 @@
 /** The main routing table as `route` and `netstat -r` print it. */
 import type { Netns } from '../../net/netns.ts'
-import type { Route } from '../../net/route.ts'
+import { gatewayOf, hopsOf, type Route } from '../../net/route.ts'
 import { formatIpv4, type Ipv4, mask } from '../../wire/address.ts'
 
 export interface RouteLayout {
@@ -36,11 +36,13 @@ async function row(each: Route, layout: RouteLayout): Promise<string> {
   let network = formatIpv4(destination.network)
   if (destination.prefix === 0 && layout.nameOf !== null) network = 'default'
   else if (destination.prefix === 32) network = await named(destination.network, layout)
-  const gateway = rejects ? '-' : each.gateway === null ? formatIpv4(mask(0)) : await named(each.gateway, layout)
+  const [hop] = hopsOf(each)
+  const via = gatewayOf(hop)
+  const gateway = rejects ? '-' : via === null ? formatIpv4(mask(0)) : await named(via, layout)
   const head = `${network.padEnd(15)} ${gateway.padEnd(15)} ${formatIpv4(mask(destination.prefix)).padEnd(15)} `
   const host = destination.prefix === 32 ? 'H' : ''
-  const flags = rejects ? `!${host}` : `U${each.gateway === null ? '' : 'G'}${host}`
-  const name = rejects ? '-' : (each.device?.name ?? '*')
+  const flags = rejects ? `!${host}` : `U${via === null ? '' : 'G'}${host}`
+  const name = rejects ? '-' : (hop.device?.name ?? '*')
   if (layout.extended === 1) {
     const zero = rejects ? '-' : '0'
     return `${head}${flags.padEnd(5)} ${zero.padStart(5)} ${zero.padEnd(5)} ${zero.padStart(6)} ${name}`

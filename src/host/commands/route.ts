@@ -1,16 +1,11 @@
 /** route(8) of net-tools 2.10. */
 import type { NetDevice } from '../../link/device.ts'
+import { strerror } from '../../net/errno.ts'
 import type { Netns } from '../../net/netns.ts'
-import { route as makeRoute, type Route } from '../../net/route.ts'
-import {
-  type Cidr,
-  cidrOf,
-  contains,
-  type Ipv4,
-  mask,
-  tryParseInterfaceAddress,
-  tryParseIpv4,
-} from '../../wire/address.ts'
+import { isRefusal, makeRoute } from '../../net/route-config.ts'
+import { isMeant } from '../../net/route-match.ts'
+import { TABLE_MAIN } from '../../net/rules.ts'
+import { type Cidr, cidrOf, type Ipv4, mask, tryParseInterfaceAddress, tryParseIpv4 } from '../../wire/address.ts'
 import { hexAddress } from '../proc-net.ts'
 import { reverse } from '../resolver.ts'
 import { ToolError, tool, Words } from './ip-words.ts'
@@ -123,37 +118,35 @@ function takeDevice(netns: Netns, name: string): NetDevice {
   return device
 }
 
+/** rtentry_to_fib_config: the new one comes before others of its kind. */
 function add(netns: Netns, given: Given): void {
-  let { device } = given
-  if (given.gateway !== null) {
-    const way = netns.lookup(given.gateway)
-    if (way?.type !== 'unicast' || way.gateway !== null) throw new ToolError('SIOCADDRT: Network is unreachable', 7)
-    device ??= way.device
-  } else if (!given.reject && device === null) throw new ToolError('SIOCADDRT: No such device', 7)
-  const made: Route = makeRoute({
-    type: given.reject ? 'unreachable' : 'unicast',
-    destination: given.destination,
-    gateway: given.gateway,
-    device: given.reject ? null : device,
-    scope: given.reject ? 'host' : given.gateway === null ? 'link' : 'global',
+  const { gateway, device, reject, destination } = given
+  const made = makeRoute(netns, {
+    ...given,
+    type: reject ? 'unreachable' : 'unicast',
+    destination,
+    gateway,
+    device: reject ? null : device,
+    scope: reject ? 'host' : gateway !== null && netns.addressType(gateway) === 'UNICAST' ? 'global' : 'link',
     metric: given.metric ?? 0,
+    table: TABLE_MAIN,
+    tos: 0,
+    protocol: 'boot',
+    source: null,
+    mtu: 0,
+    mtuLocked: false,
+    onlink: false,
+    hops: null,
   })
   // The ioctl has no NLM_F_EXCL: another way to the same place goes before those that are there.
-  if (netns.main.insert(made, 'prepend') !== null) throw new ToolError('SIOCADDRT: File exists', 7)
+  const failed = isRefusal(made) ? made.errno : netns.main.insert(made, 'prepend')
+  if (failed !== null) throw new ToolError(`SIOCADDRT: ${strerror(failed)}`, 7)
 }
 
 function remove(netns: Netns, given: Given): void {
-  const { network, prefix } = given.destination
-  const doomed = netns.main
-    .list()
-    .find(
-      (each) =>
-        each.destination.prefix === prefix &&
-        contains(each.destination, network) &&
-        (given.gateway === null || each.gateway === given.gateway) &&
-        (given.device === null || each.device === given.device) &&
-        (given.metric === null || each.metric === given.metric),
-    )
+  const nothing = { tos: 0, type: null, scope: null, protocol: null, source: null, mtu: null, hops: null }
+  const query = { ...given, ...nothing }
+  const doomed = netns.main.list().find((each) => isMeant(each, query))
   if (doomed === undefined) throw new ToolError('SIOCDELRT: No such process', 7)
   netns.main.remove((each) => each === doomed)
 }
