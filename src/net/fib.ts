@@ -13,6 +13,7 @@ import { ANY, type Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { DefaultRoutes } from './default-route.ts'
 import type { RouteExceptions } from './exception.ts'
 import { MultipathHash } from './multipath-hash.ts'
 import type { NeighbourTable } from './neighbour.ts'
@@ -55,6 +56,9 @@ export class Fib implements RouteTableHost {
   readonly #hash: MultipathHash
   /** There are routes for one TOS only. */
   #byTos = false
+  /** Some table has more than one route to everywhere. */
+  #manyDefaults = false
+  readonly #defaults: DefaultRoutes
   /** The last answer depends on a carrier. */
   #fleeting = false
 
@@ -62,6 +66,7 @@ export class Fib implements RouteTableHost {
     this.#host = host
     this.exceptions = exceptions
     this.#hash = new MultipathHash(host.world, host.sysctl)
+    this.#defaults = new DefaultRoutes(host.neighbours)
     this.rules = new Rules(() => this.#cache.clear())
     this.local = this.table(TABLE_LOCAL)
     this.main = this.table(TABLE_MAIN)
@@ -74,7 +79,11 @@ export class Fib implements RouteTableHost {
   changed(): void {
     this.#cache.clear()
     this.#byTos = false
-    for (const table of this.#tables.values()) if (table.tosRoutes > 0) this.#byTos = true
+    this.#manyDefaults = false
+    for (const table of this.#tables.values()) {
+      if (table.tosRoutes > 0) this.#byTos = true
+      if (table.defaults.length > 1) this.#manyDefaults = true
+    }
   }
 
   /** The table of this number, which is there from now on. */
@@ -198,6 +207,7 @@ export class Fib implements RouteTableHost {
     const known = this.#cache.get(destination)
     if (known !== null) return known
     const flow = this.#flowOf(frame, source, destination, this.#host.loopback)
+    flow.fresh = frame.sourceChosen
     if (flow.protocol === ipv4.IPPROTO_ICMP) this.#message(flow, frame)
     return this.find(flow)
   }
@@ -231,7 +241,9 @@ export class Fib implements RouteTableHost {
   find(flow: Flow): Route | null {
     const whole = this.resolve(flow)
     if (whole === null) return null
-    const found = whole.multipath === null ? whole : this.#hop(whole.multipath, flow)
+    let found: Route | null = whole
+    if (whole.multipath !== null) found = this.#hop(whole.multipath, flow)
+    else if (this.#manyDefaults && whole.destination.prefix === 0) found = this.#ofDefaults(whole, flow)
     return found === null || this.exceptions.redirects === 0
       ? found
       : this.exceptions.redirected(found, flow.destination)
@@ -242,7 +254,8 @@ export class Fib implements RouteTableHost {
     if (this.rules.custom) return this.#byRules(flow)
     this.#fleeting = this.#byTos || flow.output !== null || flow.scope !== 0 || this.exceptions.redirects !== 0
     const found = this.#plain(flow)
-    if (found !== null && found.multipath === null && !this.#fleeting) this.#cache.set(flow.destination, found)
+    if (found === null || found.multipath !== null || this.#fleeting) return found
+    if (!this.#manyDefaults || found.destination.prefix > 0) this.#cache.set(flow.destination, found)
     return found
   }
 
@@ -256,6 +269,13 @@ export class Fib implements RouteTableHost {
     const source = flow.input === this.#host.loopback ? flow.source : ANY
     const avoids = hash.useNeighbours ? this.#silent : null
     return multipath.select(chosen, source, avoids) ?? multipath.first(null, this)
+  }
+
+  /** Only what we send ourselves, and not by a device of our choice, looks for another default route. */
+  #ofDefaults(found: Route, flow: Flow): Route {
+    const all = this.#tables.get(this.answeredBy)?.defaults ?? []
+    const ours = flow.input === this.#host.loopback && flow.output === null && found.type === 'unicast'
+    return ours && all.length > 1 ? this.#defaults.select(found, all, flow.fresh) : found
   }
 
   /** fib_good_nh, the other way round: it was asked for in vain, or did not answer yet. */

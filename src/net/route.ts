@@ -122,6 +122,8 @@ export class RouteTable {
   tosRoutes = 0
   /** How many have more than one next hop. */
   multipathRoutes = 0
+  /** Those to everywhere, in their order. */
+  defaults: readonly Route[] = []
   #routes: Route[] = []
   #host: RouteTableHost
   /** Hears of routes that come and go; null while nobody wants to know. */
@@ -254,7 +256,7 @@ export class RouteTable {
       this.multipathRoutes++
       this.#host.balance(added.multipath)
     }
-    this.#host.changed()
+    this.#changed()
     this.listener?.route(added, this.name, false)
   }
 
@@ -262,6 +264,11 @@ export class RouteTable {
     if (gone.length === 0) return
     this.#routes = this.#routes.filter((each) => !gone.includes(each))
     for (const each of gone) this.#drop(each)
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.defaults = this.#routes.filter(({ destination }) => destination.prefix === 0)
     this.#host.changed()
   }
 

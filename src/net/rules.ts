@@ -83,6 +83,8 @@ export class Flow {
   output: NetDevice | null = null
   /** The widest scope that a route may have (RT_SCOPE_*: the wider, the smaller); asks for a gateway do not mind carriers. */
   scope = 0
+  /** No connection holds on to the answer: default routes that may be dead have their turns. */
+  fresh = false
   /** The packet itself, where its IP header begins, and what its sender's socket hashed it to: for multipath routes. */
   packet: Frame | null = null
   packetAt = 0
@@ -99,6 +101,7 @@ export class Flow {
     this.input = null
     this.output = null
     this.scope = 0
+    this.fresh = false
     this.packet = null
     this.packetAt = 0
     this.packetHash = 0

@@ -129,3 +129,17 @@ describe('events', () => {
     ])
   })
 })
+
+test('routes of a host may have several next hops', async () => {
+  const lab = await built(
+    'underlay: {cidr: 10.0.0.0/24}\nhosts:\n' +
+      '  - {name: a, ip: 10.0.0.1, routes: [10.9.0.0/16 nexthop via 10.0.0.2 weight 3 nexthop via 10.0.0.3]}\n' +
+      '  - {name: b, ip: 10.0.0.2, addresses: [10.9.0.1]}\n  - {name: c, ip: 10.0.0.3, addresses: [10.9.0.1]}\n',
+  )
+  expect(await says(lab, 'ssh a ip route show 10.9.0.0/16')).toBe(
+    '10.9.0.0/16 \n\tnexthop via 10.0.0.2 dev eth0 weight 3 \n\tnexthop via 10.0.0.3 dev eth0 weight 1 \n',
+  )
+  expect(await says(lab, 'ssh a ping -c 1 10.9.0.1')).toContain(' 0% packet loss')
+  await lab.runner.runFor(60e9)
+  expect(lab.world.frames.inUse).toBe(0)
+})

@@ -326,6 +326,7 @@ function findFor(context: IpContext, question: Asked, flow: Flow): Route | null 
   )
   put16(packet.bytes, at + ipv4.HEADER, sourcePort)
   put16(packet.bytes, at + ipv4.HEADER + 2, destinationPort)
+  flow.fresh = true
   flow.packet = packet
   flow.packetAt = at
   const found = netns.fib.find(flow)

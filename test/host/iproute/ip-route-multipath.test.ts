@@ -1,53 +1,12 @@
 /** What the kernel and iproute2 6.1 say of routes with several next hops, line by line. */
 import { describe, expect, it } from 'vitest'
-import { iprouteCommands } from '../../../src/host/commands/iproute.ts'
-import { Box } from '../box.ts'
-
-/** A host with e1 to e3, 10.0.1.1/24 to 10.0.3.1/24, whose other ends p1 to p3 are its own. */
-class Host extends Box {
-  readonly host = this.machine('host')
-
-  constructor() {
-    super(new Map(Object.entries(iprouteCommands)))
-  }
-
-  static async up(): Promise<Host> {
-    const made = new Host()
-    for (const i of [1, 2, 3]) {
-      await made.do(`ip link add e${i} type veth peer name p${i}`)
-      await made.do(`ip addr add 10.0.${i}.1/24 dev e${i}`)
-      await made.do(`ip link set e${i} up`)
-      await made.do(`ip link set p${i} up`)
-    }
-    await made.do('sysctl -qw net.ipv4.fib_multipath_hash_seed=12345')
-    return made
-  }
-
-  /** What a command prints, both streams; then its exit code, unless that is 0. */
-  async types(line: string): Promise<string> {
-    let text = ''
-    const add = (more: string) => {
-      text += more
-    }
-    const code = await this.runner.until(this.host.place.spawn(line.split(' '), { out: add, err: add, stdin: '' }).exit)
-    return code === 0 ? text : `${text.trimEnd()} (${code})`
-  }
-
-  async do(line: string): Promise<void> {
-    expect(await this.types(line), line).toBe('')
-  }
-
-  /** The device that `ip route get` names. */
-  async goesBy(question: string): Promise<string> {
-    return /dev (\S+)/.exec(await this.types(`ip route get ${question}`))?.[1] ?? ''
-  }
-}
+import { Cabled } from './cabled.ts'
 
 const three = 'nexthop via 10.0.1.2 dev e1 weight 1 nexthop via 10.0.2.2 dev e2 weight 2 nexthop via 10.0.3.2 dev e3'
 
 describe('ip route add … nexthop', () => {
   it('is shown with a line for each hop', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do(`ip route add 10.9.0.0/16 ${three}`)
     const hops =
       '\tnexthop via 10.0.1.2 dev e1 weight 1 \n' +
@@ -102,13 +61,13 @@ describe('ip route add … nexthop', () => {
     ['nexthop via 10.0.1.2 realms 3 nexthop via 10.0.2.2', 'podwire: ip route nexthop realms is not modelled (2)'],
     ['nhid 5', 'podwire: ip route nhid is not modelled (2)'],
   ])('refuses %s', async (words, said) => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     expect(await host.types(`ip route add 10.9.0.0/16 ${words}`)).toBe(said)
     expect(await host.types('ip route show 10.9.0.0/16')).toBe('')
   })
 
   it('keeps apart what differs, and deletes by hops but not by weights', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do(`ip route add 10.9.0.0/16 ${three}`)
     expect(await host.types('ip route add 10.9.0.0/16 via 10.0.1.2')).toBe('RTNETLINK answers: File exists (2)')
     expect(await host.types(`ip route append 10.9.0.0/16 ${three}`)).toBe('RTNETLINK answers: File exists (2)')
@@ -123,7 +82,7 @@ describe('ip route add … nexthop', () => {
   })
 
   it('is announced', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     let heard = ''
     const monitor = host.host.place.spawn(['ip', 'monitor', 'route'], {
       out: (text) => {
@@ -144,7 +103,7 @@ describe('ip route add … nexthop', () => {
 
 describe('the hops of a route', () => {
   it('die with their devices, and live again', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do('ip route add default nexthop via 10.0.1.2 nexthop via 10.0.2.2')
     const shown = async () => (await host.types('ip route show default')).split('\n').slice(1, -1)
     const [first, second] = ['\tnexthop via 10.0.1.2 dev e1 weight 1 ', '\tnexthop via 10.0.2.2 dev e2 weight 1 ']
@@ -165,7 +124,7 @@ describe('the hops of a route', () => {
   })
 
   it('go with the last of their devices', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do('ip route add default nexthop via 10.0.1.2 nexthop via 10.0.2.2')
     await host.do('ip link set e1 down')
     await host.do('ip link set e2 down')
@@ -173,7 +132,7 @@ describe('the hops of a route', () => {
   })
 
   it('are ignored without carrier, if that is said', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do(`ip route add 10.9.0.0/16 ${three}`)
     await host.do('ip link set p2 down')
     // Both were said by the kernel; the second when it had shared the flows among the first and the third.
@@ -193,7 +152,7 @@ describe('the hops of a route', () => {
   })
 
   it('that do not answer are passed over, if that is said', async () => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do(`ip route add 10.9.0.0/16 ${three}`)
     const asked = ['10.9.1.1', '10.9.1.2', '10.9.1.3', '10.9.1.4', '10.9.1.5', '10.9.1.9']
     const hops = async () => {
@@ -265,7 +224,7 @@ const chosen: [number, number, string, string][] = [
 
 describe('ip route get', () => {
   it.each(chosen)('policy %i, fields %i: %s', async (policy, fields, question, gateway) => {
-    const host = await Host.up()
+    const host = await Cabled.up()
     await host.do('sysctl -qw net.ipv4.ip_forward=1')
     await host.do(`sysctl -qw net.ipv4.fib_multipath_hash_policy=${policy}`)
     await host.do(`sysctl -qw net.ipv4.fib_multipath_hash_fields=${fields}`)

@@ -1,5 +1,50 @@
 import { describe, expect, it } from 'vitest'
+import { Cabled } from './cabled.ts'
 import { Node } from './node.ts'
+
+/** The first hop of several is all that route(8) knows; expectations are net-tools' and the kernel's. */
+describe('route with routes of many kinds', () => {
+  it('shows, adds in front, and refuses', async () => {
+    const host = await Cabled.up(2)
+    for (const words of [
+      '10.9.0.0/16 metric 4 mtu 1400 nexthop via 10.0.1.2 nexthop via 10.0.2.2',
+      '10.8.0.0/16 nexthop dev e2 nexthop via 10.0.1.2',
+      '10.7.0.0/16 via 10.0.1.1',
+      'default via 10.0.1.2',
+      'throw 10.5.0.0/16',
+      'local 10.3.0.1/32 dev lo table main',
+    ]) {
+      await host.do(`ip route add ${words}`)
+    }
+    expect(await host.types('route -n')).toBe(
+      'Kernel IP routing table\n' +
+        'Destination     Gateway         Genmask         Flags Metric Ref    Use Iface\n' +
+        '0.0.0.0         10.0.1.2        0.0.0.0         UG    0      0        0 e1\n' +
+        '10.0.1.0        0.0.0.0         255.255.255.0   U     0      0        0 e1\n' +
+        '10.0.2.0        0.0.0.0         255.255.255.0   U     0      0        0 e2\n' +
+        '10.3.0.1        0.0.0.0         255.255.255.255 UH    0      0        0 lo\n' +
+        '10.5.0.0        0.0.0.0         255.255.0.0     U     0      0        0 *\n' +
+        '10.7.0.0        10.0.1.1        255.255.0.0     UG    0      0        0 e1\n' +
+        '10.8.0.0        0.0.0.0         255.255.0.0     U     0      0        0 e2\n' +
+        '10.9.0.0        10.0.1.2        255.255.0.0     UG    4      0        0 e1\n',
+    )
+    expect(await host.types('route add default gw 10.0.1.2')).toBe('SIOCADDRT: File exists (7)')
+    for (const unreachable of ['gw 1.2.3.4', 'gw 10.0.1.255', 'gw 10.0.2.2 dev e1', 'gw 10.9.0.1']) {
+      expect(await host.types(`route add -net 10.21.0.0/16 ${unreachable}`)).toBe(
+        'SIOCADDRT: Network is unreachable (7)',
+      )
+    }
+    await host.do('route add default gw 10.0.1.9')
+    await host.do('route add -net 10.20.0.0/16 gw 10.0.1.1')
+    expect(await host.types('ip route show default')).toBe(
+      'default via 10.0.1.9 dev e1 \ndefault via 10.0.1.2 dev e1 \n',
+    )
+    expect(await host.types('ip route show 10.20.0.0/16')).toBe('10.20.0.0/16 via 10.0.1.1 dev e1 scope link \n')
+    expect(await host.types('route del -net 10.9.0.0/16 gw 10.0.2.2')).toBe('SIOCDELRT: No such process (7)')
+    await host.do('route del -net 10.9.0.0/16 gw 10.0.1.2 metric 4')
+    expect(await host.types('ip route show 10.9.0.0/16')).toBe('')
+  })
+})
 
 describe('ifconfig', () => {
   it("prints net-tools' layout", async () => {
