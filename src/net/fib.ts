@@ -212,6 +212,20 @@ export class Fib implements RouteTableHost {
     return this.find(flow)
   }
 
+  /** The same once more, for what OUTPUT changed (ip_route_me_harder): of a flow whose protocol and ports nobody says. */
+  reroute(frame: Frame, source: Ipv4, destination: Ipv4): Route | null {
+    const known = this.#cache.get(destination)
+    if (known !== null) return known
+    const flow = this.#flow
+    flow.clear()
+    flow.destination = destination
+    flow.source = source
+    flow.mark = frame.mark
+    flow.tos = ipv4.tos(frame.bytes, frame.network)
+    flow.input = this.#host.loopback
+    return this.find(flow)
+  }
+
   /** The way of a packet that came in. */
   input(frame: Frame, source: Ipv4, destination: Ipv4, input: NetDevice): Route | null {
     const known = this.#cache.get(destination)

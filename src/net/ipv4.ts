@@ -107,8 +107,7 @@ export class Ipv4Layer {
       const target = ipv4.destination(frame.bytes, at)
       if (target !== destination || frame.mark !== mark) {
         // ip_route_me_harder: DNAT at OUTPUT chose another destination, or a mark another table. The source stays.
-        frame.sourceChosen = false
-        const again = netns.fib.output(frame, ipv4.source(frame.bytes, at), target)
+        const again = netns.fib.reroute(frame, ipv4.source(frame.bytes, at), target)
         if (again === null || refusal(again) !== null) {
           netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
           return 'EHOSTUNREACH'

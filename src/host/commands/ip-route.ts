@@ -112,6 +112,7 @@ function flushRoutes(context: IpContext, words: Words): number {
   const { self, netns, statistics } = context
   if (words.accept('cache')) {
     netns.exceptions.clear()
+    if (statistics > 0) self.out('*** IPv4 routing cache is flushed.\n')
     return 0
   }
   const selection = new RouteSelection(netns, words)

@@ -1,5 +1,7 @@
 /** What the kernel and iproute2 6.1 say of routes with several next hops, line by line. */
 import { describe, expect, it } from 'vitest'
+import { Sockets } from '../../../src/socket/sockets.ts'
+import { parseIpv4 } from '../../../src/wire/address.ts'
 import { Cabled } from './cabled.ts'
 
 const three = 'nexthop via 10.0.1.2 dev e1 weight 1 nexthop via 10.0.2.2 dev e2 weight 2 nexthop via 10.0.3.2 dev e3'
@@ -149,6 +151,34 @@ describe('the hops of a route', () => {
     expect(await host.types('ip route get 10.0.2.9')).toBe('RTNETLINK answers: Network is unreachable (2)')
     await host.do('ip link set p3 down')
     expect(await host.goesBy('10.9.183.14 from 172.16.238.199 iif e1')).toBe('e1')
+  })
+
+  it('are chosen anew, without ports, for what OUTPUT sends elsewhere', async () => {
+    const host = await Cabled.up(4)
+    await host.do('sysctl -qw net.ipv4.fib_multipath_hash_policy=1')
+    await host.do(`ip route add 10.9.0.0/16 ${three}`)
+    await host.do('ip route add default via 10.0.4.2')
+    const { netns } = host.host
+    const seen: string[] = []
+    for (const i of [1, 2, 3, 4]) {
+      await host.do(`ip neigh add 10.0.${i}.2 lladdr 02:00:00:00:02:0${i} dev e${i}`)
+      const device = netns.devices.get(`e${i}`)
+      if (device !== undefined) {
+        device.tap = ({ bytes, start }, _device, direction) => {
+          if (direction === 'out' && bytes[start + 23] === 17) seen.push(device.name)
+        }
+      }
+    }
+    for (let n = 1; n <= 8; n++) {
+      await host.do(`iptables -t nat -A OUTPUT -d 192.0.2.${n} -j DNAT --to-destination 10.9.1.${n}`)
+      const socket = Sockets.of(netns).udp()
+      socket.bind(parseIpv4('10.0.4.1'), 6000 + n)
+      socket.sendTo(Uint8Array.of(1), parseIpv4(`192.0.2.${n}`), 53)
+      socket.close()
+    }
+    expect(seen.join(' ')).toBe('e2 e2 e1 e2 e3 e1 e2 e1')
+    await host.runner.runFor(200e9)
+    expect(host.world.frames.inUse).toBe(0)
   })
 
   it('that do not answer are passed over, if that is said', async () => {

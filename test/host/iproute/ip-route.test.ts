@@ -40,6 +40,18 @@ describe('ip route show', () => {
   })
 })
 
+describe('ip route flush', () => {
+  it('reports with -s', async () => {
+    const node = new Node()
+    expect(await node.prints('ip -s route flush cache')).toBe('*** IPv4 routing cache is flushed.\n')
+    expect(await node.prints('ip -s route flush 10.99.0.0/16')).toBe('Nothing to flush.\n')
+    await node.prints('ip route add 10.99.0.0/16 dev cni0')
+    expect(await node.prints('ip -s -s route flush 10.99.0.0/16')).toBe(
+      '10.99.0.0/16 dev cni0 scope link \n\n*** Round 1, deleting 1 entries ***\n*** Flush is complete after 1 round ***\n',
+    )
+  })
+})
+
 describe('ip route add, replace, del', () => {
   it('takes the routes of Flannel and Calico', async () => {
     const node = new Node()
