@@ -2,7 +2,7 @@
 import { InetStream, Poll } from '../../socket/tcp/inet-stream.ts'
 import { kernelInfo } from '../../socket/tcp/kernel-info.ts'
 import { Msg } from '../../socket/tcp/message.ts'
-import { getOption, type OptionValue, setOption } from '../../socket/tcp/socket-options.ts'
+import { getError, getOption, type OptionValue, setOption } from '../../socket/tcp/socket-options.ts'
 import { type Answer, type Calls, done, failed } from './calls.ts'
 import { Fields, Unsupported } from './fields.ts'
 import type { Host } from './host.ts'
@@ -95,7 +95,8 @@ export class SocketCalls {
     getsockopt: (id, { stream }, fields) => {
       const value = getOption(stream, fields.text('level'), fields.text('name'))
       if (value === null) throw new Unsupported(`${fields.text('level')} ${fields.text('name')} is not modelled`)
-      this.#answer(id, { ret: 0, extras: { value } })
+      const error = getError(fields.text('name'), value)
+      this.#answer(id, error === null ? { ret: 0, extras: { value } } : failed(error))
     },
     ioctl: (id, { stream }, fields) => this.#ioctl(id, stream, fields.text('name')),
     tcp_info: (id, { stream }) => this.#answer(id, { ret: 0, extras: { info: kernelInfo(stream) } }),

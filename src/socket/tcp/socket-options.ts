@@ -251,6 +251,9 @@ const ttl: Option = {
 const LAST_DISCOVERY = 5
 const IP_PMTUDISC_DONT = 0
 
+/** What getOption makes ENOTCONN of. */
+const NOT_CONNECTED = -1
+
 const mtuDiscover: Option = {
   set: ({ settings, connection }, value) => {
     if (value < IP_PMTUDISC_DONT || value > LAST_DISCOVERY) return 'EINVAL'
@@ -261,7 +264,7 @@ const mtuDiscover: Option = {
   get: ({ settings }) => settings.mtuDiscover,
 }
 
-const mtu: Option = { get: ({ connection }) => connection?.pathMtu ?? 0 }
+const mtu: Option = { get: ({ connection }) => connection?.pathMtu ?? NOT_CONNECTED }
 
 const fixed = (value: OptionValue): Option => ({ get: () => value })
 
@@ -331,4 +334,9 @@ export function setOption(
 /** Null: podwire does not model the option. */
 export function getOption(stream: InetStream, level: string, name: string): OptionValue | null {
   return find(level, name)?.get(stream) ?? null
+}
+
+/** Why the option could not be read, though it is known. */
+export function getError(name: string, value: OptionValue): Errno | null {
+  return name === 'IP_MTU' && value === NOT_CONNECTED ? 'ENOTCONN' : null
 }
