@@ -9,6 +9,7 @@ import { curl } from './curl.ts'
 import { busyboxNslookup, dig, getent, host, nslookup } from './dns-tools.ts'
 import { ls, rm } from './file-tools.ts'
 import { grep } from './grep.ts'
+import { iperf3 } from './iperf3.ts'
 import { iprouteCommands } from './iproute.ts'
 import { busyboxNc, nc } from './nc.ts'
 import { nstat } from './nstat.ts'
@@ -104,7 +105,7 @@ function pick(from: Readonly<Record<string, Program>>, names: readonly string[])
 
 /** Tools that people know and podwire does not have: better said than "not found". */
 const missing = (
-  'apt apt-get awk brctl clear cp ctstat diff find free fuser hexdump history ifdown iftop ifup iperf3 ' +
+  'apt apt-get awk brctl clear cp ctstat diff find free fuser hexdump history ifdown iftop ifup ' +
   'ipvsadm iwconfig journalctl less lnstat lsmod lsof md5sum mii-tool mkdir modprobe more mtr mv nano ncat ' +
   'nft ngrep nmap nmcli od openssl pgrep pkill rtacct socat stat strace systemctl tcpdump telnet top touch ' +
   'tshark uptime vconfig vi vim w watch who whois xxd'
@@ -133,6 +134,7 @@ const linux: Programs = new Map<string, Program>(
     wget,
     nc,
     netcat: nc,
+    iperf3,
     nslookup,
     dig,
     host,

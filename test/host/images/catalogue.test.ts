@@ -111,9 +111,9 @@ describe('busybox', () => {
 describe('a machine', () => {
   it('says which tools it does not have', async () => {
     const box = new Box(linuxCommands())
-    expect(await box.say(box.machine('node1').place, 'iperf3 -s')).toMatchObject({
+    expect(await box.say(box.machine('node1').place, 'socat -h')).toMatchObject({
       code: 2,
-      err: 'podwire: iperf3 is not modelled\n',
+      err: 'podwire: socat is not modelled\n',
     })
   })
 })
