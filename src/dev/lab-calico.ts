@@ -31,6 +31,7 @@ export function addCalico(site: LabSite, node: LabNode, podCidr: string, machine
   if (tunnel) {
     const options = { netns, vni: 4096, local: parseIpv4(node.ip), device: eth0, port: 4789, learning: false }
     vxlan = new VxlanDevice(site.world, 'vxlan.calico', vtepMac(own), options)
+    vxlan.mtu = site.tunnelMtu(eth0)
     netns.adopt(vxlan)
     netns.addAddress(vxlan, own, 32, null)
     netns.setUp(vxlan)

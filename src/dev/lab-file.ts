@@ -132,6 +132,8 @@ export interface WireRules {
 
 /** One step; which of the fields are there says what kind it is. */
 export interface LabStep {
+  /** When it began, in seconds from the first step that is not `early`. */
+  readonly t?: number
   readonly kind?: 'server' | 'wire'
   readonly at?: string
   readonly run?: string

@@ -17,6 +17,7 @@ export function addFlannel(site: LabSite, node: LabNode, podCidr: string, machin
     const local = parseIpv4(node.ip)
     const options = { netns, vni: 1, local, device: eth0, port: 8472, learning: false }
     const flannel = new VxlanDevice(site.world, 'flannel.1', vtepMac(subnet.network), options)
+    flannel.mtu = site.tunnelMtu(eth0)
     netns.adopt(flannel)
     netns.addAddress(flannel, subnet.network, 32, null)
     netns.setUp(flannel)

@@ -4,6 +4,7 @@ import { linuxCommands } from '../host/commands/table.ts'
 import { Machine } from '../host/machine.ts'
 import type { Place } from '../host/place.ts'
 import { Runner } from '../host/run.ts'
+import type { NetDevice } from '../link/device.ts'
 import type { Netem } from '../link/veth.ts'
 import { World } from '../link/world.ts'
 import type { Netns } from '../net/netns.ts'
@@ -71,9 +72,14 @@ export class LabSite {
     if (code !== 0) throw new Error(`${machine.name}: ${line}: ${said}`)
   }
 
+  /** As the CNI plugin is told, whatever the underlay can carry. */
   podMtu(): number {
-    const { backend, underlay } = this.lab
-    return (underlay.mtu ?? 1500) - (backend === 'host-gw' ? 0 : VXLAN_OVERHEAD)
+    return this.lab.backend === 'host-gw' ? 1500 : 1500 - VXLAN_OVERHEAD
+  }
+
+  /** A tunnel that asks for as much gets what its lower device leaves it (vxlan_config_apply). */
+  tunnelMtu(lower: NetDevice): number {
+    return Math.min(1500, lower.mtu) - VXLAN_OVERHEAD
   }
 }
 

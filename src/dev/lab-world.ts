@@ -141,9 +141,10 @@ export class LabWorld {
     }
     if (this.lab.cni === 'calico') return startCalicoPod(this.#site, pod, netns, eth0)
     const gateway = nth(parseCidr(subnet), 1)
+    if (pod.later) netns.sysctl.set('net.ipv4.conf.eth0.arp_notify', '1')
     netns.addAddress(eth0, parseIpv4(pod.ip), 24)
     netns.setUp(eth0)
-    if (pod.later) this.#plugIn(name, eth0, parseIpv4(pod.ip))
+    if (pod.later) this.#plugIn(name)
     netns.main.add(route({ destination: ANYWHERE, gateway, device: eth0 }))
     netns.main.add(route({ destination: parseCidr(this.lab.clusterCIDR ?? '10.244.0.0/16'), gateway, device: eth0 }))
   }
@@ -224,11 +225,10 @@ export class LabWorld {
     return { netns, host }
   }
 
-  /** arp_notify speaks at once, before the bridge has noticed that its port has a carrier. */
-  #plugIn(name: string, eth0: NetDevice, address: Ipv4): void {
+  /** arp_notify has spoken at once, before the bridge notices that its port has a carrier. */
+  #plugIn(name: string): void {
     const cable = this.#podCables.get(name)
     const port = cable?.master instanceof Bridge ? cable.master.portOf(cable) : null
-    this.places.get(name)?.netns.arp.announce(eth0, address)
     this.world.scheduler.call(LINKWATCH, () => {
       if (port !== null) port.forwarding = true
     })

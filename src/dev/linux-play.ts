@@ -8,7 +8,7 @@ import { Capture } from '../capture/capture.ts'
 import { PcapWriter } from '../capture/pcap-writer.ts'
 import { type Running, SIGKILL } from '../host/process.ts'
 import { DEFAULT_EPOCH } from '../host/run.ts'
-import { MILLISECOND, SECOND } from '../sim/scheduler.ts'
+import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
 import { type Lab, type LabCommands, type LabStep, notModelled } from './lab-file.ts'
 import { clamped, snapshotOf } from './lab-snapshot.ts'
 import { LabWorld } from './lab-world.ts'
@@ -17,6 +17,11 @@ import { LabWorld } from './lab-world.ts'
 const PAUSE = 200 * MILLISECOND
 /** Captures go on for a little while after the last step. */
 const AFTERMATH = 1300 * MILLISECOND
+
+/** From typing a command to its first packet: loading a program, or Python and its modules. */
+const LOADING = 6 * MILLISECOND
+const LOADING_CURL = 10 * MILLISECOND
+const LOADING_PYTHON = 60 * MILLISECOND
 
 const MACHINE_STATE = [
   'ip -d link',
@@ -42,6 +47,8 @@ class Player {
   readonly #lab: LabWorld
   readonly #out: string
   readonly #background: Promise<void>[] = []
+  /** What the commands that still run have said. */
+  readonly #unfinished = new Map<string, string>()
   readonly #speakers = new Map<string, Running>()
 
   constructor(lab: LabWorld, out: string) {
@@ -59,9 +66,16 @@ class Player {
     const capture = new Capture(this.#lab.world, DEFAULT_EPOCH)
     this.#lab.capture(capture, commands.captured)
     const longest = new Map(commands.captured.map((name) => [name, snapshotOf(this.#lab.device(name)?.mtu ?? 0)]))
-    for (const step of commands.steps.filter((each) => !early(each))) await this.#step(step)
+    const began = this.#lab.world.scheduler.now
+    for (const step of commands.steps.filter((each) => !early(each))) {
+      // People type when the one before has ended, and not before they did when it was recorded.
+      const typed = began + (step.t ?? 0) * SECOND
+      if (typed > this.#lab.world.scheduler.now) await this.#lab.runner.runTo(typed)
+      await this.#step(step)
+    }
     await this.#lab.runner.runFor(AFTERMATH)
     await this.#state('after')
+    for (const [name, text] of this.#unfinished) this.#write(name, text)
     mkdirSync(join(this.#out, 'pcap'), { recursive: true })
     const recorded = new Map(capture.interfaces().map((each) => [each.name, each]))
     for (const name of commands.captured) {
@@ -90,17 +104,18 @@ class Player {
     }
     if (step.delpod !== undefined) return this.#lab.deletePod(step.delpod)
     if (step.addpod !== undefined) return this.#lab.startPod(step.addpod)
-    if (step.announce !== undefined) return this.#announce(step.announce, step.ip ?? '')
+    if (step.announce !== undefined) return void this.#announce(step.announce, step.ip ?? '')
     if (step.withdraw !== undefined) return void this.#speakers.get(step.withdraw)?.process.kill(SIGKILL)
     if (step.services !== undefined) return this.#lab.loadRules(step.services)
     throw new Error(`podwire: the step ${JSON.stringify(step)} is not modelled`)
   }
 
   /** Starts the speaker of an address on this node. */
-  #announce(node: string, ip: string): void {
+  async #announce(node: string, ip: string): Promise<void> {
     const place = this.#lab.places.get(node)
     if (place === undefined) throw new Error(`the lab has no place ${node}`)
     const silent = { out: () => {}, err: () => {} }
+    await this.#after(LOADING_PYTHON)
     this.#speakers.set(node, place.shell(`python3 apps.py l2announce eth0 ${ip}`, silent))
   }
 
@@ -108,16 +123,35 @@ class Player {
   async #start(step: LabStep, line: string): Promise<void> {
     const place = this.#lab.places.get(step.at ?? '')
     if (place === undefined) throw new Error(`the lab has no place ${step.at}`)
+    if (step.kind !== 'server') await this.#after(loading(line))
     let said = ''
+    const { out } = step
     const keep = (text: string) => {
       said += text
+      if (out !== undefined) this.#unfinished.set(out, `$ ${line}\n${said}`)
     }
+    keep('')
     const running: Running = place.shell(line, { out: keep, err: keep })
     const code = await running.exit
-    if (step.out === undefined) return
-    mkdirSync(join(this.#out, 'out'), { recursive: true })
+    if (out === undefined) return
+    this.#unfinished.delete(out)
     const end = step.spawn === undefined ? `[exit ${code}]\n` : ''
-    writeFileSync(join(this.#out, 'out', step.out), `$ ${line}\n${said}${end}`)
+    this.#write(out, `$ ${line}\n${said}${end}`)
+  }
+
+  #after(delay: Nanos): Promise<void> {
+    const { runner, world } = this.#lab
+    return new Promise((resolve) => {
+      world.scheduler.call(delay, () => {
+        resolve()
+        runner.wake()
+      })
+    })
+  }
+
+  #write(name: string, text: string): void {
+    mkdirSync(join(this.#out, 'out'), { recursive: true })
+    writeFileSync(join(this.#out, 'out', name), text)
   }
 
   async #state(when: 'before' | 'after'): Promise<void> {
@@ -143,6 +177,11 @@ class Player {
       writeFileSync(join(folder, `${name}.txt`), text)
     }
   }
+}
+
+function loading(line: string): Nanos {
+  if (/\bpython3?\b/.test(line)) return LOADING_PYTHON
+  return line.startsWith('curl') ? LOADING_CURL : LOADING
 }
 
 async function main(args: readonly string[]): Promise<number> {

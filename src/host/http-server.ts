@@ -15,7 +15,7 @@ import {
   requestLine,
 } from './http.ts'
 import { Killed, type Process } from './process.ts'
-import { listen } from './streams.ts'
+import { listen, WRITTEN } from './streams.ts'
 
 export interface HttpRequest extends HttpMessage {
   readonly method: string
@@ -77,11 +77,12 @@ export function httpDate(self: Process): string {
   return new Date(self.runner.wallClock).toUTCString()
 }
 
-/** From a request's arrival to its answer, and from the answer to the close: what programs take on an idle machine. */
+/** From a request's arrival to its answer: what programs take on an idle machine. */
 const SERVING: Nanos = 80 * MICROSECOND
-const CLOSING: Nanos = 30 * MICROSECOND
 /** Between two writes of one answer. */
 const WRITING: Nanos = 30 * MICROSECOND
+/** From the peer's end to ours: another thread has to wake up for it. */
+const CLOSING: Nanos = 300 * MICROSECOND
 
 class Connection {
   readonly #self: Process
@@ -131,7 +132,10 @@ class Connection {
     if (this.#reader.malformed) {
       this.#closing = true
       this.#reply({ status: 400, body: 'Bad Request\n' }, 'GET')
-    } else if (this.#socket.ended) this.#close()
+    } else if (this.#socket.ended) {
+      this.#closing = true
+      this.#later(CLOSING, () => this.#close())
+    }
   }
 
   #serve(message: HttpMessage): void {
@@ -196,7 +200,7 @@ class Connection {
 
   #flush(): void {
     if (this.#unsent.length > 0) this.#unsent = this.#unsent.subarray(this.#socket.write(this.#unsent))
-    if (this.#unsent.length === 0 && this.#closing && !this.#owing) this.#later(CLOSING, () => this.#close())
+    if (this.#unsent.length === 0 && this.#closing && !this.#owing) this.#later(WRITTEN, () => this.#close())
   }
 
   /** The kernel's own answer, an ACK, is on the wire before the program's. */

@@ -147,9 +147,9 @@ export class Bridge extends NetDevice {
     this.vlans.add(this.defaultPvid, true, true)
   }
 
-  /** Has it had a port yet? Until then it has carrier, like a dummy (br_port_state_selection has not run). */
+  /** No port yet and no MAC of its own: it has carrier, like a dummy (br_port_state_selection has not run). */
   get untouched(): boolean {
-    return this.#nextPort === 1
+    return this.#nextPort === 1 && this.macFollowsPorts
   }
 
   override get carrier(): boolean {

@@ -8,6 +8,7 @@
  */
 import { type Nanos, type Task, Timer } from '../sim/scheduler.ts'
 import type { Mac } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { NetemQdisc } from './netem.ts'
@@ -29,6 +30,9 @@ export interface Netem {
   /** What the plain cable does not do. With it, the fields above are nothing: it says all. */
   readonly engine?: Partial<NetemOptions>
 }
+
+/** Its length in bytes (VLAN_HLEN). */
+const VLAN_TAG = 4
 
 /** Decides frame by frame, for tests and golden scenarios: true drops it. */
 export type Impairment = (frame: Frame) => boolean
@@ -157,6 +161,12 @@ export class Veth extends NetDevice implements Task {
     if (peer === null || !peer.up) {
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    }
+    // is_skb_forwardable: the far end takes no more than its own MTU, its Ethernet header and a VLAN tag.
+    if (frame.end - frame.start > peer.mtu + ethernet.HEADER + VLAN_TAG) {
+      this.txDropped++
+      peer.rxDropped++
+      return this.world.frames.drop(frame, DropReason.TooBig, this.name)
     }
     let due = this.world.scheduler.now + this.#delay
     if (this.#impaired || this.impairment !== null) {

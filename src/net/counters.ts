@@ -30,6 +30,8 @@ export class Counters {
   icmpOutDestUnreachs = 0
   icmpOutTimeExcds = 0
   icmpOutParmProbs = 0
+  icmpInRedirects = 0
+  icmpOutRedirects = 0
   icmpInTimeExcds = 0
   icmpInEchoReps = 0
   icmpOutEchos = 0

@@ -7,6 +7,7 @@ import { HZ, jiffies } from '../sim/jiffies.ts'
 import { ANY, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { InetPeers } from './inet-peer.ts'
 import type { Namespace } from './namespace.ts'
 import { Redirects } from './redirect.ts'
 
@@ -19,25 +20,6 @@ const INTERNET_CONTROL = 0xc0
 const ROUTE_ERROR_COST = HZ
 const ROUTE_ERROR_BURST = 5 * HZ
 const ICMP_BURST = 6
-
-/** What one destination may still be told: inet_peer's token bucket, in jiffies. */
-class Allowance {
-  tokens = 0
-  last: number
-
-  constructor(now: number) {
-    this.last = now - 60 * HZ
-  }
-
-  /** Refills to at most `burst`; true when `cost` could be paid. */
-  pay(now: number, cost: number, burst: number): boolean {
-    this.tokens = Math.min(this.tokens + now - this.last, burst)
-    this.last = now
-    if (this.tokens < cost) return false
-    this.tokens -= cost
-    return true
-  }
-}
 
 export class Icmp {
   readonly redirects: Redirects
@@ -52,11 +34,12 @@ export class Icmp {
   #stamp = -60 * HZ
   #ignoreAll = false
   #ignoreBroadcasts = true
-  #peers = new Map<number, Allowance>()
+  readonly #peers: InetPeers
 
   constructor(netns: Namespace) {
     this.#netns = netns
-    this.redirects = new Redirects(netns)
+    this.#peers = new InetPeers(netns.world.scheduler)
+    this.redirects = new Redirects(netns, this.#peers)
     netns.sysctl.watch((name) => {
       if (name.startsWith('net.ipv4.icmp_')) this.#settle()
     })
@@ -133,6 +116,7 @@ export class Icmp {
     if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpOutDestUnreachs++
     if (type === icmp.TIME_EXCEEDED) netns.counters.icmpOutTimeExcds++
     if (type === icmp.PARAMETER_PROBLEM) netns.counters.icmpOutParmProbs++
+    if (type === icmp.REDIRECT) netns.counters.icmpOutRedirects++
     netns.counters.icmpOutMsgs++
     // It belongs to the flow of what it quotes (icmp_glue_bits): our own NAT of that is undone on its way out.
     netns.netfilter.conntrack.attach(error, frame)
@@ -144,7 +128,7 @@ export class Icmp {
   /** `ip_error`'s own limit, which a packet without a route meets before the limit of all errors. */
   routeErrorAllowed(source: Ipv4): boolean {
     const now = jiffies(this.#netns.world.scheduler.now)
-    return this.#allowance(source).pay(now, ROUTE_ERROR_COST, ROUTE_ERROR_BURST)
+    return this.#peers.of(source).pay(now, ROUTE_ERROR_COST, ROUTE_ERROR_BURST)
   }
 
   #reply(frame: Frame): void {
@@ -197,6 +181,7 @@ export class Icmp {
 
   /** icmp_redirect; only as much of it is believed as the route that it is about allows. */
   #redirected(frame: Frame): void {
+    this.#netns.counters.icmpInRedirects++
     const { bytes, start: at, end, network } = frame
     const quoted = at + icmp.HEADER
     if (end - quoted < ipv4.HEADER || bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return
@@ -218,7 +203,7 @@ export class Icmp {
     const limit = this.#netns.sysctl.number('net.ipv4.icmp_ratelimit')
     const cost = Math.ceil((limit * HZ) / 1000)
     const now = jiffies(this.#netns.world.scheduler.now)
-    return cost === 0 || this.#allowance(destination).pay(now, cost, ICMP_BURST * cost)
+    return cost === 0 || this.#peers.of(destination).pay(now, cost, ICMP_BURST * cost)
   }
 
   /** icmp_global_allow: refilled at most fifty times a second. */
@@ -232,14 +217,5 @@ export class Icmp {
     if (this.#credit <= 0) return false
     this.#credit--
     return true
-  }
-
-  #allowance(peer: Ipv4): Allowance {
-    let found = this.#peers.get(peer)
-    if (found === undefined) {
-      found = new Allowance(jiffies(this.#netns.world.scheduler.now))
-      this.#peers.set(peer, found)
-    }
-    return found
   }
 }

@@ -77,6 +77,8 @@ export interface Namespace {
   inet(device: NetDevice): InetDevice
   /** net.ipv4.ip_default_ttl. */
   readonly defaultTtl: number
+  /** New sockets set DF: not net.ipv4.ip_no_pmtu_disc. */
+  readonly discoversPathMtu: boolean
   readonly main: RouteTable
   /** Are both addresses in one network of the device (inet_addr_onlink)? */
   sameNetwork(device: NetDevice, a: Ipv4, b: Ipv4): boolean

@@ -67,6 +67,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly transports: (Transport | null)[] = new Array<Transport | null>(256).fill(null)
   forwarding = false
   defaultTtl = 64
+  discoversPathMtu = true
   /** Who hears of changes; null while nobody does. */
   notices: Notices | null = null
   readonly #addresses: Addresses
@@ -101,6 +102,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.sysctl.watch((changed, value) => {
       if (changed.startsWith('net.netfilter.')) this.netfilter.conntrack.settings.set(changed, value)
       if (changed === 'net.ipv4.ip_default_ttl') this.defaultTtl = Number(value)
+      if (changed === 'net.ipv4.ip_no_pmtu_disc') this.discoversPathMtu = Number(value) === 0
       if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0
     })
   }
@@ -254,7 +256,10 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   /** False when the device has no such address. Its secondaries go with it, or one of them is promoted. */
   removeAddress(device: NetDevice, address: Ipv4, prefix?: number, peer?: Ipv4): boolean {
-    return this.#addresses.remove(device, address, prefix, peer)
+    const removed = this.#addresses.remove(device, address, prefix, peer)
+    // With its last address the device forgets whom it knew (fib_disable_ip, arp_ifdown).
+    if (removed && this.addressesOf(device).length === 0) this.neighbours.forget(device)
+    return removed
   }
 
   addressesOf(device: NetDevice): readonly DeviceAddress[] {

@@ -4,32 +4,21 @@
  */
 import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
-import { MILLISECOND, type Nanos } from '../sim/scheduler.ts'
+import { jiffies } from '../sim/jiffies.ts'
 import { ANY, BROADCAST, type Ipv4, isMulticast } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import type { InetPeers } from './inet-peer.ts'
 import type { Namespace } from './namespace.ts'
 import { hopsOf, type Route } from './route.ts'
 
-/** Redirects that a host ignored before we give up (ip_rt_redirect_number). */
-const NUMBER = 9
-/** Between the first two; doubled with each further one (ip_rt_redirect_load, HZ / 50). */
-const LOAD: Nanos = 20 * MILLISECOND
-/** After so long without a packet that deserves one, all begins again (ip_rt_redirect_silence). */
-const SILENCE: Nanos = LOAD * 2 ** (NUMBER + 1)
-
-/** What a host was told by us. */
-interface Told {
-  count: number
-  last: Nanos
-}
-
 export class Redirects {
   #netns: Namespace
-  #told = new Map<number, Told>()
+  #peers: InetPeers
 
-  constructor(netns: Namespace) {
+  constructor(netns: Namespace, peers: InetPeers) {
     this.#netns = netns
+    this.#peers = peers
   }
 
   /** A packet leaves by the device it came in: its sender may be told. The frame is lent. */
@@ -43,7 +32,8 @@ export class Redirects {
     if (back === null || back.type !== 'unicast' || back.gateway !== null || back.device !== device) return
     const gateway = by.gateway ?? ipv4.destination(frame.bytes, frame.network)
     if (!inet.sharedMedia && !netns.sameNetwork(device, source, gateway)) return
-    if (this.#due(source)) netns.icmp.error(frame, icmp.REDIRECT, icmp.REDIRECT_HOST, gateway)
+    const due = this.#peers.of(source).redirect(jiffies(netns.world.scheduler.now))
+    if (due) netns.icmp.error(frame, icmp.REDIRECT, icmp.REDIRECT_HOST, gateway)
   }
 
   /** A router that we use says which gateway is better for a destination. */
@@ -69,23 +59,5 @@ export class Redirects {
     return (
       !inet.secureRedirects || netns.main.list().some((each) => hopsOf(each).some((hop) => hop.gateway === gateway))
     )
-  }
-
-  #due(host: Ipv4): boolean {
-    const { now } = this.#netns.world.scheduler
-    let told = this.#told.get(host)
-    if (told === undefined) {
-      told = { count: 0, last: 0 }
-      this.#told.set(host, told)
-    }
-    if (now > told.last + SILENCE) told.count = 0
-    if (told.count >= NUMBER) {
-      told.last = now
-      return false
-    }
-    if (told.count > 0 && now <= told.last + LOAD * 2 ** told.count) return false
-    told.last = now
-    told.count++
-    return true
   }
 }

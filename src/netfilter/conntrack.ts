@@ -10,7 +10,8 @@ import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import { LogLevel } from '../link/kernel-log.ts'
 import type { World } from '../link/world.ts'
-import { type Nanos, SECOND } from '../sim/scheduler.ts'
+import { HZ, jiffies } from '../sim/jiffies.ts'
+import { SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
@@ -28,8 +29,8 @@ import { fault, faultText, Why } from './tcp-fault.ts'
 import { TcpTrack, Tracking, tcpStateNames } from './tcp-track.ts'
 import { hashOf, inverseIcmpType, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
 
-/** How long UDP must go on in both directions to count as a stream. */
-const STREAM: Nanos = 2 * SECOND
+/** How long UDP must go on in both directions to count as a stream, in jiffies. */
+const STREAM = 2 * HZ
 /** NR_ICMP_TYPES */
 const HIGHEST_ICMP = 18
 const EVERYTHING = LogFlag.TCP_SEQUENCE | LogFlag.TCP_OPTIONS | LogFlag.IP_OPTIONS | LogFlag.UID
@@ -288,7 +289,7 @@ export class Conntrack {
     if (protocol === IPPROTO_TCP) {
       flow.tcp = new TcpTrack()
       if (!flow.tcp.begin(bytes, transport, end, this.settings)) return null
-    } else if (protocol === IPPROTO_UDP) flow.streamAfter = this.#world.scheduler.now + STREAM
+    } else if (protocol === IPPROTO_UDP) flow.streamAfter = jiffies(this.#world.scheduler.now) + STREAM
     return flow
   }
 
@@ -332,7 +333,7 @@ export class Conntrack {
   }
 
   #udp(flow: Flow): number {
-    if (!flow.has(Status.SEEN_REPLY) || this.#world.scheduler.now <= flow.streamAfter) return Timeout.UDP
+    if (!flow.has(Status.SEEN_REPLY) || jiffies(this.#world.scheduler.now) <= flow.streamAfter) return Timeout.UDP
     flow.status |= Status.ASSURED
     return Timeout.UDP_STREAM
   }

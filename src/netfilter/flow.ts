@@ -70,7 +70,7 @@ export class Flow implements Tracked {
   replyPackets = 0
   replyBytes = 0
   tcp: TcpTrack | null = null
-  /** UDP: from when on it counts as a stream. */
+  /** UDP: after which jiffy it counts as a stream. */
   streamAfter = Number.POSITIVE_INFINITY
   /** MASQUERADE's device: the flow ends when its packets leave by another one. */
   masquerade: NetDevice | null = null

@@ -243,7 +243,6 @@ export class Netfilter {
       const chains = hooks.map((hook) => [busyChain(table, hook), busyChain(legacy, hook)])
       this.#busy[name] = chains.map(([first, second]) => first ?? second)
       this.#later[name] = chains.map(([first, second]) => (first === null ? null : second))
-      if (name === 'nat' && this.#tables.nat !== null) tracking = true
       for (const each of [table, legacy]) if (each !== null && tracks(each)) tracking = true
     }
     this.#tracking = tracking

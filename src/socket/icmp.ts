@@ -79,7 +79,7 @@ export class IcmpSocket {
     icmp.write(frame.bytes, frame.start, frame.end, icmp.ECHO_REQUEST, 0, identifier, sequence)
     // What must never be cut needs no number (ip_select_ident_segs): with IP_PMTUDISC_WANT it still might be.
     const id = options.forbidFragments === true ? 0 : netns.nextId(source, destination, ipv4.IPPROTO_ICMP)
-    const fragment = options.dontFragment !== false && fits ? ipv4.DF : 0
+    const fragment = (options.dontFragment ?? netns.discoversPathMtu) && fits ? ipv4.DF : 0
     const ttl = options.ttl ?? netns.defaultTtl
     if (options.mark !== undefined) frame.mark = options.mark
     if (options.options !== undefined) netns.ipOptions.request(options.options)

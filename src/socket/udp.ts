@@ -26,7 +26,7 @@ export class UdpSocket {
   /** Flow hash for tunnels, while connected; 0 lets them compute one. */
   #hash = 0
   /** IP_PMTUDISC_WANT, the default: DF unless it must be fragmented here. False: never DF. */
-  dontFragment = true
+  dontFragment: boolean
   /** IP_RECVERR: soft errors are reported too, and errors of an unconnected socket's datagrams. */
   receiveErrors = false
   ttl: number
@@ -44,6 +44,7 @@ export class UdpSocket {
   constructor(transport: UdpTransport) {
     this.#transport = transport
     this.ttl = transport.netns.defaultTtl
+    this.dontFragment = transport.netns.discoversPathMtu
   }
 
   /** What SocketInfo names it by. */

@@ -117,7 +117,7 @@ export class VxlanDevice extends NetDevice {
     frame.trackedInfo = 0
     frame.mark = 0
     const id = this.underlay.nextId(local, entry.port, ipv4.IPPROTO_UDP)
-    this.underlay.send(frame, local, entry.port, ipv4.IPPROTO_UDP, ipv4.DEFAULT_TTL, 0, id, 0)
+    this.underlay.send(frame, local, entry.port, ipv4.IPPROTO_UDP, this.underlay.defaultTtl, 0, id, 0)
   }
 
   /** arp_reduce: requests never cross the tunnel; who is known as a neighbour of the device is answered for. */

@@ -2,7 +2,7 @@
 
 import type { NetDevice } from '../../link/device.ts'
 import { type Nanos, SECOND } from '../../sim/scheduler.ts'
-import { ANY, copyMac, formatIpv4, formatMac, type Ipv4, MAC_BROADCAST, type Mac } from '../../wire/address.ts'
+import { ANY, copyMac, formatIpv4, formatMac, type Ipv4, MAC_BROADCAST, type Mac, sameMac } from '../../wire/address.ts'
 import * as arp from '../../wire/arp.ts'
 import * as ethernet from '../../wire/ethernet.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
@@ -118,6 +118,8 @@ class Arping {
   #sent = 0
   #broadcasts = 0
   #received = 0
+  #requestsHeard = 0
+  #broadcastsHeard = 0
   #last: Nanos = 0
   #end: (() => void) | null = null
 
@@ -179,11 +181,19 @@ class Arping {
       if (this.#timeout > 0 && self.now() - began >= this.#timeout) break
     }
     this.#say(`Sent ${this.#sent} probes (${this.#broadcasts} broadcast(s))\n`)
-    this.#say(`Received ${this.#received} response(s)\n`)
+    this.#say(`Received ${this.#received} response(s)${this.#otherwise()}\n`)
     if (this.#detecting) return this.#received > 0 ? 1 : 0
     if (this.#announcing && !this.#asks()) return 0
     const enough = this.#timeout > 0 && this.#count > 0 ? this.#count : 1
     return this.#received >= enough ? 0 : 1
+  }
+
+  /** How many of them were not plain answers. */
+  #otherwise(): string {
+    const requests = this.#requestsHeard > 0 ? [`${this.#requestsHeard} request(s)`] : []
+    const broadcasts = this.#broadcastsHeard > 0 ? [`${this.#broadcastsHeard} broadcast(s)`] : []
+    const words = [...requests, ...broadcasts]
+    return words.length === 0 ? '' : ` (${words.join(', ')})`
   }
 
   /** -U with a source of its own asks for somebody else. */
@@ -194,7 +204,9 @@ class Arping {
   /** From the target, and to us; who checks for duplicates has no address yet. */
   #concerns(bytes: Uint8Array, at: number): boolean {
     if (arp.sender(bytes, at) !== this.#target) return false
-    return this.#detecting || arp.target(bytes, at) === this.#source
+    if (this.#detecting) return true
+    // An announcement of ours that a bridge sends back names nobody's MAC as its target.
+    return arp.target(bytes, at) === this.#source && sameMac(bytes, at + arp.TARGET_MAC, this.#device.mac, 0)
   }
 
   #probe(): void {
@@ -217,6 +229,8 @@ class Arping {
     const how = `${broadcast ? 'Broadcast' : 'Unicast'} ${reply ? 'reply' : 'request'}`
     this.#say(`${how} from ${formatIpv4(address)} [${formatMac(mac).toUpperCase()}]  ${elapsed}ms\n`)
     this.#received++
+    if (!reply) this.#requestsHeard++
+    if (broadcast) this.#broadcastsHeard++
     if (!this.#broadcasting && !this.#announcing && !this.#detecting) this.#to.set(mac)
   }
 

@@ -67,7 +67,7 @@ export const busyboxPing: Program = async (self) => {
     interval: number('i', 1) * SECOND,
     linger: number('W', 10) * SECOND,
     deadline: number('w', 0) * SECOND,
-    ttl: number('t', 64),
+    ttl: number('t', self.netns.defaultTtl),
     source,
     quiet: has(found, 'q'),
   }).run()

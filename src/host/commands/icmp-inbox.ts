@@ -29,8 +29,10 @@ export interface IcmpFailure {
   readonly from: Ipv4
   readonly type: number
   readonly code: number
-  /** Next-hop MTU of fragmentation needed; the gateway of a redirect is not kept. */
+  /** Next-hop MTU of fragmentation needed. */
   readonly mtu: number
+  /** The better one, of a redirect. */
+  readonly gateway: Ipv4
   readonly protocol: number
   readonly destination: Ipv4
   /** The quoted packet's first transport bytes: ports, or an echo's type, identifier and sequence. */
@@ -107,6 +109,7 @@ function decode(message: IcmpMessage, now: Nanos): IcmpEvent | null {
     type,
     code: icmp.code(bytes, at),
     mtu: icmp.nextHopMtu(bytes, at),
+    gateway: icmp.gateway(bytes, at),
     protocol: ipv4.protocol(bytes, quoted),
     destination: ipv4.destination(bytes, quoted),
     quote: bytes.slice(transport, transport + 8),

@@ -29,11 +29,14 @@ export function deviceLimits(device: NetDevice): { minimum: number; maximum: num
     : { minimum: device.kind === 'vlan' ? 0 : 68, maximum: 65_535 }
 }
 
+/** IPv6 leaves a device that cannot carry its smallest packet, and takes its words with it. */
+const LEAST_IPV6_MTU = 1280
+
 /** Linux has two queues for each veth on the machines that podwire takes after, one for all others. */
 function queues(device: NetDevice, mode: boolean): string {
   const count = device.kind === 'veth' ? 2 : 1
   return (
-    `${mode ? 'addrgenmode eui64 ' : ''}numtxqueues ${count} numrxqueues ${count} gso_max_size 65536 gso_max_segs 65535 ` +
+    `${mode && device.mtu >= LEAST_IPV6_MTU ? 'addrgenmode eui64 ' : ''}numtxqueues ${count} numrxqueues ${count} gso_max_size 65536 gso_max_segs 65535 ` +
     'tso_max_size 524280 tso_max_segs 65535 gro_max_size 65536 '
   )
 }

@@ -75,7 +75,7 @@ export function refusedNc(found: Options): string | null {
     if (valueOf(found, 's') !== null && length > 0) return USAGE
     if (has(found, 'z')) return 'nc: cannot use -z and -l\n'
   } else {
-    if (length === 0 || length > 2) return USAGE
+    if (length === 0) return USAGE
     if (length === 1) return 'nc: missing port number\n'
     if (has(found, 'k')) return 'nc: must use -l with -k\n'
   }

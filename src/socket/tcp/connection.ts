@@ -9,7 +9,7 @@ import type { Netns } from '../../net/netns.ts'
 import { JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
 import { MICROSECOND, MILLISECOND, type Nanos, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
-import { DEFAULT_TTL, HEADER as IP_HEADER } from '../../wire/ipv4.ts'
+import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
@@ -56,7 +56,9 @@ export class Connection extends Tally implements Tuple<Connection> {
   localPort = 0
   remoteAddress: Ipv4 = ANY
   remotePort = 0
-  ttl = DEFAULT_TTL
+  ttl: number
+  /** IP_PMTUDISC_WANT; false: never DF. */
+  dontFragment: boolean
   tos = 0
   /** Wakes that are due, and why the connection ended. */
   wake = 0
@@ -139,6 +141,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.receive = new ReceiveQueue(tunables)
     this.congestion = new Congestion(controlNamed(settings.congestion || tunables.congestionControl))
     this.reordering = tunables.reordering
+    this.ttl = netns.defaultTtl
     this.world = netns.world
     this.#table = table
     this.#id = netns.world.random.below(65536)

@@ -65,7 +65,9 @@ function transmit(
   const unowned = (syn && connection.acceptor !== null) || connection.state === 'TIME-WAIT'
   const id = unowned ? 0 : connection.nextId()
   const tos = marked ? connection.ecn.tos(connection.tos, fresh) : connection.tos
-  const fragment = connection.mayFragment ? 0 : ipv4.DF
+  // An answer to a connection request is too short to be cut in any case (ip_build_and_send_pkt).
+  const whole = netns.discoversPathMtu || (syn && connection.acceptor !== null)
+  const fragment = connection.mayFragment || !whole ? 0 : ipv4.DF
   return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, fragment)
 }
 
@@ -287,5 +289,5 @@ function bare(netns: Netns, segment: Segment, sequence: number, ack: number, fla
   if ((flags & tcp.RST) !== 0) netns.counters.tcpOutRsts++
   const { bytes, start } = frame
   tcp.write(bytes, start, frame.end, tcp.HEADER, from, to, destinationPort, sourcePort, sequence, ack, flags, 0)
-  netns.send(frame, from, to, ipv4.IPPROTO_TCP, ipv4.DEFAULT_TTL, 0, 0, ipv4.DF)
+  netns.send(frame, from, to, ipv4.IPPROTO_TCP, netns.defaultTtl, 0, 0, ipv4.DF)
 }

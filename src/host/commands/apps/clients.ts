@@ -2,7 +2,7 @@
 import { SECOND } from '../../../sim/scheduler.ts'
 import { decodeText, encodeText } from '../../http.ts'
 import type { Process, Program } from '../../process.ts'
-import { Datagrams, SocketError, TcpStream } from '../../streams.ts'
+import { Datagrams, SocketError, TcpStream, WRITTEN } from '../../streams.ts'
 import { addressOf, osError, since, uncaught } from './python.ts'
 
 /** Resolves and connects; prints what Python would when that fails. */
@@ -108,31 +108,48 @@ export const chat: Program = (self) =>
     return 0
   })
 
-/** probe ADDRESS PORT N INTERVAL [TIMEOUT]: the kubelet's HTTP probe, a new connection each. */
+/**
+ * probe ADDRESS PORT N INTERVAL [TIMEOUT]: the kubelet's HTTP probe, a new connection each. A connection that failed
+ * is not closed but forgotten: Python closes it when the next one takes its name, or at the end.
+ */
 export const probe: Program = async (self) => {
   const [, host = '', port, count, interval, limit = '1'] = self.args
   const address = await addressOf(self, host)
   if (address === null) return 1
   const timeout = Number(limit) * SECOND
+  let stream: TcpStream | null = null
   for (let i = 0; i < Number(count); i++) {
     const began = self.now()
-    let stream: TcpStream | null = null
     try {
-      stream = await TcpStream.connect(self, address, Number(port), timeout)
+      const next = await TcpStream.connect(self, address, Number(port), timeout)
+      await linger(self, stream)
+      stream = next
       const head = `GET / HTTP/1.1\r\nHost: ${host}:${port}\r\nUser-Agent: kube-probe/1.30\r\nAccept: */*\r\nConnection: close\r\n\r\n`
       await stream.write(encodeText(head))
       const answer = await readToEnd(stream, 4096)
+      await linger(self, stream)
       self.out(`${i + 1}: ${answer.split('\r')[0]}\n`)
     } catch (error) {
       const text = osError(error)
       if (text === null) throw error
       self.out(`${i + 1}: ${text} after ${since(self, began)} s\n`)
-    } finally {
-      stream?.close()
     }
     if (i + 1 < Number(count)) await self.sleep(Math.max(0, Number(interval) * SECOND - (self.now() - began)))
   }
+  await linger(self, stream)
   return 0
+}
+
+/** A FIN has been sent and not been acknowledged. */
+const UNACKNOWLEDGED: readonly string[] = ['FIN-WAIT-1', 'CLOSING', 'LAST-ACK']
+
+/** close() with SO_LINGER of a second: it returns when the FIN is acknowledged. */
+async function linger(self: Process, stream: TcpStream | null): Promise<void> {
+  if (stream === null) return
+  stream.close()
+  const end = self.now() + SECOND
+  do await self.sleep(WRITTEN)
+  while (UNACKNOWLEDGED.includes(stream.socket.state) && self.now() < end)
 }
 
 /** hold ADDRESS PORT SECONDS: sends one line, prints what comes, with the time. */
