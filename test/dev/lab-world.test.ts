@@ -2,57 +2,11 @@
  * Networks as lab.json describes them: what the kinds that few labs have do. Expected frames and texts are a real
  * kernel's on the same lab.
  */
-import { afterEach, describe, expect, it } from 'vitest'
-import { Capture } from '../../src/capture/capture.ts'
+import { describe, expect, it } from 'vitest'
 import type { Lab } from '../../src/dev/lab-file.ts'
-import { LabWorld } from '../../src/dev/lab-world.ts'
-import { DEFAULT_EPOCH } from '../../src/host/run.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
 import { printFrame } from '../../src/wire/print.ts'
-
-const underlay = { cidr: '192.168.14.0/24', gateway: '192.168.14.1' }
-let built: LabWorld | null = null
-
-afterEach(async () => {
-  await built?.runner.runFor(40 * SECOND)
-  expect(built?.world.frames.inUse).toBe(0)
-  built = null
-})
-
-async function build(lab: Lab): Promise<LabWorld> {
-  built = await LabWorld.build(lab, 1)
-  return built
-}
-
-async function type(lab: LabWorld, at: string, line: string): Promise<string> {
-  let said = ''
-  const keep = (text: string) => {
-    said += text
-  }
-  const place = lab.places.get(at)
-  if (place === undefined) throw new Error(`no place ${at}`)
-  await lab.runner.until(place.shell(line, { out: keep, err: keep }).exit)
-  return said
-}
-
-function serve(lab: LabWorld, at: string, line: string): void {
-  lab.places.get(at)?.shell(line, { out: () => {}, err: () => {} })
-}
-
-/** What one interface shows while a command runs. */
-function watch(lab: LabWorld, device: string): string[] {
-  const lines: string[] = []
-  const watched = lab.device(device)
-  if (watched === null) throw new Error(`no device ${device}`)
-  const capture = new Capture(lab.world, DEFAULT_EPOCH)
-  capture.attach(watched, device, device)
-  const tap = watched.tap
-  watched.tap = (frame, by, direction) => {
-    tap?.(frame, by, direction)
-    lines.push(`${direction} ${printFrame(frame.bytes, frame.start, frame.end)}`)
-  }
-  return lines
-}
+import { build, serve, type, underlay, watch } from './lab.ts'
 
 const overlay: Lab = {
   underlay,
