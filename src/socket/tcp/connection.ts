@@ -57,8 +57,6 @@ export class Connection extends Tally implements Tuple<Connection> {
   remoteAddress: Ipv4 = ANY
   remotePort = 0
   ttl: number
-  /** IP_PMTUDISC_WANT; false: never DF. */
-  dontFragment: boolean
   tos = 0
   /** Wakes that are due, and why the connection ended. */
   wake = 0
