@@ -122,7 +122,7 @@ function verdict(name: string, queries: readonly Query[]): Lookup {
   return { status: has((reply) => isRefusal(reply.rcode)) ? 'again' : 'failed' }
 }
 
-/** Every server in turn, twice over, from a new socket each time. */
+/** Every server in turn, twice over; a socket that only waited in vain is used again (res_nsend keeps one per server). */
 async function sendGlibc(
   self: Process,
   name: string,
@@ -133,6 +133,23 @@ async function sendGlibc(
   const queries = queriesFor(self, name, types, false)
   if (queries === null) return null
   const attempts = config.attempts ?? ATTEMPTS
+  const sockets: (DnsSocket | undefined)[] = []
+  try {
+    return await askInTurn(self, name, queries, config, decode, attempts, sockets)
+  } finally {
+    for (const socket of sockets) socket?.close()
+  }
+}
+
+async function askInTurn(
+  self: Process,
+  name: string,
+  queries: readonly Query[],
+  config: ResolverConfig,
+  decode: Decode,
+  attempts: number,
+  sockets: (DnsSocket | undefined)[],
+): Promise<Sent> {
   let outcome: Sent['status'] = 'unreachable'
   for (let attempt = 0; attempt < attempts; attempt++) {
     for (let index = 0; index < config.nameservers.length; index++) {
@@ -142,7 +159,15 @@ async function sendGlibc(
         query.done = false
         query.reply = null
       }
-      const result = await pairGlibc(self, name, queries, config.nameservers[index], timeout, decode)
+      const server = config.nameservers[index]
+      const options = { server, port: DNS_PORT, dontFragment: true, receiveErrors: true }
+      const socket = sockets[index] ?? new DnsSocket(self, options)
+      sockets[index] = socket
+      const result = await pairGlibc(self, socket, name, queries, server, timeout, decode)
+      if (result !== 'timeout') {
+        socket.close()
+        sockets[index] = undefined
+      }
       if (result === 'answered') return { status: 'answered', queries }
       if (result !== 'unreachable') outcome = result
     }
@@ -157,27 +182,23 @@ async function sendGlibc(
  */
 async function pairGlibc(
   self: Process,
+  socket: DnsSocket,
   name: string,
   queries: readonly Query[],
   server: Ipv4,
   timeout: Nanos,
   decode: Decode,
 ): Promise<Sent['status']> {
-  const socket = new DnsSocket(self, { server, port: DNS_PORT, dontFragment: true, receiveErrors: true })
-  try {
-    if (socket.error !== null) return 'unreachable'
-    const together = await exchange(self, socket, name, queries, timeout, decode)
-    if (together === 'timeout' && queries.some((query) => query.done)) {
-      for (const query of queries) {
-        query.done = false
-        query.reply = null
-        const alone = await exchange(self, socket, name, [query], timeout, decode)
-        if (alone !== 'answered') return queries.some((other) => other.reply !== null) ? 'answered' : alone
-      }
-    } else if (together !== 'answered') return together
-  } finally {
-    socket.close()
-  }
+  if (socket.error !== null) return 'unreachable'
+  const together = await exchange(self, socket, name, queries, timeout, decode)
+  if (together === 'timeout' && queries.some((query) => query.done)) {
+    for (const query of queries) {
+      query.done = false
+      query.reply = null
+      const alone = await exchange(self, socket, name, [query], timeout, decode)
+      if (alone !== 'answered') return queries.some((other) => other.reply !== null) ? 'answered' : alone
+    }
+  } else if (together !== 'answered') return together
   if (queries.every((query) => query.reply !== null && isRefusal(query.reply.rcode))) return 'servfail'
   for (const query of queries) {
     if (query.reply === null || !query.reply.truncated) continue

@@ -49,8 +49,7 @@ export const getent: Program = async (self) => {
   }
   let code = 0
   for (const key of keys) {
-    const found =
-      database === 'hosts' ? await byName(self, key) : await byAddressInfo(self, key, database === 'ahostsv4')
+    const found = database === 'hosts' ? await byName(self, key) : await byAddressInfo(self, key)
     if (!found) code = NOT_FOUND
   }
   return code
@@ -71,8 +70,9 @@ async function byName(self: Process, key: string): Promise<boolean> {
   return true
 }
 
-async function byAddressInfo(self: Process, key: string, ipv4Only: boolean): Promise<boolean> {
-  const found = await resolve(self, key, ipv4Only ? { family: 4 } : {})
+/** AI_ADDRCONFIG: a host without IPv6 asks for IPv4 addresses only, also when ahosts says nothing of the family. */
+async function byAddressInfo(self: Process, key: string): Promise<boolean> {
+  const found = await resolve(self, key, { family: 4 })
   if ('error' in found) return false
   found.addresses.forEach((address, i) => {
     const text = formatIpv4(address)

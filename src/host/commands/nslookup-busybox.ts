@@ -19,7 +19,7 @@ const USAGE =
   'Usage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n\nQuery DNS about HOST\n\nQUERY_TYPE: soa,ns,a,aaaa,cname,mx,txt,ptr,srv,any\n'
 
 /** What a write takes: long enough for the own node's refusal to be back. */
-const SYSTEM_CALL: Nanos = 50 * MICROSECOND
+const SYSTEM_CALL: Nanos = 200 * MICROSECOND
 
 interface Question {
   readonly name: string

@@ -157,3 +157,24 @@ test('a new connection may take over a tuple in TIME-WAIT', () => {
   pair.run()
   expect(connects).toBe(1)
 })
+
+test('a FIN that comes before its data waits for it', () => {
+  const pair = new Pair({ delay: 1_000_000 })
+  let heard = 0
+  let ended = false
+  pair.listen(80, (socket) => {
+    socket.onReadable = () => {
+      heard += readAll(socket).length
+      ended = socket.ended
+    }
+  })
+  const socket = pair.connect(80)
+  pair.run(10)
+  let lost = 2
+  pair.clientEnd.impairment = (frame) => frame.end - frame.start > 500 && lost-- > 0
+  socket.write(new Uint8Array(1300))
+  pair.run(1)
+  socket.shutdown()
+  pair.run(3000)
+  expect([heard, ended]).toEqual([1300, true])
+})
