@@ -66,6 +66,12 @@ describe('what does not fit', () => {
   })
 })
 
+it('a bridge that was made with a MAC has no carrier before it has a port', async () => {
+  const built = await build({ ...cluster, pods: [client] })
+  expect(await type(built, 'node2', 'ip link show cni0')).toContain('<NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1450')
+  expect(await type(built, 'node2', 'ip route show dev cni0')).toContain('src 10.244.2.1 linkdown')
+})
+
 describe('sysctls', () => {
   it('ip_default_ttl is in every packet of ours', async () => {
     const built = await build({

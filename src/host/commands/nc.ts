@@ -46,27 +46,33 @@ async function netcat(self: Process, style: Style): Promise<number> {
 }
 
 async function dial(self: Process, found: Options, style: Style): Promise<number> {
-  const [host, ports] = found.rest
-  if (host === undefined || ports === undefined) {
+  const [host, ...ports] = found.rest
+  if (host === undefined || ports.length === 0) {
     self.err('BusyBox v1.36.1 multi-call binary.\n\nUsage: nc [OPTIONS] HOST PORT\n')
     return 1
   }
-  const range = portsOf(ports)
-  if (typeof range === 'string') {
-    self.err(range)
-    return 1
+  const ranges: (readonly [low: number, high: number])[] = []
+  for (const text of style === 'busybox' ? ports.slice(0, 1) : ports) {
+    const range = portsOf(text)
+    if (typeof range === 'string') {
+      self.err(range)
+      return 1
+    }
+    ranges.push(range)
   }
   const answer = await resolve(self, host)
   if ('error' in answer) {
     if (style === 'busybox') self.err(`nc: bad address '${host}'\n`)
-    else self.err(`nc: getaddrinfo for host "${host}" port ${ports}: ${answer.message}\n`)
+    else self.err(`nc: getaddrinfo for host "${host}" port ${ports[0]}: ${answer.message}\n`)
     return 1
   }
   const [address] = answer.addresses
   let code = 1
-  for (let port = range[0]; port <= range[1]; port++) {
-    const connected = await dialPort(self, found, style, host, address, port)
-    if (connected) code = 0
+  for (const [low, high] of ranges) {
+    for (let port = low; port <= high; port++) {
+      const connected = await dialPort(self, found, style, host, address, port)
+      if (connected) code = 0
+    }
   }
   return code
 }

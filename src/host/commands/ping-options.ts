@@ -40,7 +40,8 @@ export interface Settings {
   readonly ttl: number | null
   readonly tos: number
   readonly mark: number | null
-  readonly discover: 'do' | 'want' | 'dont'
+  /** Null: as the host's sockets do. */
+  readonly discover: 'do' | 'want' | 'dont' | null
   readonly quiet: boolean
   readonly stamps: boolean
   readonly flood: boolean
@@ -174,7 +175,7 @@ function takeNumbers(self: Process, found: Options): Numbers {
     preload: 1,
     identifier: null as number | null,
     pattern: null as Uint8Array | null,
-    discover: 'want' as Settings['discover'],
+    discover: null as Settings['discover'],
   }
   let recording = ''
   for (const [option, text] of found.options) {

@@ -137,7 +137,7 @@ class Ping {
       ...(ttl === null ? {} : { ttl }),
       ...(mark === null ? {} : { mark }),
       ...(ipOptions === null ? {} : { options: ipOptions }),
-      dontFragment: discover !== 'dont',
+      ...(discover === null ? {} : { dontFragment: discover !== 'dont' }),
       forbidFragments: discover === 'do',
       ...(source === null ? {} : { source }),
     })
@@ -244,7 +244,8 @@ class Ping {
       return
     }
     const colon = redirect ? ':' : ''
-    const text = icmpText(failure.type, failure.code, failure.mtu)
+    const hop = redirect ? `(New nexthop: ${await this.#name(failure.gateway)})` : ''
+    const text = `${icmpText(failure.type, failure.code, failure.mtu)}${hop}`
     const from = await this.#name(failure.from)
     this.#say(`From ${from}${colon} icmp_seq=${sequence} ${text}\n`)
   }
