@@ -100,6 +100,9 @@ export class Sysctl {
         const [low, high] = value.split('\t').map(Number)
         return low <= high
       }
+      // Algorithms that are there; another name is a module that is not loaded.
+      case 'net.ipv4.tcp_congestion_control':
+        return value === 'cubic' || value === 'reno'
       case 'net.ipv4.ipfrag_high_thresh':
         return Number(value) >= this.number('net.ipv4.ipfrag_low_thresh')
       case 'net.ipv4.ipfrag_low_thresh':

@@ -24,30 +24,14 @@ export class Tunables {
   earlyRetransmit = 3
   ecn = 2
   congestionControl = 'cubic'
-  pingpongThreshold = 1
   /** tcp_comp_sack_*: nanoseconds, and how many acknowledgments may be left out. */
   compressDelay = 1_000_000
   compressMost = 44
-  notSentLowWater = 0xffffffff
-  mtuProbing = 0
-  baseMss = 1024
-  mtuProbeFloor = 48
-  probeThreshold = 8
-  /** Seconds. */
-  probeInterval = 600
-  retries1 = 3
-  retries2 = 15
-  synRetries = 6
-  synLinear = 4
-  autocorking = true
   retransmitCollapse = true
-  thinLinear = false
   minimumTsoSegments = 2
   tsoRttLog = 9
-  limitOutput = 4_194_304
   pacingSlowStart = 200
   pacingAvoidance = 120
-  reflectTos = false
 
   constructor(netns: Netns) {
     this.#read(netns)
@@ -76,27 +60,12 @@ export class Tunables {
     this.earlyRetransmit = number('early_retrans')
     this.ecn = number('ecn')
     this.congestionControl = sysctl.get(`${PREFIX}congestion_control`) ?? 'cubic'
-    this.pingpongThreshold = number('pingpong_thresh')
     this.compressDelay = number('comp_sack_delay_ns')
     this.compressMost = number('comp_sack_nr')
-    this.notSentLowWater = number('notsent_lowat')
-    this.mtuProbing = number('mtu_probing')
-    this.baseMss = number('base_mss')
-    this.mtuProbeFloor = number('mtu_probe_floor')
-    this.probeThreshold = number('probe_threshold')
-    this.probeInterval = number('probe_interval')
-    this.retries1 = number('retries1')
-    this.retries2 = number('retries2')
-    this.synRetries = number('syn_retries')
-    this.synLinear = number('syn_linear_timeouts')
-    this.autocorking = number('autocorking') !== 0
     this.retransmitCollapse = number('retrans_collapse') !== 0
-    this.thinLinear = number('thin_linear_timeouts') !== 0
     this.minimumTsoSegments = number('min_tso_segs')
     this.tsoRttLog = number('tso_rtt_log')
-    this.limitOutput = number('limit_output_bytes')
     this.pacingSlowStart = number('pacing_ss_ratio')
     this.pacingAvoidance = number('pacing_ca_ratio')
-    this.reflectTos = number('reflect_tos') !== 0
   }
 }
