@@ -1,11 +1,13 @@
 /** /proc/net/snmp and /proc/net/netstat: what a namespace counts. What podwire does not have happen stays 0. */
 import type { Netns } from '../net/netns.ts'
 import { Sockets } from '../socket/sockets.ts'
+import * as icmpTypes from '../wire/icmp.ts'
 import { tcpExtNames } from './proc-snmp-names.ts'
 
 /** Two lines a protocol: the names, and the numbers. What podwire does not have happen stays 0. */
 export function snmp(netns: Netns): string {
   const { counters: count } = netns
+  const { icmpIn: got, icmpOut: sent } = count
   const current = Sockets.of(netns)
     .list()
     .filter(({ state, protocol }) => protocol === 'tcp' && (state === 'ESTABLISHED' || state === 'CLOSE-WAIT'))
@@ -16,13 +18,13 @@ export function snmp(netns: Netns): string {
     InHdrErrors: count.ipInHdrErrors,
     InAddrErrors: count.ipInAddrErrors,
     ForwDatagrams: count.ipForwDatagrams,
-    InUnknownProtos: 0,
+    InUnknownProtos: count.ipInUnknownProtos,
     InDiscards: count.ipInDiscards,
     InDelivers: count.ipInDelivers,
     OutRequests: count.ipOutRequests,
     OutDiscards: 0,
     OutNoRoutes: count.ipOutNoRoutes,
-    ReasmTimeout: 0,
+    ReasmTimeout: count.ipReasmTimeout,
     ReasmReqds: count.ipReasmReqds,
     ReasmOKs: count.ipReasmOks,
     ReasmFails: count.ipReasmFails,
@@ -34,46 +36,35 @@ export function snmp(netns: Netns): string {
   const icmp = {
     InMsgs: count.icmpInMsgs,
     InErrors: count.icmpInErrors,
-    InCsumErrors: count.icmpInErrors,
-    InDestUnreachs: count.icmpInDestUnreachs,
-    InTimeExcds: count.icmpInTimeExcds,
-    InParmProbs: 0,
-    InSrcQuenchs: 0,
-    InRedirects: count.icmpInRedirects,
-    InEchos: count.icmpInEchos,
-    InEchoReps: count.icmpInEchoReps,
-    InTimestamps: 0,
-    InTimestampReps: 0,
-    InAddrMasks: 0,
-    InAddrMaskReps: 0,
+    InCsumErrors: count.icmpInCsumErrors,
+    InDestUnreachs: got[icmpTypes.DESTINATION_UNREACHABLE],
+    InTimeExcds: got[icmpTypes.TIME_EXCEEDED],
+    InParmProbs: got[icmpTypes.PARAMETER_PROBLEM],
+    InSrcQuenchs: got[icmpTypes.SOURCE_QUENCH],
+    InRedirects: got[icmpTypes.REDIRECT],
+    InEchos: got[icmpTypes.ECHO_REQUEST],
+    InEchoReps: got[icmpTypes.ECHO_REPLY],
+    InTimestamps: got[icmpTypes.TIMESTAMP],
+    InTimestampReps: got[icmpTypes.TIMESTAMP_REPLY],
+    InAddrMasks: got[icmpTypes.MASK_REQUEST],
+    InAddrMaskReps: got[icmpTypes.MASK_REPLY],
     OutMsgs: count.icmpOutMsgs,
     OutErrors: 0,
     OutRateLimitGlobal: count.icmpOutRateLimitGlobal,
     OutRateLimitHost: count.icmpOutRateLimitHost,
-    OutDestUnreachs: count.icmpOutDestUnreachs,
-    OutTimeExcds: count.icmpOutTimeExcds,
-    OutParmProbs: count.icmpOutParmProbs,
-    OutSrcQuenchs: 0,
-    OutRedirects: count.icmpOutRedirects,
-    OutEchos: count.icmpOutEchos,
-    OutEchoReps: count.icmpOutEchoReps,
-    OutTimestamps: 0,
-    OutTimestampReps: 0,
-    OutAddrMasks: 0,
-    OutAddrMaskReps: 0,
+    OutDestUnreachs: sent[icmpTypes.DESTINATION_UNREACHABLE],
+    OutTimeExcds: sent[icmpTypes.TIME_EXCEEDED],
+    OutParmProbs: sent[icmpTypes.PARAMETER_PROBLEM],
+    OutSrcQuenchs: sent[icmpTypes.SOURCE_QUENCH],
+    OutRedirects: sent[icmpTypes.REDIRECT],
+    OutEchos: sent[icmpTypes.ECHO_REQUEST],
+    OutEchoReps: sent[icmpTypes.ECHO_REPLY],
+    OutTimestamps: sent[icmpTypes.TIMESTAMP],
+    OutTimestampReps: sent[icmpTypes.TIMESTAMP_REPLY],
+    OutAddrMasks: sent[icmpTypes.MASK_REQUEST],
+    OutAddrMaskReps: sent[icmpTypes.MASK_REPLY],
   }
-  const messages = {
-    InType0: count.icmpInEchoReps,
-    InType3: count.icmpInDestUnreachs,
-    InType5: count.icmpInRedirects,
-    InType8: count.icmpInEchos,
-    InType11: count.icmpInTimeExcds,
-    OutType0: count.icmpOutEchoReps,
-    OutType3: count.icmpOutDestUnreachs,
-    OutType5: count.icmpOutRedirects,
-    OutType8: count.icmpOutEchos,
-    OutType11: count.icmpOutTimeExcds,
-  }
+  const seen = Object.fromEntries([...byType('In', got), ...byType('Out', sent)])
   const tcp = {
     RtoAlgorithm: 1,
     RtoMin: 200,
@@ -98,7 +89,6 @@ export function snmp(netns: Netns): string {
     OutDatagrams: count.udpOutDatagrams,
   }
   const rest = { RcvbufErrors: 0, SndbufErrors: 0, InCsumErrors: 0, IgnoredMulti: 0, MemErrors: 0 }
-  const seen = Object.fromEntries(Object.entries(messages).filter(([, value]) => value > 0))
   return (
     lines('Ip', ip) +
     lines('Icmp', icmp) +
@@ -107,6 +97,11 @@ export function snmp(netns: Netns): string {
     lines('Udp', { ...udp, ...rest }) +
     lines('UdpLite', { InDatagrams: 0, NoPorts: 0, InErrors: 0, OutDatagrams: 0, ...rest })
   )
+}
+
+/** `InType8`: only what there was. */
+function byType(way: string, counts: Float64Array): [string, number][] {
+  return [...counts].flatMap((count, type): [string, number][] => (count > 0 ? [[`${way}Type${type}`, count]] : []))
 }
 
 function lines(name: string, values: Readonly<Record<string, number>>): string {
@@ -118,6 +113,7 @@ export function netstat(netns: Netns): string {
   const { counters: count } = netns
   const counted: Readonly<Record<string, number>> = {
     TW: count.tcpTimeWaits,
+    IPReversePathFilter: count.ipReversePathFilter,
     DelayedACKs: count.tcpDelayedAcks,
     TCPTimeouts: count.tcpTimeouts,
     TCPLossProbes: count.tcpLossProbes,
@@ -145,7 +141,7 @@ export function netstat(netns: Netns): string {
     InECT1Pkts: ect1,
     InECT0Pkts: ect0,
     InCEPkts: ce,
-    ReasmOverlaps: 0,
+    ReasmOverlaps: count.ipReasmOverlaps,
   }
   return lines('TcpExt', Object.fromEntries(tcpExtNames.map((name) => [name, counted[name] ?? 0]))) + lines('IpExt', ip)
 }

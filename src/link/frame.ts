@@ -89,6 +89,8 @@ export class Frame {
    * Negative: in such pieces only if it does not fit the link.
    */
   fragmentSize = 0
+  /** The device that a received datagram came in by, as its index in the namespace (skb_iif); 0: it did not. */
+  inputIndex = 0
   /** What the host found in the options of the IP header (net/ip-options.ts); 0: none. */
   options = 0
   /**
@@ -126,6 +128,7 @@ export class Frame {
     this.routed = false
     this.fragmentSize = 0
     this.options = 0
+    this.inputIndex = 0
   }
 
   /** Strips a header in front and returns where the rest begins. */
@@ -173,6 +176,7 @@ export class FramePool {
     frame.group = false
     frame.fragmentSize = 0
     frame.options = 0
+    frame.inputIndex = 0
     frame.summed = false
     frame.packetId = 0
     return frame
@@ -198,6 +202,7 @@ export class FramePool {
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
     copy.options = frame.options
+    copy.inputIndex = frame.inputIndex
     copy.summed = frame.summed
     copy.packetId = this.identify(frame)
     return copy

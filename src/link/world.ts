@@ -1,8 +1,11 @@
 /** One emulated world. Everything that needs time, chance or frames is given this; there are no globals. */
 import { Random } from '../sim/random.ts'
-import { Scheduler } from '../sim/scheduler.ts'
+import { MILLISECOND, Scheduler } from '../sim/scheduler.ts'
 import type { NetDevice } from './device.ts'
 import { FramePool } from './frame.ts'
+
+/** In milliseconds. */
+const DAY = 86_400_000
 
 export class World {
   /** Called when a device joins a namespace: whoever captures from time zero listens here. */
@@ -16,6 +19,11 @@ export class World {
   readonly frames = new FramePool()
   readonly random: Random
   readonly seed: number
+
+  /** What the clock on the wall shows, in milliseconds since midnight UT (inet_current_timestamp). */
+  get timeOfDay(): number {
+    return (this.epochSeconds * 1000 + Math.floor(this.scheduler.now / MILLISECOND)) % DAY
+  }
 
   constructor(seed = 1) {
     this.seed = seed

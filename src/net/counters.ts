@@ -7,9 +7,11 @@ export class Counters {
   ipForwDatagrams = 0
   ipInDiscards = 0
   ipInDelivers = 0
+  ipInUnknownProtos = 0
   ipInNoRoutes = 0
   ipOutRequests = 0
   ipOutNoRoutes = 0
+  ipReasmTimeout = 0
   ipReasmReqds = 0
   ipReasmOks = 0
   ipReasmFails = 0
@@ -18,23 +20,16 @@ export class Counters {
   ipFragCreates = 0
   icmpInMsgs = 0
   icmpInErrors = 0
+  icmpInCsumErrors = 0
+  /** ICMP messages by type. */
+  readonly icmpIn = new Float64Array(256)
+  readonly icmpOut = new Float64Array(256)
   icmpOutMsgs = 0
   icmpOutRateLimitHost = 0
   icmpOutRateLimitGlobal = 0
   /** TcpExt's IPReversePathFilter. */
   ipReversePathFilter = 0
   ipReasmOverlaps = 0
-  icmpInEchos = 0
-  icmpOutEchoReps = 0
-  icmpInDestUnreachs = 0
-  icmpOutDestUnreachs = 0
-  icmpOutTimeExcds = 0
-  icmpOutParmProbs = 0
-  icmpInRedirects = 0
-  icmpOutRedirects = 0
-  icmpInTimeExcds = 0
-  icmpInEchoReps = 0
-  icmpOutEchos = 0
   ipOutTransmits = 0
   tcpActiveOpens = 0
   tcpPassiveOpens = 0

@@ -168,6 +168,7 @@ export class Reassembler {
     whole.mark = first.mark
     whole.hash = first.hash
     whole.options = first.options
+    whole.inputIndex = first.inputIndex
     whole.bridgeInput = first.bridgeInput
     whole.toHost = first.toHost
     for (const piece of assembly.pieces) world.frames.consume(piece)
@@ -205,6 +206,7 @@ export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (pie
     ipv4.setLengthAndFragment(piece.bytes, piece.network, header + size, kept | offset | (more ? ipv4.MF : 0))
     piece.mark = frame.mark
     piece.hash = frame.hash
+    piece.inputIndex = frame.inputIndex
     piece.bridgeInput = frame.bridgeInput
     piece.bridgeOutput = frame.bridgeOutput
     counters.ipFragCreates++

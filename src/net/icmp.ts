@@ -3,8 +3,10 @@
  * and rate limit, and what arriving errors mean for the sockets and routes here.
  */
 import { DropReason, type Frame } from '../link/frame.ts'
+import { LogLevel } from '../link/kernel-log.ts'
 import { HZ, jiffies } from '../sim/jiffies.ts'
-import { ANY, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
+import { ANY, formatIpv4, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
+import { put32 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { InetPeers } from './inet-peer.ts'
@@ -20,6 +22,8 @@ const INTERNET_CONTROL = 0xc0
 const ROUTE_ERROR_COST = HZ
 const ROUTE_ERROR_BURST = 5 * HZ
 const ICMP_BURST = 6
+/** The last code of destination unreachable (NR_ICMP_UNREACH). */
+const LAST_UNREACHABLE = 15
 
 export class Icmp {
   readonly redirects: Redirects
@@ -34,6 +38,8 @@ export class Icmp {
   #stamp = -60 * HZ
   #ignoreAll = false
   #ignoreBroadcasts = true
+  #ignoreBogus = true
+  #inboundAddress = false
   readonly #peers: InetPeers
 
   constructor(netns: Namespace) {
@@ -53,22 +59,24 @@ export class Icmp {
     this.#burst = sysctl.number('net.ipv4.icmp_msgs_burst')
     this.#ignoreAll = sysctl.number('net.ipv4.icmp_echo_ignore_all') !== 0
     this.#ignoreBroadcasts = sysctl.number('net.ipv4.icmp_echo_ignore_broadcasts') !== 0
+    this.#ignoreBogus = sysctl.number('net.ipv4.icmp_ignore_bogus_error_responses') !== 0
+    this.#inboundAddress = sysctl.number('net.ipv4.icmp_errors_use_inbound_ifaddr') !== 0
   }
 
   /** A message for this host: frame.start is the ICMP header, frame.network the IP header. Takes the frame. */
   receive(frame: Frame): void {
     const netns = this.#netns
     const { bytes, start: at, end } = frame
-    netns.counters.icmpInMsgs++
+    const { counters } = netns
+    counters.icmpInMsgs++
     if (!icmp.valid(bytes, at, end)) {
-      netns.counters.icmpInErrors++
+      if (!icmp.checksumOk(bytes, at, end)) counters.icmpInCsumErrors++
+      counters.icmpInErrors++
       return netns.world.frames.drop(frame, DropReason.Checksum, netns.name)
     }
     const type = icmp.type(bytes, at)
-    if (type === icmp.ECHO_REQUEST) this.#reply(frame)
-    else if (type === icmp.ECHO_REPLY) netns.counters.icmpInEchoReps++
-    else if (type === icmp.DESTINATION_UNREACHABLE || type === icmp.TIME_EXCEEDED) this.#failed(frame, type)
-    else if (type === icmp.REDIRECT) this.#redirected(frame)
+    counters.icmpIn[type]++
+    if (!this.#handle(frame, type)) counters.icmpInErrors++
     const listener = netns.transports[ipv4.IPPROTO_ICMP]
     if (listener !== null) listener.receive(frame, netns)
     else netns.world.frames.consume(frame)
@@ -111,12 +119,10 @@ export class Icmp {
     for (let i = 0; i < quote; i++) error.bytes[message + icmp.HEADER + i] = bytes[at + i]
     error.end = message + icmp.HEADER + quote
     icmp.write(error.bytes, message, error.end, type, code, info >>> 16, info & 0xffff)
-    const from = own ? destination : netns.sourceFor(back, source)
-    error.sourceChosen = !own
-    if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpOutDestUnreachs++
-    if (type === icmp.TIME_EXCEEDED) netns.counters.icmpOutTimeExcds++
-    if (type === icmp.PARAMETER_PROBLEM) netns.counters.icmpOutParmProbs++
-    if (type === icmp.REDIRECT) netns.counters.icmpOutRedirects++
+    const inbound = own || !this.#inboundAddress ? null : this.#addressOfInput(frame, source)
+    const from = own ? destination : (inbound ?? netns.sourceFor(back, source))
+    error.sourceChosen = !own && inbound === null
+    netns.counters.icmpOut[type]++
     netns.counters.icmpOutMsgs++
     // It belongs to the flow of what it quotes (icmp_glue_bits): our own NAT of that is undone on its way out.
     netns.netfilter.conntrack.attach(error, frame)
@@ -125,27 +131,84 @@ export class Icmp {
     netns.send(error, from, source, ipv4.IPPROTO_ICMP, netns.defaultTtl, tos, id, 0)
   }
 
+  /** icmp_errors_use_inbound_ifaddr: we are known by the address at which the packet came in. */
+  #addressOfInput(frame: Frame, peer: Ipv4): Ipv4 | null {
+    const input = this.#netns.sysctl.inet.byIndex[frame.inputIndex]
+    return input === undefined ? null : this.#netns.selectAddress(input.device, peer)
+  }
+
   /** `ip_error`'s own limit, which a packet without a route meets before the limit of all errors. */
   routeErrorAllowed(source: Ipv4): boolean {
     const now = jiffies(this.#netns.world.scheduler.now)
     return this.#peers.of(source).pay(now, ROUTE_ERROR_COST, ROUTE_ERROR_BURST)
   }
 
-  #reply(frame: Frame): void {
-    const netns = this.#netns
-    const { bytes, start: at, network } = frame
-    netns.counters.icmpInEchos++
-    if (this.#ignoreAll) return
-    const own = netns.isLocal(ipv4.destination(bytes, network))
-    if (!own && this.#ignoreBroadcasts) return
-    if (netns.ipOptions.echo(frame) < 0) return
-    const reply = netns.world.frames.take(frame.end - at)
-    for (let i = at; i < frame.end; i++) reply.bytes[reply.start + i - at] = bytes[i]
-    reply.end = reply.start + frame.end - at
+  /** By type (icmp_pointers). False: the message is counted as an error. */
+  #handle(frame: Frame, type: number): boolean {
+    const extended = type === icmp.EXTENDED_ECHO || type === icmp.EXTENDED_ECHO_REPLY
+    if (type > icmp.LAST_TYPE) return extended
+    const asks = type === icmp.ECHO_REQUEST || type === icmp.TIMESTAMP
+    const { bytes, network } = frame
+    // RFC 1122, 3.2.2.6 and 3.2.2.8; of what is said to all nothing else is heard.
+    if (!this.#netns.isLocal(ipv4.destination(bytes, network))) {
+      if (asks ? this.#ignoreBroadcasts : type !== icmp.MASK_REQUEST && type !== icmp.MASK_REPLY) return false
+    }
+    switch (type) {
+      case icmp.ECHO_REQUEST:
+        if (!this.#ignoreAll) this.#echo(frame)
+        return true
+      case icmp.TIMESTAMP:
+        return this.#timestamp(frame)
+      case icmp.REDIRECT:
+        return this.#redirected(frame)
+      case icmp.DESTINATION_UNREACHABLE:
+      case icmp.SOURCE_QUENCH:
+      case icmp.TIME_EXCEEDED:
+      case icmp.PARAMETER_PROBLEM:
+        return this.#failed(frame, type)
+      default:
+        return true
+    }
+  }
+
+  /** icmp_echo: all of the request comes back, its code too. */
+  #echo(frame: Frame): void {
+    const { bytes, start: at, end } = frame
+    const reply = this.#netns.world.frames.take(end - at)
+    for (let i = at; i < end; i++) reply.bytes[reply.start + i - at] = bytes[i]
+    reply.end = reply.start + end - at
     const id = icmp.identifier(bytes, at)
-    icmp.write(reply.bytes, reply.start, reply.end, icmp.ECHO_REPLY, 0, id, icmp.sequence(bytes, at))
-    netns.counters.icmpOutEchoReps++
+    const code = icmp.code(bytes, at)
+    icmp.write(reply.bytes, reply.start, reply.end, icmp.ECHO_REPLY, code, id, icmp.sequence(bytes, at))
+    this.#reply(frame, reply)
+  }
+
+  /** icmp_timestamp: when the request was sent, as it says, and when it arrived and was answered. */
+  #timestamp(frame: Frame): boolean {
+    const { bytes, start: at, end } = frame
+    if (end - at < icmp.HEADER + 4) return false
+    const { frames, timeOfDay } = this.#netns.world
+    const reply = frames.take(icmp.TIMESTAMP_LENGTH)
+    const times = reply.start + icmp.HEADER
+    reply.end = reply.start + icmp.TIMESTAMP_LENGTH
+    for (let i = 0; i < 4; i++) reply.bytes[times + i] = bytes[at + icmp.HEADER + i]
+    put32(reply.bytes, times + 4, timeOfDay)
+    put32(reply.bytes, times + 8, timeOfDay)
+    const id = icmp.identifier(bytes, at)
+    icmp.write(reply.bytes, reply.start, reply.end, icmp.TIMESTAMP_REPLY, 0, id, icmp.sequence(bytes, at))
+    this.#reply(frame, reply)
+    return true
+  }
+
+  /** icmp_reply: back to whoever asked. Takes the reply; the frame is lent. */
+  #reply(frame: Frame, reply: Frame): void {
+    const netns = this.#netns
+    const { bytes, network } = frame
+    if (netns.ipOptions.echo(frame) < 0) return netns.world.frames.consume(reply)
+    // The kernel's own socket has no type to count by: replies of every kind are echo replies (ip_make_skb).
+    netns.counters.icmpOut[icmp.ECHO_REPLY]++
     netns.counters.icmpOutMsgs++
+    const own = netns.isLocal(ipv4.destination(bytes, network))
     const to = ipv4.source(bytes, network)
     // A broadcast is answered from the address that its sender knows us by.
     const back = own ? null : netns.lookup(to)
@@ -155,14 +218,19 @@ export class Icmp {
   }
 
   /** An error about one of our packets: remembers a smaller path MTU, and tells the transport. */
-  #failed(frame: Frame, type: number): void {
+  #failed(frame: Frame, type: number): boolean {
     const netns = this.#netns
     const { bytes, start: at, end, network, transport } = frame
     const quoted = at + icmp.HEADER
-    if (type === icmp.DESTINATION_UNREACHABLE) netns.counters.icmpInDestUnreachs++
-    else netns.counters.icmpInTimeExcds++
-    if (end - quoted < ipv4.HEADER + 8 || bytes[quoted] >> 4 !== 4) return
+    if (end - quoted < ipv4.HEADER || ipv4.headerLength(bytes, quoted) < ipv4.HEADER) return false
     const code = icmp.code(bytes, at)
+    if (type === icmp.DESTINATION_UNREACHABLE && code > LAST_UNREACHABLE) return true
+    if (!this.#ignoreBogus && netns.addressType(ipv4.destination(bytes, quoted)) === 'BROADCAST') {
+      this.#bogus(frame, quoted)
+      return true
+    }
+    if (quoted + ipv4.headerLength(bytes, quoted) + 8 > end) return false
+    if (type === icmp.SOURCE_QUENCH) return true
     let info = 0
     if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) {
       info = icmp.nextHopMtu(bytes, at)
@@ -171,21 +239,34 @@ export class Icmp {
     const from = ipv4.source(bytes, network)
     const protocol = ipv4.protocol(bytes, quoted)
     const listener = netns.transports[protocol]
-    if (listener === null || protocol === ipv4.IPPROTO_ICMP) return
+    if (listener === null || protocol === ipv4.IPPROTO_ICMP) return true
     frame.network = quoted
     frame.transport = quoted + ipv4.headerLength(bytes, quoted)
-    if (frame.transport + 8 <= end) listener.error(frame, netns, type, code, info, from)
+    listener.error(frame, netns, type, code, info, from)
     frame.network = network
     frame.transport = transport
+    return true
+  }
+
+  /** icmp_ignore_bogus_error_responses is off: an error about a broadcast is told and not believed (RFC 1122, 3.2.2). */
+  #bogus(frame: Frame, quoted: number): void {
+    const { kernelLog, sysctl } = this.#netns
+    if (!kernelLog.allows()) return
+    const { bytes, start: at, network } = frame
+    const from = formatIpv4(ipv4.source(bytes, network))
+    const kind = `ICMP type ${icmp.type(bytes, at)}, code ${icmp.code(bytes, at)}`
+    const about = `${formatIpv4(ipv4.destination(bytes, quoted))} on ${sysctl.inet.byIndex[frame.inputIndex]?.device.name}`
+    kernelLog.print(LogLevel.WARNING, `icmp: ${from} sent an invalid ${kind} error to a broadcast: ${about}`)
   }
 
   /** icmp_redirect; only as much of it is believed as the route that it is about allows. */
-  #redirected(frame: Frame): void {
-    this.#netns.counters.icmpInRedirects++
+  #redirected(frame: Frame): boolean {
     const { bytes, start: at, end, network } = frame
     const quoted = at + icmp.HEADER
-    if (end - quoted < ipv4.HEADER || bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return
+    if (end - quoted < ipv4.HEADER) return false
+    if (bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return true
     this.redirects.accept(ipv4.destination(bytes, quoted), ipv4.source(bytes, network), icmp.gateway(bytes, at))
+    return true
   }
 
   /** RFC 1122, 3.2.2: no errors about errors, fragments but the first, or packets to or from more than one host. */

@@ -7,7 +7,6 @@
  */
 import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
-import { MILLISECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { i32, put32 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
@@ -41,7 +40,6 @@ const CHANGED = 1 << 15
 const PRESENT = 1 << 16
 
 const LONGEST = 40
-const DAY = 86_400_000
 
 export class IpOptions implements HeaderOptions {
   #netns: Namespace
@@ -258,7 +256,7 @@ export class IpOptions implements HeaderOptions {
       if (pointer + 3 > length) return option + 2
       const slot = option + pointer - 1
       if (flag === TIME_ONLY) {
-        put32(bytes, slot, this.#now())
+        put32(bytes, slot, this.#netns.world.timeOfDay)
         bytes[option + 2] += 4
         this.#state |= TIMESTAMP_WANTS_TIME | CHANGED
       } else if (flag === TIME_AND_ADDRESS || flag === PRESPECIFIED) {
@@ -268,7 +266,7 @@ export class IpOptions implements HeaderOptions {
           this.#state |= TIMESTAMP_WANTS_ADDRESS
         }
         if (flag === TIME_AND_ADDRESS || !this.#elsewhere(i32(bytes, slot) as Ipv4)) {
-          put32(bytes, slot + 4, this.#now())
+          put32(bytes, slot + 4, this.#netns.world.timeOfDay)
           bytes[option + 2] += 8
           this.#state |= TIMESTAMP_WANTS_TIME | CHANGED
         }
@@ -301,7 +299,7 @@ export class IpOptions implements HeaderOptions {
     }
     const option = at + ((state >> TIMESTAMP_SHIFT) & PLACE)
     if ((state & TIMESTAMP_WANTS_ADDRESS) !== 0) put32(bytes, option + bytes[option + 2] - 9, address)
-    if ((state & TIMESTAMP_WANTS_TIME) !== 0) put32(bytes, option + bytes[option + 2] - 5, this.#now())
+    if ((state & TIMESTAMP_WANTS_TIME) !== 0) put32(bytes, option + bytes[option + 2] - 5, this.#netns.world.timeOfDay)
   }
 
   /** fib_compute_spec_dst: the address that the sender means by us. */
@@ -321,12 +319,6 @@ export class IpOptions implements HeaderOptions {
 
   #elsewhere(address: Ipv4): boolean {
     return this.#netns.addressType(address) === 'UNICAST'
-  }
-
-  /** inet_current_timestamp: milliseconds since midnight UT. */
-  #now(): number {
-    const { scheduler, epochSeconds } = this.#netns.world
-    return (epochSeconds * 1000 + Math.floor(scheduler.now / MILLISECOND)) % DAY
   }
 }
 

@@ -37,6 +37,7 @@ export class Ipv4Layer {
     const at = frame.start
     netns.counters.ipInReceives++
     netns.counters.ipInOctets += frame.end - at
+    frame.inputIndex = input.index
     if (frame.bridgeInput !== null) {
       // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
       frame.bridgeInput = null
@@ -185,12 +186,13 @@ export class Ipv4Layer {
     const whole = ipv4.isFragment(frame.bytes, frame.network) ? this.reassembler.add(frame) : frame
     if (whole === null) return
     if (netns.netfilter.active && !netns.netfilter.run(Hook.INPUT, whole, input, null)) return
-    netns.counters.ipInDelivers++
     const protocol = ipv4.protocol(whole.bytes, whole.network)
     whole.start = whole.transport
-    if (protocol === ipv4.IPPROTO_ICMP) return netns.icmp.receive(whole)
     const transport = netns.transports[protocol]
+    if (transport !== null || protocol === ipv4.IPPROTO_ICMP) netns.counters.ipInDelivers++
+    if (protocol === ipv4.IPPROTO_ICMP) return netns.icmp.receive(whole)
     if (transport !== null) return transport.receive(whole, netns)
+    netns.counters.ipInUnknownProtos++
     netns.icmp.error(whole, icmp.DESTINATION_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, 0)
     netns.world.frames.drop(whole, DropReason.UnknownProtocol, netns.name)
   }

@@ -71,7 +71,7 @@ export class IcmpSocket {
     if (options.forbidFragments === true && !fits) return 'EMSGSIZE'
     const source = options.source ?? sourceTo(netns, destination, ipv4.IPPROTO_ICMP, 0, kind)
     netns.counters.icmpOutMsgs++
-    netns.counters.icmpOutEchos++
+    netns.counters.icmpOut[icmp.ECHO_REQUEST]++
     const frame = netns.world.frames.take(icmp.HEADER + payload.length)
     frame.end = frame.start + icmp.HEADER + payload.length
     frame.sourceChosen = options.source === undefined

@@ -225,12 +225,14 @@ export class UdpTransport implements Transport {
     socket.onDatagram?.(payload, source, sourcePort)
   }
 
-  error(frame: Frame, _netns: Netns, type: number, code: number): void {
+  error(frame: Frame, netns: Netns, type: number, code: number): void {
     const { bytes, network, transport } = frame
     const local = ipv4.source(bytes, network)
     const remote = ipv4.destination(bytes, network)
     const port = udp.sourcePort(bytes, transport)
-    this.#find(local, port, remote, udp.destinationPort(bytes, transport))?.fail(type, code)
+    const socket = this.#find(local, port, remote, udp.destinationPort(bytes, transport))
+    if (socket === null) netns.counters.icmpInErrors++
+    else socket.fail(type, code)
   }
 
   #find(local: Ipv4, port: number, remote: Ipv4, remotePort: number): UdpSocket | null {

@@ -17,10 +17,22 @@ const SEQUENCE = 6
 
 export const ECHO_REPLY = 0
 export const DESTINATION_UNREACHABLE = 3
+export const SOURCE_QUENCH = 4
 export const REDIRECT = 5
 export const ECHO_REQUEST = 8
 export const TIME_EXCEEDED = 11
 export const PARAMETER_PROBLEM = 12
+export const TIMESTAMP = 13
+export const TIMESTAMP_REPLY = 14
+/** A request and a reply: identifier, sequence number, and three times of 32 bits (originate, receive, transmit). */
+export const TIMESTAMP_LENGTH = 20
+/** Address masks (RFC 950). */
+export const MASK_REQUEST = 17
+export const MASK_REPLY = 18
+/** The last type of RFC 792 and RFC 950 (NR_ICMP_TYPES). */
+export const LAST_TYPE = 18
+export const EXTENDED_ECHO = 42
+export const EXTENDED_ECHO_REPLY = 43
 
 /** Codes of destination unreachable (RFC 792, RFC 1122, RFC 1812). */
 export const NET_UNREACHABLE = 0
@@ -39,9 +51,13 @@ export function gateway(bytes: Uint8Array, at: number): Ipv4 {
   return i32(bytes, at + IDENTIFIER) as Ipv4
 }
 
+export function checksumOk(bytes: Uint8Array, at: number, end: number): boolean {
+  return fold(add(0, bytes, at, end - at)) === 0xffff
+}
+
 /** Long enough, and the checksum is right. */
 export function valid(bytes: Uint8Array, at: number, end: number): boolean {
-  return end - at >= HEADER && fold(add(0, bytes, at, end - at)) === 0xffff
+  return end - at >= HEADER && checksumOk(bytes, at, end)
 }
 
 export function type(bytes: Uint8Array, at: number): number {
@@ -74,7 +90,7 @@ export function isError(icmpType: number): boolean {
     icmpType === REDIRECT ||
     icmpType === TIME_EXCEEDED ||
     icmpType === PARAMETER_PROBLEM ||
-    icmpType === 4
+    icmpType === SOURCE_QUENCH
   )
 }
 

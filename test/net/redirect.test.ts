@@ -96,6 +96,6 @@ test.each([
   if (eth0 !== null) a.neighbours.add(eth0, parseIpv4('10.1.0.2'), far.mac, 'PERMANENT')
   ping(a, '10.1.0.2')
   world.scheduler.run(SECOND)
-  expect(b.counters.icmpInEchos).toBe(arrived)
+  expect(b.counters.icmpIn[8]).toBe(arrived)
   expect(b.counters.ipReversePathFilter).toBe(1 - arrived)
 })

@@ -56,7 +56,7 @@ export class TcpTransport implements Transport {
     else frames.drop(frame, DropReason.NoSocket, netns.name)
   }
 
-  error(frame: Frame, _netns: Netns, type: number, code: number): void {
+  error(frame: Frame, netns: Netns, type: number, code: number): void {
     const { bytes, network, transport: at } = frame
     const local = ipv4.source(bytes, network)
     const remote = ipv4.destination(bytes, network)
@@ -66,6 +66,7 @@ export class TcpTransport implements Transport {
       remote,
       tcp.destinationPort(bytes, at),
     )
+    if (connection === null) netns.counters.icmpInErrors++
     if (connection === null || connection.state === 'TIME-WAIT') return
     const { send } = connection
     const sequence = i32(bytes, at + QUOTED_SEQUENCE)
