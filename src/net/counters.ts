@@ -27,6 +27,10 @@ export class Counters {
   icmpOutMsgs = 0
   icmpOutRateLimitHost = 0
   icmpOutRateLimitGlobal = 0
+  ipInBcastPkts = 0
+  ipOutBcastPkts = 0
+  ipInBcastOctets = 0
+  ipOutBcastOctets = 0
   /** TcpExt's IPReversePathFilter. */
   ipReversePathFilter = 0
   ipReasmOverlaps = 0

@@ -9,7 +9,7 @@ import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
-import { ANY, type Ipv4 } from '../wire/address.ts'
+import { ANY, BROADCAST, type Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
@@ -27,6 +27,7 @@ import {
   type RouteListener,
   RouteTable,
   type RouteTableHost,
+  route,
 } from './route.ts'
 import { Flow, matches, type Rule, Rules, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from './rules.ts'
 import type { Sysctl } from './sysctl.ts'
@@ -206,6 +207,7 @@ export class Fib implements RouteTableHost {
   output(frame: Frame, source: Ipv4, destination: Ipv4): Route | null {
     const known = this.#cache.get(destination)
     if (known !== null) return known
+    if (destination === BROADCAST && source !== ANY) return this.#toAll(source)
     const flow = this.#flowOf(frame, source, destination, this.#host.loopback)
     flow.fresh = frame.sourceChosen
     if (flow.protocol === ipv4.IPPROTO_ICMP) this.#message(flow, frame)
@@ -224,6 +226,13 @@ export class Fib implements RouteTableHost {
     flow.tos = ipv4.tos(frame.bytes, frame.network)
     flow.input = this.#host.loopback
     return this.find(flow)
+  }
+
+  /** 255.255.255.255 is on the network whose address we speak from (ip_route_output_key_hash_rcu). */
+  #toAll(source: Ipv4): Route | null {
+    const own = this.local.lookup(source)
+    if (own === null) return null
+    return route({ type: 'broadcast', destination: own.destination, device: own.device, scope: 'link' })
   }
 
   /** The way of a packet that came in. */
@@ -266,7 +275,12 @@ export class Fib implements RouteTableHost {
   /** The route itself, before what ICMP taught: a multipath one as a whole. */
   resolve(flow: Flow): Route | null {
     if (this.rules.custom) return this.#byRules(flow)
-    this.#fleeting = this.#byTos || flow.output !== null || flow.scope !== 0 || this.exceptions.redirects !== 0
+    this.#fleeting =
+      this.#byTos ||
+      flow.output !== null ||
+      flow.scope !== 0 ||
+      flow.destination === BROADCAST ||
+      this.exceptions.redirects !== 0
     const found = this.#plain(flow)
     if (found === null || found.multipath !== null || this.#fleeting) return found
     if (!this.#manyDefaults || found.destination.prefix > 0) this.#cache.set(flow.destination, found)

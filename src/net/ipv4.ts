@@ -116,6 +116,7 @@ export class Ipv4Layer {
         route = again
       }
     }
+    if (route.type === 'broadcast' || ipv4.destination(frame.bytes, at) === BROADCAST) this.#hearOurselves(frame, route)
     this.#output(frame, route)
     return null
   }
@@ -131,9 +132,12 @@ export class Ipv4Layer {
     // To nobody from nobody is said to all, too: a host that looks for its address.
     const toAll = destination === BROADCAST || destination === ANY
     const found = toAll ? null : netns.fib.input(frame, source, destination, input)
-    const here = toAll || (found !== null && (found.type === 'local' || found.type === 'broadcast'))
-    const onward = found !== null && found.type === 'unicast'
-    if ((here || (onward && inet.forwarding)) && !this.#credible(frame, source, destination, inet)) {
+    const broadcast = toAll || (found !== null && found.type === 'broadcast')
+    // A directed broadcast is for its network alone where bc_forwarding is on, and otherwise heard by every router.
+    const directed = broadcast && !toAll && inet.bcForwarding
+    const here = (broadcast && !directed) || (found !== null && found.type === 'local')
+    const onward = directed || (found !== null && found.type === 'unicast')
+    if ((here || directed || (onward && inet.forwarding)) && !this.#credible(frame, source, destination, inet)) {
       return this.#alien(frame, inet, Martian.SOURCE)
     }
     if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
@@ -141,8 +145,12 @@ export class Ipv4Layer {
     if (frame.group && inet.dropUnicastInL2Multicast && found !== null && found.type !== 'broadcast') {
       return netns.world.frames.drop(frame, DropReason.OtherHost, netns.name)
     }
+    if (broadcast) {
+      netns.counters.ipInBcastPkts++
+      netns.counters.ipInBcastOctets += frame.end - at
+    }
     if (here) return this.#deliver(frame, input)
-    if (onward) return this.#forward(frame, found, inet)
+    if (onward && found !== null) return this.#forward(frame, found, inet)
     this.#unroutable(frame, found, inet)
   }
 
@@ -157,8 +165,9 @@ export class Ipv4Layer {
     const input = inet.device
     const { bytes, network: at } = frame
     const output = route.device as NetDevice
-    if (!inet.forwarding || frame.group) {
-      netns.counters.ipInAddrErrors++
+    const may = inet.forwarding || route.type === 'broadcast'
+    if (!may || frame.group) {
+      if (!may) netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
     }
     if (ipv4.ttl(bytes, at) <= 1) {
@@ -197,6 +206,27 @@ export class Ipv4Layer {
     netns.world.frames.drop(whole, DropReason.UnknownProtocol, netns.name)
   }
 
+  /**
+   * ip_mc_output: what is said to all is heard here, too, as if it had come in by the device, but for captures
+   * (PACKET_LOOPBACK). The frame is lent.
+   */
+  #hearOurselves(frame: Frame, route: Route): void {
+    const netns = this.#netns
+    const { netfilter } = netns
+    const output = this.#outputOf(route)
+    if (output === netns.loopback) return
+    const copy = netns.world.frames.copy(frame)
+    if (netfilter.active && !netfilter.run(Hook.POSTROUTING, copy, null, output)) return
+    copy.group = true
+    netns.world.scheduler.call(0, () => {
+      netns.counters.ipInReceives++
+      copy.inputIndex = output.index
+      copy.start = copy.network
+      if (netfilter.active && !netfilter.run(Hook.PREROUTING, copy, output, null)) return
+      this.#deliver(copy, output)
+    })
+  }
+
   #output(frame: Frame, route: Route): void {
     const netns = this.#netns
     const output = this.#outputOf(route)
@@ -225,7 +255,12 @@ export class Ipv4Layer {
     }
     const destination = ipv4.destination(frame.bytes, frame.network)
     // Without ARP a broadcast, too, goes to the device's own address (arp_constructor).
-    if ((route.type === 'broadcast' || destination === BROADCAST) && !output.noArp) {
+    const toAll = route.type === 'broadcast' || destination === BROADCAST
+    if (toAll) {
+      netns.counters.ipOutBcastPkts++
+      netns.counters.ipOutBcastOctets += frame.end - frame.start
+    }
+    if (toAll && !output.noArp) {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), MAC_BROADCAST, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }

@@ -9,7 +9,7 @@ import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4 } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
-import { realDestination, routeError, sourceTo } from './route.ts'
+import { isBroadcast, realDestination, routeError, sourceTo } from './route.ts'
 
 /** One ICMP message as it arrived. The bytes are lent: copy what you keep. */
 export interface IcmpMessage {
@@ -44,6 +44,8 @@ const LARGEST = 65_535 - ipv4.HEADER - icmp.HEADER
 
 export class IcmpSocket {
   #transport: IcmpTransport
+  /** SO_BROADCAST. */
+  broadcast = false
   onMessage: ((message: IcmpMessage) => void) | null = null
 
   constructor(transport: IcmpTransport) {
@@ -61,8 +63,9 @@ export class IcmpSocket {
     const netns = this.#transport.netns
     if (payload.length > LARGEST) return 'EMSGSIZE'
     const destination = realDestination(to)
-    const unroutable = routeError(netns, destination)
+    const unroutable = routeError(netns, destination, options.source)
     if (unroutable !== null) return unroutable
+    if (!this.broadcast && isBroadcast(netns, destination)) return 'EACCES'
     const room = ((options.options?.length ?? 0) + 3) & ~3
     const total = ipv4.HEADER + room + icmp.HEADER + payload.length
     // What stands for ports is type and code (fl4_icmp_type).

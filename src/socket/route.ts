@@ -1,7 +1,7 @@
 /** Where a socket's datagrams would go: the answer of ip_route_output_key for connect(2) and sendto(2). */
 import type { Errno } from '../net/errno.ts'
 import type { Netns } from '../net/netns.ts'
-import { ANY, type Ipv4, LOOPBACK } from '../wire/address.ts'
+import { ANY, BROADCAST, type Ipv4, LOOPBACK } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import { IPPROTO_TCP } from '../wire/ipv4.ts'
 
@@ -10,14 +10,20 @@ export function realDestination(destination: Ipv4): Ipv4 {
   return destination === ANY ? LOOPBACK : destination
 }
 
-/** Null when there is a way; otherwise what the call returns. */
-export function routeError(netns: Netns, destination: Ipv4): Errno | null {
+/** Null when there is a way; otherwise what the call returns. What is said to all leaves where the source address is. */
+export function routeError(netns: Netns, destination: Ipv4, source: Ipv4 = ANY): Errno | null {
+  if (destination === BROADCAST && source !== ANY) return null
   const route = netns.lookup(destination)
   if (route === null) return 'ENETUNREACH'
   if (route.type === 'unreachable') return 'EHOSTUNREACH'
   if (route.type === 'prohibit') return 'EACCES'
   if (route.type === 'blackhole') return 'EINVAL'
   return null
+}
+
+/** Is that everybody on a network? Without SO_BROADCAST it may not be sent to. */
+export function isBroadcast(netns: Netns, destination: Ipv4): boolean {
+  return destination === BROADCAST || netns.lookup(destination)?.type === 'broadcast'
 }
 
 /** The address that our packets of this flow carry, see Fib.lookup; ANY when there is no way. */

@@ -6,12 +6,13 @@ import { DropReason, type Frame } from '../link/frame.ts'
 import type { Errno } from '../net/errno.ts'
 import type { Transport } from '../net/namespace.ts'
 import type { Netns } from '../net/netns.ts'
-import { ANY, BROADCAST, type Ipv4, isMulticast } from '../wire/address.ts'
+import { ANY, type Ipv4, isMulticast } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
+import { ErrorQueue, type QueuedError } from './error-queue.ts'
 import { chooseEphemeral, NO_REUSE, Ports } from './ports.ts'
-import { errnoOf, isFatal, realDestination, routeError, sourceTo } from './route.ts'
+import { errnoOf, isBroadcast, isFatal, realDestination, routeError, sourceTo } from './route.ts'
 
 /** The largest UDP payload of one IPv4 packet. */
 const LARGEST = 65_535 - ipv4.HEADER - udp.HEADER
@@ -29,11 +30,18 @@ export class UdpSocket {
   dontFragment: boolean
   /** IP_RECVERR: soft errors are reported too, and errors of an unconnected socket's datagrams. */
   receiveErrors = false
+  /** SO_BROADCAST. */
+  broadcast = false
+  /** SO_NO_CHECK: zeros where the checksum stands, which says that there is none (RFC 768). */
+  noChecksum = false
+  readonly #errors = new ErrorQueue()
   ttl: number
   tos = 0
   reuse = false
   localAddress: Ipv4 = ANY
   localPort = 0
+  /** What datagrams say that they come from (inet_saddr); ANY lets the route choose. */
+  #source: Ipv4 = ANY
   remoteAddress: Ipv4 = ANY
   remotePort = 0
   /** The payload is the receiver's to keep. */
@@ -64,6 +72,7 @@ export class UdpSocket {
     const taken = isKernelPort(chosen) || ports.conflicts(address, chosen, this)
     if (chosen === 0 || taken) return 'EADDRINUSE'
     this.localAddress = address
+    this.#source = netns.isLocal(address) ? address : ANY
     this.localPort = chosen
     this.#bound = true
     ports.add(this)
@@ -74,17 +83,17 @@ export class UdpSocket {
   connect(to: Ipv4, port: number): Errno | null {
     const { netns } = this.#transport
     const destination = realDestination(to)
-    const unroutable = routeError(netns, destination)
+    const unroutable = routeError(netns, destination, this.#source)
     if (unroutable !== null) return unroutable
-    // Without SO_BROADCAST, which podwire's programs do not need.
-    if (netns.lookup(destination)?.type === 'broadcast') return 'EACCES'
+    if (!this.broadcast && isBroadcast(netns, destination)) return 'EACCES'
     if (!this.#bound) {
       const failed = this.bind(ANY, 0)
       if (failed !== null) return failed
     }
-    if (this.localAddress === ANY) {
-      this.localAddress = sourceTo(netns, destination, ipv4.IPPROTO_UDP, this.localPort, port)
+    if (this.#source === ANY) {
+      this.#source = sourceTo(netns, destination, ipv4.IPPROTO_UDP, this.localPort, port)
     }
+    if (this.localAddress === ANY) this.localAddress = this.#source
     this.remoteAddress = destination
     this.remotePort = port
     this.#connected = true
@@ -111,14 +120,30 @@ export class UdpSocket {
     this.onError = null
   }
 
-  /** An ICMP error about a datagram of ours (__udp4_lib_err). */
-  fail(type: number, code: number): void {
+  /** recvmsg(MSG_ERRQUEUE): the oldest error of IP_RECVERR; null when there is none. The next one is pending then. */
+  receiveError(): QueuedError | null {
+    const found = this.#errors.shift()
+    if (found !== null) this.#pending = this.#errors.next
+    return found
+  }
+
+  /** SO_ERROR: the pending error, which is none afterwards. */
+  takeError(): Errno | null {
+    const pending = this.#pending
+    this.#pending = null
+    return pending
+  }
+
+  /** An ICMP error about a datagram of ours (__udp4_lib_err): the frame's network and transport are what it quotes. */
+  fail(type: number, code: number, info: number, from: Ipv4, frame: Frame): void {
     const tooBig = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
     const hard = tooBig ? this.dontFragment : isFatal(type, code)
     if (tooBig && !this.dontFragment) return
     if (!this.receiveErrors && !(hard && this.#connected)) return
-    if (this.onError !== null) this.onError(errnoOf(type, code))
-    else this.#pending = errnoOf(type, code)
+    const errno = errnoOf(type, code)
+    if (this.receiveErrors) this.#errors.push(errno, type, code, info, from, frame)
+    if (this.onError !== null) this.onError(errno)
+    else this.#pending = errno
   }
 
   /** How well a datagram suits this socket; 0 is not at all (compute_score). */
@@ -136,28 +161,26 @@ export class UdpSocket {
 
   #transmit(payload: Uint8Array, destination: Ipv4, port: number): Errno | null {
     const { netns } = this.#transport
-    const pending = this.#pending
-    if (pending !== null) {
-      this.#pending = null
-      return pending
-    }
+    const pending = this.takeError()
+    if (pending !== null) return pending
     if (payload.length > LARGEST) return 'EMSGSIZE'
-    const unroutable = routeError(netns, destination)
+    const unroutable = routeError(netns, destination, this.#source)
     if (unroutable !== null) return unroutable
-    if (netns.lookup(destination)?.type === 'broadcast') return 'EACCES'
+    if (!this.broadcast && isBroadcast(netns, destination)) return 'EACCES'
     if (!this.#bound) {
       const failed = this.bind(ANY, 0)
       if (failed !== null) return failed
     }
     const { localPort } = this
-    const chosen = this.localAddress === ANY
-    const source = chosen ? sourceTo(netns, destination, ipv4.IPPROTO_UDP, localPort, port) : this.localAddress
+    const chosen = this.#source === ANY
+    const source = chosen ? sourceTo(netns, destination, ipv4.IPPROTO_UDP, localPort, port) : this.#source
     const frame = netns.world.frames.take(udp.HEADER + payload.length)
     frame.end = frame.start + udp.HEADER + payload.length
     frame.bytes.set(payload, frame.start + udp.HEADER)
     frame.hash = this.#hash
     frame.sourceChosen = chosen
     udp.write(frame.bytes, frame.start, frame.end, source, destination, localPort, port)
+    if (this.noChecksum) udp.clearChecksum(frame.bytes, frame.start)
     const total = ipv4.HEADER + udp.HEADER + payload.length
     const from = chosen ? ANY : source
     const mtu = netns.mtuTo(destination, from, ipv4.IPPROTO_UDP, localPort, port)
@@ -170,7 +193,7 @@ export class UdpSocket {
 }
 
 function bindable(netns: Netns, address: Ipv4): boolean {
-  return address === ANY || address === BROADCAST || isMulticast(address) || netns.isLocal(address)
+  return address === ANY || isMulticast(address) || netns.isLocal(address) || netns.addressType(address) === 'BROADCAST'
 }
 
 export class UdpTransport implements Transport {
@@ -212,7 +235,7 @@ export class UdpTransport implements Transport {
       return handler(frame)
     }
     const sourcePort = udp.sourcePort(bytes, at)
-    if (frame.group || !netns.isLocal(destination)) return this.#toAll(frame, destination, port, source, sourcePort)
+    if (!netns.isLocal(destination)) return this.#toAll(frame, destination, port, source, sourcePort)
     const socket = this.#find(destination, port, source, sourcePort)
     if (socket === null) {
       netns.counters.udpNoPorts++
@@ -225,14 +248,14 @@ export class UdpTransport implements Transport {
     socket.onDatagram?.(payload, source, sourcePort)
   }
 
-  error(frame: Frame, netns: Netns, type: number, code: number): void {
+  error(frame: Frame, netns: Netns, type: number, code: number, info: number, from: Ipv4): void {
     const { bytes, network, transport } = frame
     const local = ipv4.source(bytes, network)
     const remote = ipv4.destination(bytes, network)
     const port = udp.sourcePort(bytes, transport)
     const socket = this.#find(local, port, remote, udp.destinationPort(bytes, transport))
     if (socket === null) netns.counters.icmpInErrors++
-    else socket.fail(type, code)
+    else socket.fail(type, code, info, from, frame)
   }
 
   #find(local: Ipv4, port: number, remote: Ipv4, remotePort: number): UdpSocket | null {

@@ -35,6 +35,11 @@ export function length(bytes: Uint8Array, at: number): number {
   return u16(bytes, at + LENGTH)
 }
 
+/** RFC 768: zeros say that the sender made none. */
+export function clearChecksum(bytes: Uint8Array, at: number): void {
+  put16(bytes, at + CHECKSUM, 0)
+}
+
 /** A zero field means that the sender made none. */
 export function checksumOk(bytes: Uint8Array, at: number, source: Ipv4, destination: Ipv4): boolean {
   if (u16(bytes, at + CHECKSUM) === 0) return true

@@ -94,6 +94,7 @@ class BusyboxPing {
     this.#settings = settings
     this.#identifier = self.pid & 0xffff
     this.#inbox = new IcmpInbox(self, (event) => event.kind === 'reply' && event.identifier === this.#identifier)
+    this.#inbox.socket.broadcast = true
   }
 
   async run(): Promise<number> {

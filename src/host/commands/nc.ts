@@ -231,6 +231,7 @@ async function talkUdp(
   timeout: number | null,
 ): Promise<boolean> {
   const socket = self.udp()
+  socket.broadcast = has(found, 'b')
   bindSource(found, socket)
   const refused = socket.connect(address, port)
   if (refused !== null) throw new SocketError(refused)

@@ -68,6 +68,8 @@ class Ping {
         ? event.identifier === this.#identifier
         : quotesEcho(event, this.#identifier, settings.target),
     )
+    // Whoever pings a broadcast address has asked to (-b).
+    this.#inbox.socket.broadcast = true
   }
 
   async run(): Promise<number> {

@@ -2,7 +2,7 @@
  * traceroute (Debian's, by Dmitry Butskoy, and BusyBox's): UDP probes to ports from 33434 up, or ICMP with -I, with
  * a growing TTL. Debian's sends sixteen probes at a time; one at a time is BusyBox's way.
  */
-import { strerror } from '../../net/errno.ts'
+import { type Errno, strerror } from '../../net/errno.ts'
 import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
 import type { UdpSocket } from '../../socket/udp.ts'
 import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
@@ -144,6 +144,15 @@ class Tracer {
     return 0
   }
 
+  /** Debian's connects each socket first: what no route takes is refused there already, what a rule drops by send. */
+  #refused(errno: Errno): string {
+    const why = strerror(errno)
+    if (errno === 'EPERM') return this.#style === 'debian' ? `send: ${why}` : `sendto: ${why}`
+    return this.#style === 'debian'
+      ? `connect: ${why}`
+      : `can't connect to remote host (${formatIpv4(this.#trace.target)}): ${why}`
+  }
+
   /** Sends the probe of this index; a sentence when the socket refuses. */
   #send(index: number): string | null {
     const { target, byIcmp, first, queries, size } = this.#trace
@@ -155,7 +164,7 @@ class Tracer {
         ttl,
         dontFragment: false,
       })
-      return errno === null ? null : `send: ${strerror(errno)}`
+      return errno === null ? null : this.#refused(errno)
     }
     const own = this.#socket
     const socket = own ?? this.#self.udp()
@@ -166,7 +175,7 @@ class Tracer {
       this.#self.disclaim(socket)
       socket.close()
     }
-    return errno === null ? null : `send: ${strerror(errno)}`
+    return errno === null ? null : this.#refused(errno)
   }
 
   /** Which probe this event is about; null when it is none of ours. */
