@@ -114,9 +114,10 @@ export function sockstat(netns: Netns): string {
   const orphans = open.filter(({ holder }) => holder === null).length
   const datagrams = list.length - tcpSockets.length
   const raws = sockets.rawIcmp().length
+  const { reassembler } = netns.ipv4
   return (
     `sockets: used ${open.length - orphans + datagrams + raws}\n` +
     `TCP: inuse ${open.length} orphan ${orphans} tw ${waiting} alloc ${open.length} mem 0\n` +
-    `UDP: inuse ${datagrams} mem 0\nUDPLITE: inuse 0\nRAW: inuse ${raws}\nFRAG: inuse 0 memory 0\n`
+    `UDP: inuse ${datagrams} mem 0\nUDPLITE: inuse 0\nRAW: inuse ${raws}\nFRAG: inuse ${reassembler.open} memory ${reassembler.memory}\n`
   )
 }

@@ -3,16 +3,26 @@
  * arrives in pieces, for this host or because conntrack must see whole packets.
  */
 import { DropReason, type Frame } from '../link/frame.ts'
+import { LogLevel } from '../link/kernel-log.ts'
 import { wheel } from '../sim/jiffies.ts'
 import { SECOND, type Task, Timer } from '../sim/scheduler.ts'
+import { formatIpv4 } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { dropUncopied } from './ip-options.ts'
 import type { Namespace } from './namespace.ts'
+import { truesize } from './neighbour-entry.ts'
 
 /** What a fragment can be to those before it. */
 const DUPLICATE = 1
 const OVERLAP = 2
+
+/** No IPv4 packet is longer, in bytes. */
+const LONGEST = 65_535
+/** inet_peer_threshold: more senders are not remembered. */
+const MOST_SENDERS = 65_664
+/** What a datagram in pieces weighs besides them (struct ipq), in bytes. */
+const QUEUE = 200
 
 /** One datagram in pieces (struct ipq). */
 class Assembly implements Task {
@@ -24,6 +34,10 @@ class Assembly implements Task {
   id = 0
   /** Bytes of payload in all; -1 until the last fragment has come. */
   total = -1
+  /** Where the furthest fragment ends. */
+  length = 0
+  /** How many fragments its sender had sent when the latest of these came (inet_peer's rid). */
+  rid = 0
   #owner: Reassembler
 
   constructor(owner: Reassembler) {
@@ -39,9 +53,30 @@ class Assembly implements Task {
 export class Reassembler {
   #netns: Namespace
   #open: Assembly[] = []
+  /** What waits weighs so many bytes (frag_mem_limit). */
+  memory = 0
+  #highThreshold = 0
+  #maxDistance = 0
+  /** Fragments by sender, while any wait. */
+  #senders = new Map<number, number>()
 
   constructor(netns: Namespace) {
     this.#netns = netns
+    netns.sysctl.watch((name) => {
+      if (name.startsWith('net.ipv4.ipfrag_')) this.#settle()
+    })
+    this.#settle()
+  }
+
+  /** Datagrams that wait for their rest. */
+  get open(): number {
+    return this.#open.length
+  }
+
+  #settle(): void {
+    const { sysctl } = this.#netns
+    this.#highThreshold = sysctl.number('net.ipv4.ipfrag_high_thresh')
+    this.#maxDistance = sysctl.number('net.ipv4.ipfrag_max_dist')
   }
 
   /**
@@ -52,37 +87,101 @@ export class Reassembler {
     const { bytes, network: at } = frame
     const netns = this.#netns
     netns.counters.ipReasmReqds++
-    const assembly = this.#find(frame)
-    const offset = ipv4.fragmentOffset(bytes, at)
-    const size = ipv4.totalLength(bytes, at) - ipv4.headerLength(bytes, at)
-    const more = (ipv4.fragmentField(bytes, at) & ipv4.MF) !== 0
-    if ((more && size % 8 !== 0) || offset + size > 65_515) {
-      netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+    if (this.memory > this.#highThreshold || this.#highThreshold === 0) {
+      netns.counters.ipReasmFails++
+      netns.world.frames.drop(frame, DropReason.QueueFull, netns.name)
       return null
+    }
+    const assembly = this.#find(frame)
+    if (this.#tooFar(assembly)) this.#restart(assembly)
+    const offset = ipv4.fragmentOffset(bytes, at)
+    const header = ipv4.headerLength(bytes, at)
+    const more = (ipv4.fragmentField(bytes, at) & ipv4.MF) !== 0
+    let size = ipv4.totalLength(bytes, at) - header
+    if (more && size % 8 !== 0) {
+      // What does not fill its last eight bytes is cut.
+      size -= size % 8
+      frame.end = at + header + size
+      ipv4.setLengthAndFragment(bytes, at, header + size, ipv4.fragmentField(bytes, at))
     }
     const overlap = this.#overlap(assembly, offset, offset + size)
     if (overlap === DUPLICATE) {
       netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
       return null
     }
-    const beyond = assembly.total >= 0 && (more ? offset + size > assembly.total : offset + size !== assembly.total)
+    const end = offset + size
+    const known = assembly.total >= 0
+    const beyond = more ? known && end > assembly.total : end < assembly.length || (known && end !== assembly.total)
     if (overlap === OVERLAP || beyond || size === 0) {
       // Whoever sends overlapping pieces means no good: the whole datagram is given up (RFC 5722, for IPv4 since 2018).
       if (overlap === OVERLAP) netns.counters.ipReasmOverlaps++
       this.#discard(assembly, frame)
       return null
     }
-    if (!more) assembly.total = offset + size
+    if (!more) assembly.total = end
+    assembly.length = Math.max(assembly.length, end)
+    this.memory += truesize(ipv4.totalLength(bytes, at))
     const behind = assembly.pieces.findIndex((piece) => ipv4.fragmentOffset(piece.bytes, piece.network) > offset)
     assembly.pieces.splice(behind < 0 ? assembly.pieces.length : behind, 0, frame)
-    return this.#complete(assembly) ? this.#join(assembly) : null
+    if (!this.#complete(assembly)) return null
+    const first = assembly.pieces[0]
+    if (ipv4.headerLength(first.bytes, first.network) + assembly.total <= LONGEST) return this.#join(assembly)
+    this.#oversized(first)
+    this.#discard(assembly, null)
+    return null
+  }
+
+  /** ip_frag_too_far: its sender has sent so much else since that the identification may be another datagram's. */
+  #tooFar(assembly: Assembly): boolean {
+    if (this.#maxDistance === 0) return false
+    if (this.#senders.size > MOST_SENDERS) this.#senders.clear()
+    const sent = (this.#senders.get(assembly.source) ?? 0) + 1
+    this.#senders.set(assembly.source, sent)
+    const distance = sent - assembly.rid
+    assembly.rid = sent
+    return assembly.pieces.length > 0 && distance > this.#maxDistance
+  }
+
+  /** ip_frag_reinit: what there was is given up, and the fragment at hand begins anew. */
+  #restart(assembly: Assembly): void {
+    const { world, name, counters, sysctl } = this.#netns
+    counters.ipReasmFails++
+    for (const piece of assembly.pieces) {
+      this.memory -= truesize(ipv4.totalLength(piece.bytes, piece.network))
+      world.frames.drop(piece, DropReason.FragmentTimeout, name)
+    }
+    assembly.pieces.length = 0
+    assembly.total = -1
+    assembly.length = 0
+    const { scheduler } = world
+    scheduler.at(assembly.timer, wheel(scheduler.now, sysctl.number('net.ipv4.ipfrag_time') * SECOND))
+  }
+
+  /** The parts are there, and no IPv4 packet is as long as the whole (the ping of death). */
+  #oversized(first: Frame): void {
+    const { kernelLog } = this.#netns
+    if (!kernelLog.allows()) return
+    kernelLog.print(
+      LogLevel.INFO,
+      `IPv4: Oversized IP packet from ${formatIpv4(ipv4.source(first.bytes, first.network))}`,
+    )
+  }
+
+  /** It waits no more; its pieces are the caller's. */
+  #forget(assembly: Assembly): void {
+    this.#netns.world.scheduler.cancel(assembly.timer)
+    this.#open.splice(this.#open.indexOf(assembly), 1)
+    this.memory -= QUEUE
+    for (const { bytes, network } of assembly.pieces) this.memory -= truesize(ipv4.totalLength(bytes, network))
+    if (this.#open.length === 0) this.#senders.clear()
   }
 
   /** Not all pieces came in time: the first, if it is there, is worth an error (RFC 792). */
   expire(assembly: Assembly): void {
     const { world, name, counters, icmp: messages } = this.#netns
     counters.ipReasmFails++
-    this.#open.splice(this.#open.indexOf(assembly), 1)
+    counters.ipReasmTimeout++
+    this.#forget(assembly)
     const first = assembly.pieces.at(0)
     if (first !== undefined && ipv4.fragmentOffset(first.bytes, first.network) === 0) {
       const ours = this.#netns.isLocal(ipv4.destination(first.bytes, first.network))
@@ -105,13 +204,12 @@ export class Reassembler {
     return covered >= to ? DUPLICATE : OVERLAP
   }
 
-  #discard(assembly: Assembly, last: Frame): void {
+  #discard(assembly: Assembly, last: Frame | null): void {
     const { world, name, counters } = this.#netns
     counters.ipReasmFails++
-    world.scheduler.cancel(assembly.timer)
-    this.#open.splice(this.#open.indexOf(assembly), 1)
+    this.#forget(assembly)
     for (const piece of assembly.pieces) world.frames.drop(piece, DropReason.Malformed, name)
-    world.frames.drop(last, DropReason.Malformed, name)
+    if (last !== null) world.frames.drop(last, DropReason.Malformed, name)
   }
 
   #find(frame: Frame): Assembly {
@@ -133,6 +231,7 @@ export class Reassembler {
     const patience = this.#netns.sysctl.number('net.ipv4.ipfrag_time') * SECOND
     scheduler.at(made.timer, wheel(scheduler.now, patience))
     this.#open.push(made)
+    this.memory += QUEUE
     return made
   }
 
@@ -171,9 +270,8 @@ export class Reassembler {
     whole.inputIndex = first.inputIndex
     whole.bridgeInput = first.bridgeInput
     whole.toHost = first.toHost
+    this.#forget(assembly)
     for (const piece of assembly.pieces) world.frames.consume(piece)
-    world.scheduler.cancel(assembly.timer)
-    this.#open.splice(this.#open.indexOf(assembly), 1)
     counters.ipReasmOks++
     return whole
   }

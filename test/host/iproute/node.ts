@@ -108,6 +108,7 @@ export class Node extends Box {
   /** One echo request of the pod to an address, and time for the answer. */
   async ping(from: Netns, to: string): Promise<void> {
     const socket = Sockets.of(from).icmp()
+    socket.broadcast = true
     socket.echo(7, 1, new Uint8Array(56), parseIpv4(to))
     await this.runner.runFor(1e9)
     socket.close()
