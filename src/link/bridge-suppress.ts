@@ -2,6 +2,9 @@
 import { copyMac, type Ipv4, isLoopback, isMulticast, type Mac } from '../wire/address.ts'
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import type { VlanGroup } from './bridge-vlan.ts'
+import type { NetDevice } from './device.ts'
+import type { Fdb } from './fdb.ts'
 import type { Frame, FramePool } from './frame.ts'
 
 /** What neigh_suppress asks of the bridge's host. */
@@ -11,8 +14,22 @@ export interface BridgeNeighbours {
   macOf(address: Ipv4, vlan: number): Mac | null
 }
 
+/** A port, as far as suppression is concerned. */
+interface SuppressingPort {
+  readonly device: NetDevice
+  readonly neighSuppress: boolean
+  readonly vlans: VlanGroup
+}
+
+/** The bridge, likewise. */
+interface SuppressingBridge extends NetDevice {
+  readonly neighbours: BridgeNeighbours | null
+  readonly fdb: Fdb<SuppressingPort | null>
+  readonly vlans: VlanGroup
+}
+
 /** What a frame asks for. */
-export const Asked = {
+const Asked = {
   /** It is no ARP that matters here. */
   nothing: 0,
   /** ARP that ports with neigh_suppress need not hear: it announces, or asks for the host's own address. */
@@ -20,7 +37,7 @@ export const Asked = {
   /** An ARP request for somebody else. */
   neighbour: 2,
 } as const
-export type Asked = (typeof Asked)[keyof typeof Asked]
+type Asked = (typeof Asked)[keyof typeof Asked]
 
 function bodyOf(frame: Frame): number {
   const { bytes, start } = frame
@@ -28,7 +45,7 @@ function bodyOf(frame: Frame): number {
 }
 
 /** br_do_proxy_suppress_arp's first questions. */
-export function askedBy(frame: Frame, neighbours: BridgeNeighbours): Asked {
+function askedBy(frame: Frame, neighbours: BridgeNeighbours): Asked {
   const { bytes } = frame
   const at = bodyOf(frame)
   if (ethernet.type(bytes, at - ethernet.HEADER) !== ethernet.ETH_P_ARP || !arp.valid(bytes, at, frame.end)) {
@@ -43,12 +60,12 @@ export function askedBy(frame: Frame, neighbours: BridgeNeighbours): Asked {
 }
 
 /** Whom an ARP frame is about. */
-export function targetOf(frame: Frame): Ipv4 {
+function targetOf(frame: Frame): Ipv4 {
   return arp.target(frame.bytes, bodyOf(frame))
 }
 
 /** br_arp_send: the neighbour's answer, in its name, without a tag. */
-export function answer(frames: FramePool, request: Frame, mac: Mac): Frame {
+function answer(frames: FramePool, request: Frame, mac: Mac): Frame {
   const from = bodyOf(request)
   const reply = frames.take()
   const { bytes, start } = reply
@@ -59,4 +76,31 @@ export function answer(frames: FramePool, request: Frame, mac: Mac): Frame {
   copyMac(bytes, at + arp.TARGET_MAC, request.bytes, from + arp.SENDER_MAC)
   reply.end = at + arp.LENGTH
   return reply
+}
+
+/**
+ * br_do_proxy_suppress_arp. True: ports with neigh_suppress need not hear the frame; a request may have been answered.
+ * `from` is null for the host's own frames.
+ */
+export function suppressed(
+  bridge: SuppressingBridge,
+  frame: Frame,
+  from: SuppressingPort | null,
+  vlan: number,
+): boolean {
+  const { neighbours, world } = bridge
+  // Who is asked alone answers for himself.
+  if (neighbours === null || !frame.group || from?.neighSuppress) return false
+  const asked = askedBy(frame, neighbours)
+  if (asked !== Asked.neighbour) return asked === Asked.nobody
+  const mac = neighbours.macOf(targetOf(frame), vlan)
+  const entry = mac === null ? null : bridge.fdb.lookupNow(mac, 0, world.scheduler, vlan)
+  if (mac === null || entry === null) return false
+  if (entry.port?.neighSuppress) {
+    const reply = answer(world.frames, frame, mac)
+    if (vlan !== 0) (from ?? bridge).vlans.egress(reply, vlan)
+    if (from === null) bridge.receive(reply)
+    else from.device.send(reply)
+  }
+  return true
 }

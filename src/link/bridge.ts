@@ -16,7 +16,7 @@ import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
-import { Asked, answer, askedBy, type BridgeNeighbours, targetOf } from './bridge-suppress.ts'
+import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
 import { Fdb, type FdbEntry, USED } from './fdb.ts'
@@ -339,27 +339,8 @@ export class Bridge extends NetDevice {
         return -1
       }
     }
-    if (this.#suppresses) this.#replied = this.#suppress(frame, from, vlan)
+    if (this.#suppresses) this.#replied = suppressed(this, frame, from, vlan)
     return vlan
-  }
-
-  /** True when ports with neigh_suppress need not hear this; a request may be answered here. */
-  #suppress(frame: Frame, from: BridgePort | null, vlan: number): boolean {
-    const { neighbours, world } = this
-    // Who is asked alone answers for himself.
-    if (neighbours === null || !frame.group || from?.neighSuppress) return false
-    const asked = askedBy(frame, neighbours)
-    if (asked !== Asked.neighbour) return asked === Asked.nobody
-    const mac = neighbours.macOf(targetOf(frame), vlan)
-    const entry = mac === null ? null : this.fdb.lookupNow(mac, 0, world.scheduler, vlan)
-    if (mac === null || entry === null) return false
-    if (entry.port?.neighSuppress) {
-      const reply = answer(world.frames, frame, mac)
-      if (vlan !== 0) (from ?? this).vlans.egress(reply, vlan)
-      if (from === null) this.receive(reply)
-      else from.device.send(reply)
-    }
-    return true
   }
 
   #delivers(from: BridgePort | null, to: BridgePort, vlan: number): boolean {

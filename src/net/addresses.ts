@@ -4,9 +4,10 @@
  */
 import type { NetDevice } from '../link/device.ts'
 import type { World } from '../link/world.ts'
+import type { AddressType } from '../netfilter/host.ts'
 import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { Nanos, Timer } from '../sim/scheduler.ts'
-import { broadcastOf, cidrOf, contains, type Ipv4, isLoopback } from '../wire/address.ts'
+import { ANY, BROADCAST, broadcastOf, cidrOf, contains, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
 import { type AddressOptions, type DeviceAddress, scopeNumber } from './device-address.ts'
 import type { Fib } from './fib.ts'
 import type { InetDevice } from './inet-device.ts'
@@ -43,6 +44,17 @@ export class Addresses {
 
   all(): readonly DeviceAddress[] {
     return this.#all
+  }
+
+  /** inet_addr_type, and with a device inet_addr_type_dev_table. */
+  type(address: Ipv4, device: NetDevice | null): AddressType {
+    if (address === ANY || address === BROADCAST) return 'BROADCAST'
+    if (isMulticast(address)) return 'MULTICAST'
+    const found = this.#host.fib.local.lookup(address)
+    // With a device named, another device's address is just somebody's.
+    if (device !== null && found?.device !== device) return 'UNICAST'
+    if (found?.type === 'local') return 'LOCAL'
+    return found?.type === 'broadcast' ? 'BROADCAST' : 'UNICAST'
   }
 
   /** inet_select_addr; null: there is none. */

@@ -191,7 +191,7 @@ export class Arp implements Solicitor {
     const { arpAnnounce } = netns.inet(device)
     if (waiting !== null && arpAnnounce < 2) {
       const source = ipv4.source(waiting.bytes, waiting.network)
-      if (netns.isLocal(source) && (arpAnnounce === 0 || netns.onLink(device, target, source))) return source
+      if (netns.isLocal(source) && (arpAnnounce === 0 || netns.sameNetwork(device, target, source))) return source
     }
     return netns.selectAddress(device, target)
   }

@@ -1,11 +1,12 @@
-/** Questions about a device's addresses that ARP asks (net/ipv4/devinet.c). */
-
+/** A question about a device's addresses that ARP asks (net/ipv4/devinet.c). */
 import { ANY, cidrOf, contains, type Ipv4 } from '../wire/address.ts'
 import { type AddressScope, scopeNumber } from './device-address.ts'
 
 /** What is asked of an address: `ip addr` has more. */
 export interface OwnAddress {
   readonly address: Ipv4
+  /** The other end's, where it was given one: what the prefix is of. */
+  readonly peer: Ipv4
   readonly prefix: number
   readonly scope: AddressScope
 }
@@ -16,7 +17,7 @@ export function confirms(own: readonly OwnAddress[], peer: Ipv4, local: Ipv4, sc
   let same = false
   for (const each of own) {
     const near = scopeNumber(each.scope) <= scope
-    const network = cidrOf(each.address, each.prefix)
+    const network = cidrOf(each.peer, each.prefix)
     if (found === ANY && (local === each.address || local === ANY) && near) {
       found = each.address
       if (same) return true
@@ -28,12 +29,4 @@ export function confirms(own: readonly OwnAddress[], peer: Ipv4, local: Ipv4, sc
     same = false
   }
   return same && found !== ANY
-}
-
-/** inet_addr_onlink. */
-export function onLink(own: readonly OwnAddress[], target: Ipv4, source: Ipv4): boolean {
-  return own.some((each) => {
-    const network = cidrOf(each.address, each.prefix)
-    return contains(network, target) && contains(network, source)
-  })
 }

@@ -166,24 +166,16 @@ export class Fib implements RouteTableHost {
   lookup(destination: Ipv4, source: Ipv4 = ANY, protocol = 0, sourcePort = 0, destinationPort = 0): Route | null {
     const known = this.#cache.get(destination)
     if (known !== null) return known
-    const flow = this.#flow
-    flow.clear()
-    flow.destination = destination
-    flow.source = source
+    const flow = this.#ours(source, destination)
     flow.protocol = protocol
     flow.sourcePort = sourcePort
     flow.destinationPort = destinationPort
-    flow.input = this.#host.loopback
     return this.find(flow)
   }
 
   /** Whom a packet that leaves by the device is sent to on its way; null: to its destination itself. */
   gatewayBy(output: NetDevice, destination: Ipv4): Ipv4 | null {
-    const flow = this.#flow
-    flow.clear()
-    flow.destination = destination
-    flow.input = this.#host.loopback
-    const found = this.resolve(flow)
+    const found = this.resolve(this.#ours(ANY, destination))
     const hop = found === null || found.multipath === null ? found : found.multipath.first(output, this)
     return hop?.gateway ?? null
   }
@@ -192,12 +184,8 @@ export class Fib implements RouteTableHost {
   errorTo(frame: Frame, sender: Ipv4, from: Ipv4): Route | null {
     const known = this.#cache.get(sender)
     if (known !== null) return known
-    const flow = this.#flow
-    flow.clear()
-    flow.destination = sender
-    flow.source = from
+    const flow = this.#ours(from, sender)
     flow.protocol = ipv4.IPPROTO_ICMP
-    flow.input = this.#host.loopback
     flow.packet = frame
     flow.packetAt = frame.network
     return this.find(flow)
@@ -218,13 +206,9 @@ export class Fib implements RouteTableHost {
   reroute(frame: Frame, source: Ipv4, destination: Ipv4): Route | null {
     const known = this.#cache.get(destination)
     if (known !== null) return known
-    const flow = this.#flow
-    flow.clear()
-    flow.destination = destination
-    flow.source = source
+    const flow = this.#ours(source, destination)
     flow.mark = frame.mark
     flow.tos = ipv4.tos(frame.bytes, frame.network)
-    flow.input = this.#host.loopback
     return this.find(flow)
   }
 
@@ -250,11 +234,7 @@ export class Fib implements RouteTableHost {
   reverse(source: Ipv4, destination: Ipv4, mark: number, tos: number): Route | null {
     const known = this.#cache.get(source)
     if (known !== null) return known
-    const flow = this.#flow
-    flow.clear()
-    flow.destination = source
-    flow.source = destination
-    flow.input = this.#host.loopback
+    const flow = this.#ours(destination, source)
     flow.mark = mark
     flow.tos = tos
     return this.resolve(flow)
@@ -353,6 +333,16 @@ export class Fib implements RouteTableHost {
     if (found === null || found.type === 'throw' || found.destination.prefix <= each.suppressPrefix) return null
     this.answeredBy = each.table
     return found
+  }
+
+  /** A question of this host's own, of which no more than the ends is said yet; ANY as source: the route chooses it. */
+  #ours(source: Ipv4, destination: Ipv4): Flow {
+    const flow = this.#flow
+    flow.clear()
+    flow.destination = destination
+    flow.source = source
+    flow.input = this.#host.loopback
+    return flow
   }
 
   #flowOf(frame: Frame, source: Ipv4, destination: Ipv4, input: NetDevice): Flow {

@@ -4,6 +4,7 @@ import type { Frame } from '../link/frame.ts'
 import type { KernelLog } from '../link/kernel-log.ts'
 import type { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
+import type { AddressType } from '../netfilter/host.ts'
 import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { Counters } from './counters.ts'
@@ -14,16 +15,6 @@ import type { InetDevice } from './inet-device.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { Route, RouteTable } from './route.ts'
 import type { Sysctl } from './sysctl.ts'
-
-export type AddressType =
-  | 'LOCAL'
-  | 'BROADCAST'
-  | 'MULTICAST'
-  | 'UNICAST'
-  | 'BLACKHOLE'
-  | 'UNREACHABLE'
-  | 'PROHIBIT'
-  | 'UNSPEC'
 
 /** A transport protocol; sockets register theirs in `transports`. */
 export interface Transport {
@@ -120,6 +111,4 @@ export interface Namespace {
   addressOf(device: NetDevice): Ipv4 | null
   /** inet_confirm_addr: has the device (null: any) this address, of at most this scope, with the peer in its network? */
   confirmAddress(device: NetDevice | null, peer: Ipv4, address: Ipv4, scope: number): boolean
-  /** inet_addr_onlink: do both lie in one network of the device? */
-  onLink(device: NetDevice, target: Ipv4, source: Ipv4): boolean
 }

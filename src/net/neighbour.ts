@@ -14,7 +14,7 @@ import type { NetDevice } from '../link/device.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { wheel } from '../sim/jiffies.ts'
-import { type Nanos, SECOND, Timer } from '../sim/scheduler.ts'
+import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import { copyMac, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
 import type { InetDevices } from './inet-device.ts'
 import {
@@ -29,6 +29,7 @@ import {
   UPDATED,
   USED,
 } from './neighbour-entry.ts'
+import { NeighbourCollector } from './neighbour-gc.ts'
 import { ProxyAddresses } from './proxy-addresses.ts'
 
 /** Timers of the table are never closer than this (HZ / 100). */
@@ -47,17 +48,16 @@ export class NeighbourTable {
   #recent: (Entry | null)[] = new Array<Entry | null>(64).fill(null)
   #inet: InetDevices
   readonly proxies = new ProxyAddresses()
-  #size = 0
-  #collector: Timer
-  /** When neigh_forced_gc ran last. */
-  #collected: Nanos = -1e18
+  /** Entries of all devices. */
+  size = 0
+  readonly #collector: NeighbourCollector
 
   constructor(world: World, solicitor: Solicitor, where: string, inet: InetDevices) {
     this.#world = world
     this.#solicitor = solicitor
     this.#where = where
     this.#inet = inet
-    this.#collector = new Timer({ run: () => this.#collect() })
+    this.#collector = new NeighbourCollector(world.scheduler, this, inet.neighbours)
   }
 
   list(): Entry[] {
@@ -104,20 +104,20 @@ export class NeighbourTable {
     if (entry === null) return false
     // neigh_delete fails the entry first, which is announced on its own.
     this.#become(entry, 'FAILED')
-    this.#end(entry)
+    this.end(entry)
     return true
   }
 
   /** Every entry of the device goes, permanent ones too (neigh_flush_dev). */
   flush(device: NetDevice): void {
-    for (const entry of [...(this.#byDevice.get(device)?.values() ?? [])]) this.#end(entry)
+    for (const entry of [...(this.#byDevice.get(device)?.values() ?? [])]) this.end(entry)
     this.#byDevice.delete(device)
   }
 
   /** The device lost its carrier (neigh_carrier_down): only what is permanent stays. */
   unplugged(device: NetDevice): void {
     for (const entry of [...(this.#byDevice.get(device)?.values() ?? [])]) {
-      if (entry.state !== 'PERMANENT') this.#end(entry)
+      if (entry.state !== 'PERMANENT') this.end(entry)
     }
   }
 
@@ -342,7 +342,10 @@ export class NeighbourTable {
 
   /** Null: neighbour table overflow. */
   #create(device: NetDevice, address: Ipv4): Entry | null {
-    if (!this.#roomForOne()) return null
+    if (!this.#collector.roomForOne()) {
+      this.onOverflow?.()
+      return null
+    }
     let entries = this.#byDevice.get(device)
     if (entries === undefined) {
       entries = new Map()
@@ -354,8 +357,8 @@ export class NeighbourTable {
     entry.times[USED] = this.#world.scheduler.now
     entry.times[CONFIRMED] = this.#world.scheduler.now - 2 * parameters.baseReachable
     entries.set(address, entry)
-    this.#size++
-    if (this.#size >= this.#inet.neighbours.gcThreshold1 && !this.#collector.armed) this.#collectLater()
+    this.size++
+    this.#collector.grown()
     return entry
   }
 
@@ -367,45 +370,10 @@ export class NeighbourTable {
     return parameters.reachable
   }
 
-  /** neigh_alloc: above gc_thresh2 the table is cleaned at once, above gc_thresh3 nothing new is let in. */
-  #roomForOne(): boolean {
-    const { gcThreshold2, gcThreshold3 } = this.#inet.neighbours
-    if (this.#size < gcThreshold2) return true
-    const { now } = this.#world.scheduler
-    if (this.#size < gcThreshold3 && now <= this.#collected + 5 * SECOND) return true
-    this.#collected = now
-    const before = this.#size
-    for (const entry of this.list()) {
-      if (this.#size <= gcThreshold2) break
-      const old = entry.times[UPDATED] < now - 5 * SECOND
-      if (entry.state !== 'PERMANENT' && (old || entry.state === 'FAILED' || entry.state === 'NOARP')) this.#end(entry)
-    }
-    if (this.#size < before || this.#size < gcThreshold3) return true
-    this.onOverflow?.()
-    return false
-  }
-
-  #collectLater(): void {
-    const { scheduler } = this.#world
-    scheduler.at(this.#collector, wheel(scheduler.now, this.#inet.neighbours.baseReachable / 2))
-  }
-
-  /** neigh_periodic_work: from gc_thresh1 entries on, what failed or was not used for gc_stale_time goes. */
-  #collect(): void {
-    const { gcThreshold1 } = this.#inet.neighbours
-    if (this.#size < gcThreshold1) return
-    const { now } = this.#world.scheduler
-    for (const entry of this.list()) {
-      if (entry.state === 'PERMANENT' || entry.timer.armed) continue
-      const used = Math.max(entry.times[USED], entry.times[CONFIRMED])
-      if (entry.state === 'FAILED' || now >= used + entry.parameters.staleTime) this.#end(entry)
-    }
-    if (this.#size >= gcThreshold1) this.#collectLater()
-  }
-
-  #end(entry: Entry): void {
+  /** The entry is gone, and with it the frames that waited (neigh_cleanup_and_release). */
+  end(entry: Entry): void {
     this.#world.scheduler.cancel(entry.timer)
-    if (this.#byDevice.get(entry.device)?.delete(entry.address)) this.#size--
+    if (this.#byDevice.get(entry.device)?.delete(entry.address)) this.size--
     this.listener?.neighbour(entry, true)
     this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {

@@ -10,14 +10,15 @@ import { DropReason, type Frame } from '../link/frame.ts'
 import { KernelLog, LogLevel } from '../link/kernel-log.ts'
 import { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
+import type { AddressType } from '../netfilter/host.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
 import type { Nanos } from '../sim/scheduler.ts'
-import { ANY, BROADCAST, type Ipv4, isLoopback, isMulticast, LOOPBACK, sameMac } from '../wire/address.ts'
+import { ANY, type Ipv4, isLoopback, LOOPBACK, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Addresses } from './addresses.ts'
 import { Arp } from './arp.ts'
 import { tellSwitched } from './carrier.ts'
-import { confirms, onLink } from './confirm-address.ts'
+import { confirms } from './confirm-address.ts'
 import { Counters } from './counters.ts'
 import type { AddressOptions, DeviceAddress } from './device-address.ts'
 import type { Errno } from './errno.ts'
@@ -29,7 +30,7 @@ import type { InetDevice } from './inet-device.ts'
 import { IpOptions } from './ip-options.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import { KernelMessages } from './kernel-messages.ts'
-import type { AddressType, Namespace, Transport } from './namespace.ts'
+import type { Namespace, Transport } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
 import { type Listener, Notices } from './notices.ts'
 import { reject } from './reject.ts'
@@ -278,16 +279,9 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return this.addressesOf(device).at(0)?.address ?? null
   }
 
-  /** inet_addr_type: what kind of address this is, seen from here. */
+  /** What kind of address this is, seen from here. */
   addressType(address: Ipv4, device: NetDevice | null = null): AddressType {
-    if (address === ANY || address === BROADCAST) return 'BROADCAST'
-    if (isMulticast(address)) return 'MULTICAST'
-    const found = this.local.lookup(address)
-    // With a device named, another device's address is just somebody's.
-    if (device !== null && found?.device !== device) return 'UNICAST'
-    if (found?.type === 'local') return 'LOCAL'
-    if (found?.type === 'broadcast') return 'BROADCAST'
-    return 'UNICAST'
+    return this.#addresses.type(address, device)
   }
 
   confirmAddress(device: NetDevice | null, peer: Ipv4, address: Ipv4, scope: number): boolean {
@@ -296,10 +290,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
       if (confirms(this.addressesOf(each), peer, address, scope)) return true
     }
     return false
-  }
-
-  onLink(device: NetDevice, target: Ipv4, source: Ipv4): boolean {
-    return onLink(this.addressesOf(device), target, source)
   }
 
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {

@@ -59,6 +59,14 @@ test('arp_ignore: which of our addresses are answered for on this device', () =>
   expect(asks('10.0.0.2')).toBeNull()
 })
 
+test('arp_ignore 2: the network of an address with a peer is the peer’s', () => {
+  const { b, bDevice, set, asks } = chain()
+  b.addAddress(bDevice, parseIpv4('10.9.0.1'), 24, null, { peer: parseIpv4('10.8.0.2') })
+  expect(asks('10.9.0.1', '10.9.0.7')).not.toBeNull()
+  set(b, `conf.${bDevice.name}.arp_ignore`, 2)
+  expect(asks('10.9.0.1', '10.9.0.7')).toBeNull()
+})
+
 test('arp_filter: only by the device that leads back to the asker', () => {
   const { b, bDevice, set, asks } = chain()
   b.main.add(route({ destination: parseCidr('10.7.0.0/16'), gateway: parseIpv4('10.0.1.3'), device: outOf(b) }))
