@@ -8,6 +8,7 @@ import { Offer } from './around.ts'
 import type { Connection } from './connection.ts'
 import { waits } from './nagle.ts'
 import * as options from './options.ts'
+import { enterNarrower } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { JOINED, LOST, RESENT } from './sent.ts'
 
@@ -250,21 +251,17 @@ export function resendLost(connection: Connection): void {
 }
 
 /**
- * The path became narrower: smaller segments, and what was too big goes again at once (tcp_simple_retransmit).
- * False when nothing changed.
+ * The path became narrower: smaller segments, and what was too big goes again at once, as far as the window goes; the
+ * rest of it goes before anything new (tcp_simple_retransmit). False when nothing changed.
  */
 export function shrink(connection: Connection): boolean {
-  const { mss, send, congestion } = connection
-  const { sent } = send
+  const { mss, send } = connection
   connection.followPath()
   if (connection.mss >= mss) return false
-  sent.rejoin(connection.mss)
-  if (sent.lost > 0) {
-    // The window does not shrink: nothing was lost to congestion.
-    const window = congestion.window
-    congestion.window = Math.max(window, sent.size)
+  send.sent.rejoin(connection.mss)
+  if (send.sent.lost > 0) {
+    enterNarrower(connection)
     resendLost(connection)
-    congestion.window = window
   }
   return true
 }

@@ -159,6 +159,20 @@ export function enterLoss(connection: Connection): void {
   connection.spurious = tunables.frto && (fresh || connection.timeouts > 0)
 }
 
+/**
+ * Segments were too long for the path (tcp_simple_retransmit): they count as lost until all of them are acknowledged, but
+ * not as a sign of congestion: the window stays, and there is nothing to take back.
+ */
+export function enterNarrower(connection: Connection): void {
+  const { send, congestion, undo } = connection
+  if (congestion.state === 'Loss') return
+  congestion.high = send.next
+  congestion.threshold = congestion.keptThreshold
+  congestion.priorThreshold = 0
+  undo.stamp = 0
+  setState(connection, 'Loss')
+}
+
 /** tcp_timeout_mark_lost. A peer that has forgotten what it reported is not believed. */
 function markTimedOut(connection: Connection): void {
   const { sent } = connection.send

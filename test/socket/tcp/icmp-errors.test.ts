@@ -97,6 +97,33 @@ test('fragmentation needed: smaller segments at once, and every byte arrives', (
   expect(lines).toContain('> . 1:1249 ack 1 win 507')
 })
 
+test('fragmentation needed: what was too long goes before anything new, so the peer sees no gap (Linux 6.18)', () => {
+  const pair = new Pair()
+  behind(pair, null)
+  const far = farHost(pair, 1300)
+  let received = 0
+  far.onAccept = (socket) => {
+    socket.onReadable = () => {
+      received += readAll(socket).length
+    }
+  }
+  const socket = connectTo(pair, far)
+  pair.said()
+  socket.write(new Uint8Array(20_000))
+  pair.run(20)
+  expect(received).toBe(20_000)
+  const lines = pair.said()
+  const sent = lines
+    .slice(lines.indexOf('> . 1:1249 ack 1 win 507'))
+    .flatMap((line) => /^> \S+ (\d+):/.exec(line)?.[1] ?? [])
+  // Ten full segments were out when the first error came; the kernel cuts each of the two bursts anew.
+  expect(sent.slice(0, 13).map(Number)).toEqual([
+    1, 1249, 2497, 3745, 4993, 6241, 6991, 8239, 9487, 10735, 11983, 13231, 13981,
+  ])
+  expect(lines.filter((line) => line.includes('sack'))).toEqual([])
+  expect(socket.info()).toMatchObject({ unacked: 0, mss: 1248 })
+})
+
 interface Far {
   address: Ipv4
   onAccept: (socket: TcpSocket) => void
