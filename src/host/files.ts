@@ -45,8 +45,11 @@ export function directoryNames(place: ProcessPlace, path: string): string[] | nu
   for (const file of place.files.keys()) {
     if (file.startsWith(below)) names.add(file.slice(below.length).split('/')[0])
   }
+  for (const directory of place.directories) {
+    if (directory.startsWith(below)) names.add(directory.slice(below.length).split('/')[0])
+  }
   const always = path === '/' || (path.lastIndexOf('/') === 0 && ROOT.includes(path.slice(1)))
-  if (names.size === 0 && !always && made === null) return null
+  if (names.size === 0 && !always && made === null && !place.directories.has(path)) return null
   return [...names].sort()
 }
 

@@ -34,6 +34,8 @@ export class Place implements ProcessPlace {
   workdir: string
   /** By absolute path: /etc/resolv.conf, /etc/hosts, what people write. */
   readonly files: Map<string, string>
+  /** Made by mkdir; those that files are in exist without being here. */
+  readonly directories: Set<string> = new Set<string>()
   readonly programs: Map<string, Program>
   readonly env: Record<string, string>
   readonly confined: boolean

@@ -44,6 +44,8 @@ export interface ProcessPlace {
   readonly netns: Netns
   hostname: string
   readonly files: Map<string, string>
+  /** Made by mkdir; those that files are in exist without being here. */
+  readonly directories: Set<string>
   readonly programs: Map<string, Program>
   readonly env: Record<string, string>
   readonly processes: Map<number, Process>
@@ -252,6 +254,12 @@ export class Process {
   /** `sh -c LINE`, awaited. */
   shell(line: string, io: Partial<Io> = {}): Promise<number> {
     return this.run(['sh', '-c', line], io)
+  }
+
+  /** Started by this one, or by what it started. */
+  isAncestorOf(other: Process): boolean {
+    for (const child of this.#children) if (child === other || child.isAncestorOf(other)) return true
+    return false
   }
 
   /** Lets a child go on when this process ends (`&`, nohup). */

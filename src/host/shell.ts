@@ -18,6 +18,7 @@ import {
 import { expandText, expandWords } from './shell-expand.ts'
 import { type AndOr, type Command, type List, type Pipeline, parseShell } from './shell-parser.ts'
 import { redirect, type ShellIo } from './shell-redirect.ts'
+import { timeText, withoutTime } from './shell-time.ts'
 import { ShellSyntaxError } from './shell-words.ts'
 
 /** More rounds than this within one instant cannot be meant: a real machine would take time. */
@@ -207,6 +208,8 @@ class Shell implements ShellState {
 
   async #pipeline(pipeline: Pipeline, io: ShellIo): Promise<number> {
     if (this.self.killed) throw new Killed(this.self.signal)
+    const timed = this.dialect === 'bash' ? withoutTime(pipeline) : null
+    if (timed !== null) return this.#timed(timed.pipeline, timed.posix, io)
     const { commands } = pipeline
     let code: number
     if (commands.length === 1) code = await this.#command(commands[0], io)
@@ -242,6 +245,14 @@ class Shell implements ShellState {
     }
     this.status = pipeline.negated ? Number(code === 0) : code
     return this.status
+  }
+
+  /** bash's `time`: how long it took; programs use no processor here. */
+  async #timed(pipeline: Pipeline, posix: boolean, io: ShellIo): Promise<number> {
+    const began = this.self.now()
+    const code = await this.#pipeline(pipeline, io)
+    io.err(timeText(this.self.now() - began, posix))
+    return code
   }
 
   /** A process of its own with a copy of the variables. */

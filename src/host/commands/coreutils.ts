@@ -2,8 +2,9 @@
 import { SECOND } from '../../sim/scheduler.ts'
 import { exists, isDirectory, isMissing, readFileAt } from '../files.ts'
 import { getopt, has, valueOf } from '../getopt.ts'
-import { type Process, type Program, SIGKILL, SIGTERM } from '../process.ts'
+import { type Process, type Program, SIGTERM } from '../process.ts'
 import { joinPath } from '../shell-builtins.ts'
+import { isDeaf, signalNamed } from './signals.ts'
 
 /** A file's text, or standard input for `-`; null when there is none, and the command has said so. */
 export async function readFile(self: Process, name: string): Promise<string | null> {
@@ -295,21 +296,13 @@ export const busyboxPs: Program = async (self) => {
   return 0
 }
 
-const signals: Readonly<Record<string, number>> = { HUP: 1, INT: 2, QUIT: 3, KILL: SIGKILL, USR1: 10, TERM: SIGTERM }
-
-/** PID 1 of a container never hears SIGKILL from inside, nor a signal that it has no handler for, as shells have. */
-function isDeaf(self: Process, process: Process, signal: number): boolean {
-  if (process.pid !== 1 || self.place === self.place.machine.place) return false
-  return signal === SIGKILL || /(^|\/)(sh|ash|bash|zsh|sleep|cat|tail)$/.test(process.args[0] ?? '')
-}
-
 export const kill: Program = async (self) => {
   const words = self.args.slice(1)
   let signal = SIGTERM
   if (words[0]?.startsWith('-') === true) {
     const option = words.shift() ?? ''
     const name = (option === '-s' ? (words.shift() ?? '') : option.slice(1)).replace(/^SIG/, '')
-    signal = /^\d+$/.test(name) ? Number(name) : (signals[name] ?? -1)
+    signal = signalNamed(name) ?? -1
     if (signal < 0) {
       self.err(`kill: invalid signal: ${name}\n`)
       return 1
@@ -341,7 +334,7 @@ export const timeout: Program = async (self) => {
     return 125
   }
   const name = (valueOf(found, 's') ?? 'TERM').replace(/^SIG/, '')
-  const signal = /^\d+$/.test(name) ? Number(name) : (signals[name] ?? SIGTERM)
+  const signal = signalNamed(name) ?? SIGTERM
   let late = false
   const child = self.start(words)
   const timer = self.world.scheduler.call(limit, () => {
@@ -359,5 +352,16 @@ export const which: Program = async (self) => {
     if (self.place.find(name) === null) code = 1
     else self.out(`/usr/bin/${name}\n`)
   }
+  return code
+}
+
+/** BusyBox's applet; bash has a word of its own for it. */
+export const busyboxTime: Program = async (self) => {
+  if (self.args.length < 2) return unknownOption(self, 'without a command')
+  const began = self.now()
+  const code = await self.run(self.args.slice(1))
+  const seconds = (self.now() - began) / SECOND
+  const minutes = Math.floor(seconds / 60)
+  self.err(`real\t${minutes}m ${(seconds - minutes * 60).toFixed(2)}s\nuser\t0m 0.00s\nsys\t0m 0.00s\n`)
   return code
 }

@@ -1,5 +1,5 @@
 /** ls and rm, over the files of a place. */
-import { directoryNames, exists } from '../files.ts'
+import { directoryNames, exists, isDirectory } from '../files.ts'
 import { getopt, has } from '../getopt.ts'
 import type { Program } from '../process.ts'
 import { joinPath } from '../shell-builtins.ts'
@@ -41,7 +41,17 @@ export const rm: Program = async (self) => {
   for (const name of found.rest) {
     const path = joinPath(self.cwd, name)
     let hit = self.place.files.delete(path)
+    if (!hit && !has(found, 'r') && isDirectory(self.place, path)) {
+      self.err(`rm: cannot remove '${name}': Is a directory\n`)
+      code = 1
+      continue
+    }
     if (has(found, 'r')) {
+      for (const directory of [...self.place.directories]) {
+        if (directory !== path && !directory.startsWith(`${path}/`)) continue
+        self.place.directories.delete(directory)
+        hit = true
+      }
       for (const file of [...self.place.files.keys()])
         if (file.startsWith(`${path}/`)) hit = self.place.files.delete(file)
     }

@@ -183,6 +183,7 @@ function remove(self: Process, name: string): number {
 /** The same machine, files and programs, seen from another network namespace. */
 class NetnsPlace extends Place {
   override readonly files: Map<string, string>
+  override readonly directories: Set<string>
   override readonly processes: Map<number, Process>
   override readonly pids: { next: number }
 
@@ -195,6 +196,7 @@ class NetnsPlace extends Place {
       confined: place.confined,
     })
     this.files = place.files
+    this.directories = place.directories
     // Another network namespace, the same PIDs.
     this.processes = place.processes
     this.pids = place.pids

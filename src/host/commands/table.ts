@@ -7,17 +7,21 @@ import { busyboxPing } from './busybox-ping.ts'
 import * as core from './coreutils.ts'
 import { curl } from './curl.ts'
 import { busyboxNslookup, dig, getent, host, nslookup } from './dns-tools.ts'
+import { cp, mkdir, mv, rmdir, touch } from './file-changes.ts'
 import { ls, rm } from './file-tools.ts'
 import { grep } from './grep.ts'
+import { hexdump, xxd } from './hex-dump.ts'
 import { iperf3 } from './iperf3.ts'
 import { iprouteCommands } from './iproute.ts'
 import { busyboxNc, nc } from './nc.ts'
 import { nstat } from './nstat.ts'
 import { ping } from './ping.ts'
+import { pgrep, pkill, uptime } from './process-tools.ts'
 import { sed } from './sed.ts'
 import * as text from './text-tools.ts'
 import { tracepath } from './tracepath.ts'
 import { busyboxTraceroute, traceroute } from './traceroute.ts'
+import { busyboxWatch, watch } from './watch.ts'
 import { busyboxWget, wget } from './wget.ts'
 
 export type Programs = ReadonlyMap<string, Program>
@@ -61,7 +65,16 @@ const everywhere: Readonly<Record<string, Program>> = {
   tee: text.tee,
   base64: text.base64,
   sha256sum: text.sha256sum,
+  md5sum: text.md5sum,
   rm,
+  rmdir,
+  less: core.cat,
+  more: core.cat,
+  xxd,
+  hexdump,
+  pgrep,
+  pkill,
+  uptime,
 }
 
 const { 'busybox-ifconfig': busyboxIfconfig, 'busybox-dmesg': busyboxDmesg, ...iproute } = iprouteCommands
@@ -72,6 +85,12 @@ const applets: Readonly<Record<string, Program>> = {
   sh: shell('busybox'),
   ash: shell('busybox'),
   ps: core.busyboxPs,
+  cp: cp('busybox'),
+  mv: mv('busybox'),
+  mkdir: mkdir('busybox'),
+  touch: touch('busybox'),
+  watch: busyboxWatch,
+  time: core.busyboxTime,
   ping: busyboxPing,
   nslookup: busyboxNslookup,
   wget: busyboxWget,
@@ -105,10 +124,10 @@ function pick(from: Readonly<Record<string, Program>>, names: readonly string[])
 
 /** Tools that people know and podwire does not have: better said than "not found". */
 const missing = (
-  'apt apt-get awk brctl clear cp ctstat diff find free fuser hexdump history ifdown iftop ifup ' +
-  'ipvsadm iwconfig journalctl less lnstat lsmod lsof md5sum mii-tool mkdir modprobe more mtr mv nano ncat ' +
-  'nft ngrep nmap nmcli od openssl pgrep pkill rtacct socat stat strace systemctl tcpdump telnet top touch ' +
-  'tshark uptime vconfig vi vim w watch who whois xxd'
+  'apt apt-get awk brctl clear ctstat diff find free fuser history ifdown iftop ifup ' +
+  'ipvsadm iwconfig journalctl lnstat lsmod lsof mii-tool modprobe mtr nano ncat ' +
+  'nft ngrep nmap nmcli od openssl rtacct socat stat strace systemctl tcpdump telnet top ' +
+  'tshark vconfig vi vim w who whois'
 ).split(' ')
 
 function unmodelled(name: string): Program {
@@ -126,6 +145,11 @@ const linux: Programs = new Map<string, Program>(
     dash: shell('dash'),
     bash: shell('bash'),
     ps: core.ps,
+    cp: cp('gnu'),
+    mv: mv('gnu'),
+    mkdir: mkdir('gnu'),
+    touch: touch('gnu'),
+    watch,
     ping,
     arping,
     tracepath,

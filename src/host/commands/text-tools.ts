@@ -1,6 +1,7 @@
-/** Filters: head, tail, wc, cut, sort, uniq, tr, seq, xargs, tee, base64, sha256sum. */
+/** Filters: head, tail, wc, cut, sort, uniq, tr, seq, xargs, tee, base64, sha256sum, md5sum. */
 import { getopt, has, valueOf } from '../getopt.ts'
 import { decodeText, encodeText } from '../http.ts'
+import { md5Hex } from '../md5.ts'
 import type { Program } from '../process.ts'
 import { sha256Hex } from '../sha256.ts'
 import { joinPath } from '../shell-builtins.ts'
@@ -233,14 +234,19 @@ export const base64: Program = async (self) => {
 }
 
 /** Of the text as UTF-8: files hold no other bytes here. */
-export const sha256sum: Program = async (self) => {
-  const found = getopt(self.args.slice(1), 'bt')
-  if (found.problem !== null) return unknownOption(self, found.problem.option)
-  let code = 0
-  for (const name of found.rest.length > 0 ? found.rest : ['-']) {
-    const text = await readFile(self, name)
-    if (text === null) code = 1
-    else self.out(`${sha256Hex(text)}  ${name}\n`)
+function digests(digest: (text: string) => string): Program {
+  return async (self) => {
+    const found = getopt(self.args.slice(1), 'bt')
+    if (found.problem !== null) return unknownOption(self, found.problem.option)
+    let code = 0
+    for (const name of found.rest.length > 0 ? found.rest : ['-']) {
+      const text = await readFile(self, name)
+      if (text === null) code = 1
+      else self.out(`${digest(text)}  ${name}\n`)
+    }
+    return code
   }
-  return code
 }
+
+export const sha256sum = digests(sha256Hex)
+export const md5sum = digests((text) => md5Hex(encodeText(text)))
