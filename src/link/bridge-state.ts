@@ -9,6 +9,8 @@ export type PortState = (typeof PortState)[keyof typeof PortState]
 export class PortNotes {
   /** The log said last that the port forwards. */
   running = false
+  /** It was forwarding when it lost its carrier. */
+  unplugged = false
   /** BPDU guard, root block: spanning tree. */
   guard = false
   rootBlock = false

@@ -12,8 +12,10 @@
  *
  * Spanning tree is not modelled: a port's state is what its carrier or `bridge link set state` make it.
  */
+
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { carrierChanged } from './bridge-carrier.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
@@ -224,11 +226,15 @@ export class Bridge extends NetDevice {
     this.world.linkChanged?.()
   }
 
-  /** br_port_carrier_check: a port without carrier forgets the stations that were heard there. */
+  /** A port without carrier is disabled, and forgets the stations that were heard there. */
   portCarrier(device: NetDevice): void {
     const port = this.portOf(device)
     if (port !== null && !device.carrier) this.fdb.unlearn(port)
-    if (port !== null) logState(port)
+    if (port !== null) carrierChanged(port, this.world.scheduler, () => device.master === this, this.#told)
+  }
+
+  #told = (): void => {
+    if (this.receiver !== null && 'carrierChanged' in this.receiver) (this.receiver as Watcher).carrierChanged(this)
   }
 
   portOf(device: PortDevice): BridgePort | null {
@@ -283,10 +289,9 @@ export class Bridge extends NetDevice {
   /** A frame for the next bridge only, as LLDP's are: learnt from, and for the port's own host (br_handle_local_finish). */
   keepLocal(frame: Frame, port: BridgePort): void {
     const { frames, scheduler } = this.world
-    const { bytes, start } = frame
     const vlan = this.#vlanFiltering ? port.vlans.ingress(frame) : 0
     if (port.learning && vlan >= 0 && (port.state === FORWARDING || port.state === LEARNING)) {
-      port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+      port.heard = this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     }
     frames.drop(frame, DropReason.UnknownProtocol, port.device.name)
   }

@@ -16,8 +16,8 @@ type Style = 'openbsd' | 'busybox'
 
 /** Debian's: seconds that a silent UDP port is given. */
 const UDP_SCAN_TIMEOUT = 3 * SECOND
-/** From one system call to the next. */
-const BETWEEN_WRITES = 20 * MICROSECOND
+/** A write's softirqs run before it returns: what its datagram caused on veths, an ICMP error for one, is known to the next. */
+const BETWEEN_WRITES = 400 * MICROSECOND
 
 export const nc: Program = (self) => netcat(self, 'openbsd')
 export const busyboxNc: Program = (self) => netcat(self, 'busybox')

@@ -39,6 +39,17 @@ describe('nc -u', () => {
     await end()
   })
 
+  it('sends no second datagram when the first met a closed port: its write returned after the softirqs', async () => {
+    const { box, a, end } = pair()
+    let sent = 0
+    a.netns.devices.get('eth0')!.tap = (frame, _device, direction) => {
+      if (direction === 'out' && frame.end - frame.start === 43) sent++
+    }
+    expect(await box.say(a.place, 'nc -vzu -w 2 10.0.0.2 5002')).toMatchObject({ code: 1, err: '' })
+    expect(sent).toBe(1)
+    await end()
+  })
+
   it('listens to whom it heard first, and to everybody with -k', async () => {
     const { box, a, b, background, end } = pair()
     const one = background(b.place, 'nc -u -l 5002')

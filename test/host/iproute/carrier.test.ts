@@ -1,5 +1,6 @@
 /** What one end of a cable learns when the other goes down, as neigh_carrier_down and br_port_carrier_check do it. */
 import { afterEach, expect, it } from 'vitest'
+import { MILLISECOND } from '../../../src/sim/scheduler.ts'
 import { Node } from './node.ts'
 
 let lab: Node
@@ -37,6 +38,7 @@ it('takes a port and its bridge out of work when the other end goes down, and in
   lab = new Node()
   await lab.prints('ip addr add 10.77.0.1/24 dev cni0')
   const shown = async () => {
+    await lab.runner.runFor(MILLISECOND) // What the next command takes to start: longer than linkwatch.
     const [port] = (await lab.prints('bridge link show dev vethpod')).split(' priority')
     const [bridge] = (await lab.prints('ip link show cni0')).split(' mode')
     const flags = (text: string) => /<(.*)>/.exec(text)?.[1]
@@ -59,6 +61,23 @@ it('takes a port and its bridge out of work when the other end goes down, and in
   expect(await shown()).toEqual(['BROADCAST,MULTICAST', 'disabled', without, 'DOWN', `${route} linkdown`])
   await lab.prints('ip link set vethpod up')
   expect(await shown()).toEqual(working)
+})
+
+it('hears nothing from a port that has just got its carrier again: its gratuitous ARP request gets no further', async () => {
+  lab = new Node()
+  await lab.prints('sysctl -q -w net.ipv4.conf.eth0.arp_notify=1', lab.podPlace)
+  let sent = 0
+  let heard = 0
+  lab.pod.devices.get('eth0')!.tap = (_frame, _device, direction) => void (direction === 'out' && sent++)
+  lab.bridge.tap = (_frame, _device, direction) => void (direction === 'in' && heard++)
+  await lab.prints('ip link set eth0 down', lab.podPlace)
+  await lab.runner.runFor(MILLISECOND)
+  await lab.prints('ip link set eth0 up', lab.podPlace)
+  await lab.runner.runFor(MILLISECOND)
+  expect([sent, heard]).toEqual([1, 0])
+  await lab.prints('ip link set eth0 address 02:00:00:00:00:07', lab.podPlace)
+  await lab.runner.runFor(MILLISECOND)
+  expect([sent, heard]).toEqual([2, 1])
 })
 
 it('gives a bridge carrier until it has had a port', async () => {
