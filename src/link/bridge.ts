@@ -12,7 +12,6 @@
  *
  * Spanning tree is not modelled: a port's state is what its carrier or `bridge link set state` make it.
  */
-
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { carrierChanged } from './bridge-carrier.ts'
@@ -230,11 +229,7 @@ export class Bridge extends NetDevice {
   portCarrier(device: NetDevice): void {
     const port = this.portOf(device)
     if (port !== null && !device.carrier) this.fdb.unlearn(port)
-    if (port !== null) carrierChanged(port, this.world.scheduler, () => device.master === this, this.#told)
-  }
-
-  #told = (): void => {
-    if (this.receiver !== null && 'carrierChanged' in this.receiver) (this.receiver as Watcher).carrierChanged(this)
+    if (port !== null) carrierChanged(port)
   }
 
   portOf(device: PortDevice): BridgePort | null {
