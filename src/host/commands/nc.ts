@@ -16,8 +16,8 @@ type Style = 'openbsd' | 'busybox'
 
 /** Debian's: seconds that a silent UDP port is given. */
 const UDP_SCAN_TIMEOUT = 3 * SECOND
-/** A write on a veth returns after its softirqs: the next one knows of the ICMP error of a machine nearby, and comes before any program answers. */
-const BETWEEN_WRITES = 45 * MICROSECOND
+/** A write on a veth returns after its softirqs: the next one knows of the ICMP error that a machine nearby sent. */
+const BETWEEN_WRITES = 400 * MICROSECOND
 
 export const nc: Program = (self) => netcat(self, 'openbsd')
 export const busyboxNc: Program = (self) => netcat(self, 'busybox')

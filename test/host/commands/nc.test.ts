@@ -5,9 +5,9 @@ import type { Place } from '../../../src/host/place.ts'
 import { SECOND } from '../../../src/sim/scheduler.ts'
 import { Box, transcript } from '../box.ts'
 
-function pair(latency = 30_000) {
+function pair() {
   const box = new Box(linuxCommands())
-  const [a, b] = box.pair(latency)
+  const [a, b] = box.pair(30_000)
   for (const machine of [a, b]) machine.place.files.set('/etc/hosts', '10.0.0.1\ta.lab\n10.0.0.2\tb.lab\n')
   const background = (place: Place, line: string) => {
     const { io, text } = transcript()
@@ -40,7 +40,7 @@ describe('nc -u', () => {
   })
 
   it('sends no second datagram when the first met a closed port: its write returned after the softirqs', async () => {
-    const { box, a, end } = pair(20_000)
+    const { box, a, end } = pair()
     let sent = 0
     a.netns.devices.get('eth0')!.tap = (frame, _device, direction) => {
       if (direction === 'out' && frame.end - frame.start === 43) sent++
