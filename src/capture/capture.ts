@@ -173,7 +173,7 @@ export class Capture {
     return writer.file()
   }
 
-  /** Calls back for every frame in the store, in the order of time; the bytes are lent. */
+  /** Calls back for every frame in the store, in the order in which they were seen; the bytes are lent. */
   each(
     look: (
       captured: CapturedInterface,
@@ -195,7 +195,7 @@ export class Capture {
     if (this.#size === this.#times.length) this.#grow()
     const row = this.#size++
     const length = frame.end - frame.start
-    this.#times[row] = this.#world.scheduler.now
+    this.#times[row] = direction === 'in' && frame.stamp !== 0 ? frame.stamp : this.#world.scheduler.now
     this.#offsets[row] = this.#bytes.length
     this.#lengths[row] = length
     this.#packetIds[row] = this.#world.frames.identify(frame)

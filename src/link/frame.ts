@@ -73,6 +73,11 @@ export class Frame {
   /** The bridge ports of a frame that br_netfilter handles; both null otherwise. */
   bridgeInput: PortDevice | null = null
   bridgeOutput: PortDevice | null = null
+  /**
+   * When it came in by a bridge's port, in nanoseconds, if it waited for ARP since: whoever sees it come up to the host is
+   * told this time (skb->tstamp). 0: when it is seen.
+   */
+  stamp = 0
   /** Addressed to this host at the link layer (PACKET_HOST); false for frames seen only by promiscuity. */
   toHost = true
   /**
@@ -124,6 +129,7 @@ export class Frame {
     this.mark = 0
     this.bridgeInput = null
     this.bridgeOutput = null
+    this.stamp = 0
     this.toBridge = false
     this.routed = false
     this.fragmentSize = 0
@@ -170,6 +176,7 @@ export class FramePool {
     frame.hash = 0
     frame.bridgeInput = null
     frame.bridgeOutput = null
+    frame.stamp = 0
     frame.toHost = true
     frame.toBridge = false
     frame.routed = false
@@ -196,6 +203,7 @@ export class FramePool {
     copy.hash = frame.hash
     copy.bridgeInput = frame.bridgeInput
     copy.bridgeOutput = frame.bridgeOutput
+    copy.stamp = frame.stamp
     copy.toHost = frame.toHost
     copy.toBridge = frame.toBridge
     copy.routed = frame.routed

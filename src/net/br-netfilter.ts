@@ -133,6 +133,8 @@ class BridgeNetfilter implements BridgeFilter {
     copyMac(bytes, at - SAVED_SOURCE, bytes, start + ethernet.SOURCE)
     put16(bytes, at - SAVED_TAG, tag)
     frame.start = at
+    // It came before the ARP request for it went. What TCP sent bears the time when it was due, which captures do not take.
+    if (ipv4.protocol(bytes, at) !== ipv4.IPPROTO_TCP) frame.stamp = this.#netns.world.scheduler.now - 1
     this.#netns.neighbours.resolve(this.#bridge, station, frame)
   }
 }

@@ -1,6 +1,8 @@
 /** Small things that labs on a real kernel (6.18) showed. Texts and frames are what it said in the same lab. */
 import { describe, expect, it } from 'vitest'
+import { Capture } from '../../src/capture/capture.ts'
 import type { Lab, LabPod } from '../../src/dev/lab-file.ts'
+import { DEFAULT_EPOCH } from '../../src/host/run.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
 import { build, serve, type, underlay, watch } from './lab.ts'
 
@@ -70,6 +72,41 @@ it('a bridge that was made with a MAC has no carrier before it has a port', asyn
   const built = await build({ ...cluster, pods: [client] })
   expect(await type(built, 'node2', 'ip link show cni0')).toContain('<NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1450')
   expect(await type(built, 'node2', 'ip route show dev cni0')).toContain('src 10.244.2.1 linkdown')
+})
+
+it('a frame that br_netfilter kept for ARP comes up to its bridge with the time of its port, unless TCP sent it', async () => {
+  const ports = [
+    { name: 'dns', protocol: 'UDP' as const, port: 53, targetPort: 5353 },
+    { name: 'http', port: 80, targetPort: 8080 },
+  ]
+  const service = { name: 'echo', clusterIP: '10.96.0.81', ports, endpoints: ['web1'] }
+  for (const [line, early] of [
+    ['python3 apps.py udpsend 10.96.0.81 53 32 1', true],
+    ['curl -s http://10.96.0.81/', false],
+  ] as const) {
+    const built = await build({ ...cluster, services: [service] })
+    serve(built, 'web1', 'python3 apps.py udpecho 5353')
+    serve(built, 'web1', 'python3 apps.py http 8080 web1')
+    await type(built, 'node1', 'ip neigh flush all')
+    const cni0 = built.device('node1.cni0')
+    if (cni0 === null) throw new Error('no cni0')
+    cni0.setPromiscuous(true)
+    const capture = new Capture(built.world, DEFAULT_EPOCH)
+    capture.attach(cni0, 'cni0', '')
+    await type(built, 'client', line)
+    let asked = 0
+    let came = 0
+    capture.each((_captured, time, inbound, bytes, at) => {
+      const arp = bytes[at + 13] === 6
+      if (arp && !inbound && bytes[at] === 0xff && asked === 0) asked = time
+      if (!arp && inbound && came === 0) came = time
+    })
+    expect(asked).toBeGreaterThan(0)
+    expect(came).toBeGreaterThan(0)
+    expect(came < asked).toBe(early)
+    await built.runner.runFor(40 * SECOND)
+    expect(built.world.frames.inUse).toBe(0)
+  }
 })
 
 describe('sysctls', () => {

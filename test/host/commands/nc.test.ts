@@ -34,6 +34,7 @@ describe('nc -u', () => {
     const said = await box.say(a.place, 'nc -vzu 10.0.0.2 5002')
     expect(said).toMatchObject({ code: 0, err: 'Connection to 10.0.0.2 5002 port [udp/*] succeeded!\n' })
     expect(times).toEqual([1, 1, 2, 3, 4])
+    expect(box.world.scheduler.now).toBeGreaterThan(4.0007 * SECOND)
     await box.runner.runFor(SECOND)
     expect(heard()).toMatch(/^Bound on 0\.0\.0\.0 5002\nConnection received on 10\.0\.0\.1 \d+\nXXXXX$/)
     await end()
