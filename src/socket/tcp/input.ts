@@ -85,7 +85,7 @@ function synSent(connection: Connection, segment: Segment): void {
   }
   acknowledge(connection, segment)
   connection.sizeSegments()
-  establish(connection)
+  establish(connection, segment)
   connection.wake |= Wake.CONNECTED
   // A program that waits to write will soon: the acknowledgment rides on its data.
   if (!connection.savesAck) return sendAck(connection)
@@ -102,7 +102,7 @@ function ours(connection: Connection, echo: number): boolean {
 }
 
 /** The handshake is over on our side. */
-function establish(connection: Connection): void {
+function establish(connection: Connection, segment: Segment): void {
   const { receive, acks, congestion, timestamps, send } = connection
   const advertised = connection.advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0)
   if (connection.acceptor !== null) {
@@ -113,9 +113,10 @@ function establish(connection: Connection): void {
     connection.sizeSegments()
   }
   connection.state = 'ESTABLISHED'
+  const lossy = connection.resent > 1 && connection.allTimeouts > 0 && !answersFirst(connection, segment)
   connection.timeouts = 0
   connection.backoff = 0
-  congestion.begin(connection, connection.resent > 1)
+  congestion.begin(connection, lossy)
   connection.undo.end()
   connection.tailProbed = false
   acks.start(advertised, connection.mss, receive.window)
@@ -124,6 +125,12 @@ function establish(connection: Connection): void {
   connection.lastSent = now
   receive.established(advertised, connection.world.scheduler.now)
   send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
+}
+
+/** Our SYN went again for nothing: this echoes the timestamp of the first (tcp_try_undo_spurious_syn). */
+function answersFirst(connection: Connection, segment: Segment): boolean {
+  const { timestamps, send } = connection
+  return timestamps && segment.timestamps && segment.echo === connection.clockAt(send.began)
 }
 
 /** Everything from SYN-RECEIVED to LAST-ACK. */
@@ -142,7 +149,7 @@ function synchronised(connection: Connection, segment: Segment): void {
   if (timestamps && segment.timestamps && receive.mayStamp(segment.sequence))
     connection.recentTimestamp = segment.timestamp
   if (opening) {
-    establish(connection)
+    establish(connection, segment)
     if (connection.acceptor === null) connection.wake |= Wake.CONNECTED
     else {
       connection.wake |= Wake.ACCEPTED
@@ -304,7 +311,9 @@ function timeWait(connection: Connection, segment: Segment): void {
   }
   if (expected && sequence === end) return
   if (old || segment.has(tcp.ACK)) connection.enterTimeWait()
-  challenge(connection)
+  // A segment that carries something is no part of a loop of acknowledgments (tcp_oow_rate_limited).
+  if (sequence !== end && !segment.has(tcp.SYN)) sendAck(connection)
+  else challenge(connection)
 }
 
 /** May this SYN begin a new connection on a tuple that is in TIME-WAIT? (RFC 6191) */

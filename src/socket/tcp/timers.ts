@@ -1,4 +1,5 @@
 /** What happens when a connection's timers run out (net/ipv4/tcp_timer.c). */
+import { JIFFY, wheel } from '../../sim/jiffies.ts'
 import type { Alarms } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
@@ -64,6 +65,21 @@ function retransmit(connection: Connection): void {
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
   if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
   connection.rearmFromNow()
+}
+
+/**
+ * A router says that there is no way for the oldest segment, so its loss was no congestion: one step of the back-off is
+ * taken back, and what is overdue by the shorter time-out goes at once (tcp_ld_RTO_revert, RFC 6069).
+ */
+export function revertBackoff(connection: Connection, sequence: number): void {
+  const { send, world } = connection
+  const { scheduler } = world
+  if (sequence !== send.una || connection.timeouts === 0 || connection.backoff === 0 || send.sent.size === 0) return
+  connection.backoff--
+  const left = connection.timeout - Math.ceil((scheduler.now - send.sent.sentAt(0)) / JIFFY)
+  if (left <= 0) return retransmit(connection)
+  connection.rearmFromNow()
+  scheduler.at(connection.retransmission, wheel(scheduler.now, left * JIFFY))
 }
 
 /** The reordering timer ran out: what was given the benefit of the doubt is lost (tcp_rack_reo_timeout). */

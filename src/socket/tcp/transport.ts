@@ -13,6 +13,7 @@ import { mayReopen, receive } from './input.ts'
 import { refuse, shrink } from './output.ts'
 import type { Segment } from './segment.ts'
 import type { TcpStack } from './stack.ts'
+import { revertBackoff } from './timers.ts'
 
 /** Where a quoted segment keeps its sequence number. */
 const QUOTED_SEQUENCE = 4
@@ -73,7 +74,12 @@ export class TcpTransport implements Transport {
     // An error about something that is not on its way is old or forged.
     if (tcp.before(sequence, send.una) || tcp.after(sequence, send.next)) return
     if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) shrink(connection)
-    else fail(connection, type, code)
+    else {
+      const noWay =
+        type === icmp.DESTINATION_UNREACHABLE && (code === icmp.NET_UNREACHABLE || code === icmp.HOST_UNREACHABLE)
+      if (noWay && connection.acceptor === null) revertBackoff(connection, sequence)
+      if (connection.state !== 'CLOSED') fail(connection, type, code)
+    }
     connection.tell()
   }
 

@@ -76,6 +76,24 @@ test('half-close: the other side still speaks', () => {
   expect(Sockets.of(pair.client).list()).toEqual([])
 })
 
+test('in TIME-WAIT each repetition that carries something is answered, however soon (Linux 6.18)', () => {
+  const pair = new Pair()
+  const { client, server } = connected(pair)
+  // The client's last acknowledgments are lost: a server that closes sends its FIN again after 5 ms and after 200 ms.
+  client.shutdown()
+  pair.run(100)
+  let lost = 0
+  pair.clientEnd.impairment = () => lost++ < 3
+  server.write(new Uint8Array(9))
+  server.close()
+  pair.run(1000)
+  expect(client.state).toBe('TIME-WAIT')
+  const lines = pair.said()
+  const repeated = lines.flatMap((line, i) => (i > 3 && /^< F/.test(line) ? [i] : []))
+  expect(repeated.length).toBeGreaterThan(1)
+  for (const i of repeated) expect(lines[i + 1]).toMatch(/^> \. 2 ack 11/)
+})
+
 test('both close at once: CLOSING, then TIME-WAIT on both sides', () => {
   const pair = new Pair({ delay: 1_000_000 })
   const { client, server } = connected(pair)

@@ -75,6 +75,21 @@ test('an error in an established connection is only remembered', () => {
   expect(socket.info()).toMatchObject({ unacked: 0, bytesAcked: 11 })
 })
 
+test('an unreachable for what was sent again takes a step of the back-off back (RFC 6069)', () => {
+  const pair = new Pair()
+  behind(pair, null)
+  const far = farHost(pair, 1450)
+  const socket = connectTo(pair, far)
+  pair.server.main.remove((found) => found.destination.network === parseIpv4('10.9.0.0'))
+  pair.said()
+  socket.write(new Uint8Array(10))
+  pair.run(15_000)
+  // Where the router's allowance lets it tell, the time-out does not double.
+  const times = pair.times.filter((_, i) => pair.lines[i].startsWith('>'))
+  const gaps = times.slice(1).map((time, i) => Math.round((time - times[i]) / 100) / 10)
+  expect(gaps).toEqual([0.2, 0.2, 0.4, 0.8, 1.7, 1.7, 1.7, 3.5, 3.3])
+})
+
 test('fragmentation needed: smaller segments at once, and every byte arrives', () => {
   const pair = new Pair()
   behind(pair, null)

@@ -32,6 +32,24 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 255)
 }
 
+for (const timestamps of [true, false]) {
+  const so = timestamps
+    ? 'ten segments when the answer echoes the first'
+    : 'one segment when nothing tells which was answered'
+  test(`two SYNs sent again: the window is ${so} (Linux 6.18)`, () => {
+    const pair = new Pair()
+    if (!timestamps) pair.client.sysctl.set('net.ipv4.tcp_timestamps', '0')
+    // SYN-ACKs are lost until the third SYN.
+    pair.lose('server', 1, 2, 3)
+    pair.listen(80, () => {})
+    const socket = pair.connect(80)
+    pair.run(5000)
+    expect(socket.state).toBe('ESTABLISHED')
+    expect(socket.info().cwnd).toBe(timestamps ? 10 : 1)
+    pair.settle()
+  })
+}
+
 test('SYNs go again after about a second each, four times, then ever later, and connect times out', () => {
   const pair = new Pair()
   pair.client.neighbours.add(pair.clientEnd, SERVER, pair.serverEnd.mac, 'PERMANENT')
