@@ -6,6 +6,7 @@ import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Offer } from './around.ts'
 import type { Connection } from './connection.ts'
+import { inHostQueue } from './host-queue.ts'
 import { waits } from './nagle.ts'
 import * as options from './options.ts'
 import { enterNarrower } from './recovery.ts'
@@ -195,11 +196,15 @@ function sendNext(connection: Connection, length: number, fin: boolean, joined: 
   return transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
 }
 
-/** Sends segment `i` of the unacknowledged ones again, cut to the present segment size. A probe counts for nothing. */
-export function resend(connection: Connection, i: number, probe = false): void {
+/**
+ * Sends segment `i` of the unacknowledged ones again, cut to the present segment size. A probe counts for nothing.
+ * False: it has not left yet.
+ */
+export function resend(connection: Connection, i: number, probe = false): boolean {
   const { send, mss, world } = connection
   const { sent } = send
   const begin = sent.begin(i)
+  if (inHostQueue(connection, begin)) return false
   if (connection.tunables.retransmitCollapse) collapse(connection, i)
   const flags = sent.flags(i)
   const numbers = (sent.end(i) - begin) | 0
@@ -218,6 +223,7 @@ export function resend(connection: Connection, i: number, probe = false): void {
   connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length
   transmit(connection, begin, length, now, false)
+  return true
 }
 
 /** Small segments go again as one, as far as they fit into a segment and the window (tcp_retrans_try_collapse). */
@@ -242,8 +248,8 @@ export function resendLost(connection: Connection): void {
   for (let i = 0; i < sent.size && sent.resent < sent.lost && sent.inFlight < congestion.window; i++) {
     if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
     if (tcp.after(sent.end(i), (send.una + send.window) | 0) && i > 0) break
+    if (!resend(connection, i)) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
-    resend(connection, i)
     if (congestion.reducing) congestion.sentNew(1)
     if (i === 0) head = true
   }

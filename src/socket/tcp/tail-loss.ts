@@ -15,10 +15,10 @@ export function probeTail(connection: Connection): void {
   const { sent } = send
   if (sent.size === 0) return
   if (connection.tailProbed) return connection.rearm()
-  netns.counters.tcpLossProbes++
   connection.tailResent = !(send.unsent > 0 && send.room >= Math.min(send.unsent, connection.mss))
-  if (connection.tailResent) resend(connection, sent.size - 1, true)
-  else sendProbe(connection)
+  if (!connection.tailResent) sendProbe(connection)
+  else if (!resend(connection, sent.size - 1, true)) return connection.rearm()
+  netns.counters.tcpLossProbes++
   connection.tailProbed = true
   connection.tailProbe = send.next
   connection.rearmFromNow()

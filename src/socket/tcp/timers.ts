@@ -53,14 +53,14 @@ function retransmit(connection: Connection): void {
   connection.followPath()
   enterLoss(connection)
   connection.netns.counters.tcpTimeouts++
-  if (state === 'SYN-SENT' || state === 'SYN-RECEIVED') connection.netns.counters.tcpSynRetrans++
   if (connection.timeouts === 0 && state !== 'SYN-SENT') connection.firstResent = connection.clock()
   connection.timeouts++
   connection.allTimeouts++
   connection.rehash()
   // A deferred connection's peer has acknowledged: it is asked again only when its time is up (syn_ack_recalc).
   const silent = connection.deferred && connection.settings.deferAccept > connection.timeouts
-  if (!silent) resend(connection, 0)
+  const left = silent || resend(connection, 0)
+  if (left && (state === 'SYN-SENT' || state === 'SYN-RECEIVED')) connection.netns.counters.tcpSynRetrans++
   // The first SYNs are sent at an even pace, newer kernels only (tcp_syn_linear_timeouts).
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
   if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++

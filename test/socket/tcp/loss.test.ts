@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { MILLISECOND } from '../../../src/sim/scheduler.ts'
 import { Sockets } from '../../../src/socket/sockets.ts'
 import type { TcpSocket } from '../../../src/socket/tcp/socket.ts'
+import { parseIpv4 } from '../../../src/wire/address.ts'
 import * as ipv4 from '../../../src/wire/ipv4.ts'
 import { Pair, readAll, SERVER } from '../pair.ts'
 
@@ -32,6 +33,36 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 255)
 }
 
+test('a SYN that still waits for ARP does not go again (Linux 6.18: TCPSpuriousRtxHostQueues)', () => {
+  const pair = new Pair()
+  pair.listen(80, () => {})
+  let lost = 0
+  pair.clientEnd.impairment = () => lost++ < 2
+  const socket = pair.connect(80)
+  pair.run(5000)
+  expect(socket.state).toBe('ESTABLISHED')
+  expect(pair.said()).toHaveLength(3)
+  expect(socket.info()).toMatchObject({ resent: 0 })
+  pair.settle()
+  expect(pair.world.frames.inUse).toBe(0)
+})
+
+test('a timeout of a SYN whose ARP failed ends connect() as one (Linux 6.18: RFC 6069 finds no retry left)', () => {
+  const pair = new Pair()
+  pair.client.sysctl.set('net.ipv4.tcp_syn_retries', '2')
+  pair.client.sysctl.set('net.ipv4.tcp_syn_linear_timeouts', '0')
+  const socket = Sockets.of(pair.client).tcp()
+  let error: string | null = ''
+  socket.onClose = (reason) => {
+    error = reason
+  }
+  socket.connect(parseIpv4('10.0.0.77'), 80)
+  pair.run(4000)
+  expect(error).toBe('ETIMEDOUT')
+  pair.settle()
+  expect(pair.world.frames.inUse).toBe(0)
+})
+
 for (const timestamps of [true, false]) {
   const so = timestamps
     ? 'ten segments when the answer echoes the first'
@@ -45,7 +76,7 @@ for (const timestamps of [true, false]) {
     const socket = pair.connect(80)
     pair.run(5000)
     expect(socket.state).toBe('ESTABLISHED')
-    expect(socket.info().cwnd).toBe(timestamps ? 10 : 1)
+    expect(socket.info()).toMatchObject({ cwnd: timestamps ? 10 : 1 })
     pair.settle()
   })
 }
