@@ -33,6 +33,7 @@ Options:
 For more details see arping(8).
 `
 
+const INT_MAX = 2_147_483_647
 /** 128 + SIGINT's number is the shell's word for it; arping itself sums up and ends as always. */
 const SIGINT = 2
 
@@ -52,8 +53,12 @@ export const arping: Program = async (self) => {
   }
   for (const option of ['c', 'w', 'i']) {
     const text = valueOf(found, option)
-    if (text === null || /^\d+$/.test(text)) continue
-    self.err(`arping: invalid argument: '${text}'\n`)
+    if (text === null) continue
+    const least = option === 'c' ? 1 : 0
+    const whole = /^[+-]?\d+$/.test(text)
+    if (whole && Number(text) >= least && Number(text) <= INT_MAX) continue
+    const range = whole ? `: out of range: ${least} <= value <= ${INT_MAX}` : ''
+    self.err(`arping: invalid argument: '${text}'${range}\n`)
     return 1
   }
   if (found.rest.length !== 1) {
@@ -79,7 +84,10 @@ async function prepare(self: Process, found: Options, destination: string): Prom
   const device = name === null ? (route?.device ?? null) : deviceNamed(netns, name)
   if (device === null) return fail(`arping: Device ${name ?? ''} not available.\n`)
   if (!device.up) return fail(`arping: Interface "${device.name}" is down\n`)
-  if (device.noArp) return fail(`Interface "${device.name}" is not ARPable\n`)
+  if (device.noArp) {
+    self.out(`Interface "${device.name}" is not ARPable\n`)
+    return null
+  }
   const announcing = has(found, 'U') || has(found, 'A')
   const said = valueOf(found, 's')
   let source: Ipv4 = ANY

@@ -28,6 +28,18 @@ export interface CurlOptions {
   readonly resolve: ReadonlyMap<string, string>
   readonly user: string | null
   readonly retry: number
+  readonly retryRefused: boolean
+  /** Fail on 400 and above, with the body. */
+  readonly failWithBody: boolean
+  /** A device or an address to start from. */
+  readonly interface: string | null
+  /** The first and the last port to start from. */
+  readonly localPorts: readonly [number, number] | null
+  readonly referer: string | null
+  /** -D: where headers go, `-` for standard output. */
+  readonly headersTo: string | null
+  readonly version: '1.0' | '1.1'
+  readonly maxRedirects: number
 }
 
 const LONG: Readonly<Record<string, string>> = {
@@ -58,8 +70,16 @@ const LONG: Readonly<Record<string, string>> = {
   user: 'u:',
   http1_1: 'http1.1',
   'http1.1': 'http1.1',
-  'http1.0': 'not:http1.0',
+  'http1.0': '0',
   retry: 'retry:',
+  'retry-connrefused': 'retry-connrefused',
+  'fail-with-body': 'fail-with-body',
+  interface: 'interface:',
+  'local-port': 'local-port:',
+  referer: 'e:',
+  'dump-header': 'D:',
+  get: 'G',
+  'max-redirs': 'max-redirs:',
   noproxy: 'noproxy:',
   'no-progress-meter': 'S',
   version: 'V',
@@ -71,7 +91,7 @@ export type CurlProblem = { readonly text: string; readonly code: number }
 const HINT = "curl: try 'curl --help' or 'curl --manual' for more information\n"
 
 export function curlOptions(args: readonly string[]): CurlOptions | CurlProblem {
-  const found = getopt(args, 'sSviILfkgN4X:d:H:A:o:Ow:m:u:V', LONG)
+  const found = getopt(args, 'sSviILfkgN40GX:d:H:A:o:Ow:m:u:Ve:D:', LONG)
   if (found.problem !== null) {
     const { kind, option } = found.problem
     // A real curl knows two hundred more: which of them this is cannot be told from a mistake.
@@ -82,16 +102,21 @@ export function curlOptions(args: readonly string[]): CurlOptions | CurlProblem 
     const text = last(found, name)
     return text === null ? null : Math.round(Number(text) * 1000)
   }
-  for (const name of ['m', 'connect-timeout', 'retry']) {
+  for (const name of ['m', 'connect-timeout', 'retry', 'max-redirs']) {
     const text = last(found, name)
     if (text === null || (text !== '' && Number(text) >= 0)) continue
     const option = name === 'm' ? '-m' : `--${name}`
     return { text: `curl: option ${option}: expected a proper numerical parameter\n${HINT}`, code: 2 }
   }
-  const urls = [...all(found, 'url'), ...found.rest]
-  if (urls.length === 0) return { text: `curl: no URL specified!\n${HINT}`, code: 2 }
+  const typed = [...all(found, 'url'), ...found.rest]
+  if (args.length === 0) return { text: HINT, code: 2 }
+  if (typed.length === 0) return { text: `curl: no URL specified!\n${HINT}`, code: 2 }
   const flag = (name: string) => found.options.some(([option]) => option === name)
   const data = all(found, 'd')
+  // -G: what is sent goes behind the URL's question mark.
+  const query = flag('G') && data.length > 0 ? data.join('&') : null
+  const urls = query === null ? typed : typed.map((url) => `${url}${url.includes('?') ? '&' : '?'}${query}`)
+  const ports = /^(\d+)(?:-(\d+))?/.exec(last(found, 'local-port') ?? '')
   return {
     urls,
     silent: flag('s'),
@@ -102,7 +127,7 @@ export function curlOptions(args: readonly string[]): CurlOptions | CurlProblem 
     follow: flag('L'),
     fail: flag('f'),
     method: last(found, 'X'),
-    data: data.length === 0 ? null : data.join('&'),
+    data: data.length === 0 || flag('G') ? null : data.join('&'),
     headers: all(found, 'H').flatMap(headerOf),
     agent: last(found, 'A') ?? 'curl/7.88.1',
     outputs: all(found, 'o'),
@@ -113,6 +138,14 @@ export function curlOptions(args: readonly string[]): CurlOptions | CurlProblem 
     resolve: new Map(all(found, 'resolve').flatMap(resolveOf)),
     user: last(found, 'u'),
     retry: Number(last(found, 'retry') ?? 0),
+    retryRefused: flag('retry-connrefused'),
+    failWithBody: flag('fail-with-body'),
+    interface: last(found, 'interface'),
+    localPorts: ports === null || Number(ports[1]) === 0 ? null : [Number(ports[1]), Number(ports[2] ?? ports[1])],
+    referer: last(found, 'e'),
+    headersTo: last(found, 'D'),
+    version: flag('0') ? '1.0' : '1.1',
+    maxRedirects: Number(last(found, 'max-redirs') ?? 50),
   }
 }
 

@@ -1,5 +1,6 @@
 /** One transfer of curl: one URL, redirects included. What `-v` tells is told here, word for word. */
 import { MICROSECOND, MILLISECOND, type Nanos } from '../../sim/scheduler.ts'
+import type { TcpSocket } from '../../socket/tcp/socket.ts'
 import { formatIpv4, type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
 import {
   closesAfter,
@@ -12,26 +13,17 @@ import {
   header,
   statusLine,
 } from '../http.ts'
-import { type HttpUrl, parseHttpUrl } from '../http-client.ts'
+import type { HttpUrl } from '../http-client.ts'
 import type { Process } from '../process.ts'
 import { resolve } from '../resolver.ts'
+import { joinPath } from '../shell-builtins.ts'
 import { SocketError, TcpStream, TimedOut } from '../streams.ts'
+import { bindLocal } from './curl-local.ts'
 import type { CurlOptions } from './curl-options.ts'
+import { absolute, CurlFailure, requestHeaders, urlOf } from './curl-request.ts'
 
-const MAX_REDIRECTS = 50
 /** The resolver runs in a thread of its own, which has to be started. */
 const THREAD: Nanos = 50 * MICROSECOND
-
-/** curl's exit code and its sentence. */
-export class CurlFailure extends Error {
-  override readonly name = 'CurlFailure'
-  readonly code: number
-
-  constructor(code: number, message: string) {
-    super(message)
-    this.code = code
-  }
-}
 
 /** What -w can print; times in nanoseconds since the transfer began. */
 export interface TransferFacts {
@@ -45,6 +37,12 @@ export interface TransferFacts {
   contentType: string
   redirects: number
   connects: number
+  method: string
+  /** Of the last answer. */
+  version: string
+  readonly headers: Header[]
+  /** Of all heads. */
+  headerSize: number
   lookedUp: Nanos
   connected: Nanos
   firstByte: Nanos
@@ -63,6 +61,10 @@ export class CurlTransfer {
     contentType: '',
     redirects: 0,
     connects: 0,
+    method: 'GET',
+    version: '0',
+    headers: [],
+    headerSize: 0,
     lookedUp: 0,
     connected: 0,
     firstByte: 0,
@@ -105,9 +107,12 @@ export class CurlTransfer {
       const answer = await this.#ask(url, method, data)
       const location = header(answer, 'location')
       if (!this.#options.follow || location === null || this.facts.status < 300 || this.facts.status > 399) return
-      if (++this.facts.redirects > MAX_REDIRECTS) {
-        throw new CurlFailure(47, `Maximum (${MAX_REDIRECTS}) redirects followed`)
+      const { maxRedirects } = this.#options
+      if (this.facts.redirects >= maxRedirects) {
+        this.#tell(`Maximum (${maxRedirects}) redirects followed`)
+        throw new CurlFailure(47, `Maximum (${maxRedirects}) redirects followed`)
       }
+      this.facts.redirects++
       const next = absolute(url, location)
       this.#tell(`Issue another request to this URL: '${next}'`)
       this.facts.url = next
@@ -124,7 +129,10 @@ export class CurlTransfer {
     const verb = method ?? (this.#options.head ? 'HEAD' : data === null ? 'GET' : 'POST')
     const body = data === null ? new Uint8Array(0) : encodeText(data)
     const headers = requestHeaders(url, this.#options, data === null ? null : body.length)
-    const start = `${verb} ${url.target} HTTP/1.1`
+    const start = `${verb} ${url.target} HTTP/${this.#options.version}`
+    this.facts.method = verb
+    if (this.#options.user !== null)
+      this.#tell(`Server auth using Basic with user '${this.#options.user.split(':')[0]}'`)
     if (this.#options.verbose) {
       const lines = [start, ...headers.map(([name, value]) => `${name}: ${value}`), '']
       for (const line of lines) this.#self.err(`> ${line}\n`)
@@ -180,20 +188,35 @@ export class CurlTransfer {
     const lines = [start, ...headers.map(([name, value]) => `${name}: ${value}`), '']
     const failing = this.#options.fail && status >= 400
     if (this.#options.verbose) {
-      for (const line of lines) this.#self.err(`< ${line}\n`)
+      for (const line of failing ? lines.slice(0, -1) : lines) this.#self.err(`< ${line}\n`)
     }
-    if (this.#options.include && !failing) this.#output(lines.map((line) => `${line}\r\n`).join(''))
+    const { headersTo } = this.#options
+    const text = lines.map((line) => `${line}\r\n`).join('')
+    this.facts.headers.splice(0, Number.POSITIVE_INFINITY, ...headers)
+    this.facts.version = /^HTTP\/(\S+)/.exec(start)?.[1] ?? '0'
+    this.facts.headerSize += text.length
+    if (headersTo === '-') this.#output(text)
+    else if (headersTo !== null) this.#dumped(headersTo, text)
+    // What follows is not read any more.
+    if (failing) throw this.#failed(22, `The requested URL returned error: ${status}`)
+    if (this.#options.include) this.#output(text)
+  }
+
+  /** Appended: each answer of a transfer has a head. */
+  #dumped(name: string, text: string): void {
+    const path = joinPath(this.#self.cwd, name)
+    const { files } = this.#self.place
+    files.set(path, (this.facts.headerSize === text.length ? '' : (files.get(path) ?? '')) + text)
   }
 
   #finish(answer: HttpMessage): void {
     const redirected = this.#options.follow && header(answer, 'location') !== null && this.facts.status < 400
-    if (this.#options.fail && this.facts.status >= 400) {
-      this.#close()
-      throw new CurlFailure(22, `The requested URL returned error: ${this.facts.status}`)
-    }
     if (!redirected) this.#output(decodeText(answer.body))
     if (closesAfter(answer)) this.#close()
     else this.#tell(`Connection #${this.#connection} to host ${this.#streamTo.replace(/:\d+$/, '')} left intact`)
+    if (this.#options.failWithBody && this.facts.status >= 400) {
+      throw new CurlFailure(22, `The requested URL returned error: ${this.facts.status}`)
+    }
   }
 
   /** Of a body that ended early. */
@@ -226,7 +249,9 @@ export class CurlTransfer {
   }
 
   async #lookUp(url: HttpUrl): Promise<Ipv4> {
-    const pinned = tryParseIpv4(this.#options.resolve.get(`${url.host}:${url.port}`) ?? url.host)
+    const given = this.#options.resolve.get(`${url.host}:${url.port}`)
+    if (given !== undefined) this.#tell(`Hostname ${url.host} was found in DNS cache`)
+    const pinned = tryParseIpv4(given ?? url.host)
     if (pinned !== null) return pinned
     // It waits on the resolver's thread by a condition variable, not in its own loop: no millisecond more.
     const connectEnd = this.#connectDeadline() - MILLISECOND
@@ -243,10 +268,13 @@ export class CurlTransfer {
     const left = this.#connectDeadline() - this.#self.now()
     const began = this.#self.now()
     try {
-      return await TcpStream.connect(this.#self, address, url.port, Number.isFinite(left) ? left : null)
+      const stream = new TcpStream(this.#self, this.#bound(url, address))
+      stream.timeout = Number.isFinite(left) ? left : null
+      this.#stream = stream
+      await stream.connect(address, url.port)
+      return stream
     } catch (error) {
-      if (error instanceof TimedOut)
-        throw this.#failed(28, `Connection timed out after ${this.#elapsed()} milliseconds`)
+      if (error instanceof TimedOut) throw this.#late(url, began)
       if (!(error instanceof SocketError)) throw error
       const sentence = error.message
       if (this.#self.now() === began && ['ENETUNREACH', 'EACCES', 'EPERM', 'EADDRNOTAVAIL'].includes(error.errno)) {
@@ -259,6 +287,31 @@ export class CurlTransfer {
         `Failed to connect to ${url.host} port ${url.port} after ${after} ms: Couldn't connect to server`,
       )
     }
+  }
+
+  /** The socket, at the local end that was asked for. */
+  #bound(url: HttpUrl, address: Ipv4): TcpSocket {
+    const socket = this.#self.tcp()
+    if (this.#options.interface === null && this.#options.localPorts === null) return socket
+    const { told, failure } = bindLocal(this.#self, socket, this.#options, address)
+    for (const line of told) this.#tell(line)
+    if (failure === null) return socket
+    const after = this.#elapsed()
+    this.#tell(
+      `Failed to connect to ${url.host} port ${url.port} after ${after} ms: Failed binding local connection end`,
+    )
+    this.#close()
+    throw new CurlFailure(failure.startsWith('podwire:') ? 2 : 45, failure)
+  }
+
+  /** --connect-timeout ends this address, -m all. */
+  #late(url: HttpUrl, began: Nanos): CurlFailure {
+    const { connectTimeout } = this.#options
+    const ownEnd = this.#began + (connectTimeout ?? 300_000) * MILLISECOND
+    if (this.#deadline <= ownEnd) return this.#failed(28, `Connection timed out after ${this.#elapsed()} milliseconds`)
+    this.#tell(`ipv4 connect timeout after ${Math.round((ownEnd - began) / MILLISECOND)}ms, move on!`)
+    const after = this.#elapsed()
+    return this.#failed(28, `Failed to connect to ${url.host} port ${url.port} after ${after} ms: Timeout was reached`)
   }
 
   /** curl looks at its clock a millisecond after the time is over. */
@@ -318,48 +371,4 @@ export class CurlTransfer {
   #tell(text: string): void {
     if (this.#options.verbose) this.#self.err(`* ${text}\n`)
   }
-}
-
-/** @throws CurlFailure */
-function urlOf(text: string): HttpUrl {
-  if (/^https:/i.test(text)) throw new CurlFailure(35, 'podwire: TLS is not modelled: use http://')
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1].toLowerCase()
-  if (scheme !== undefined && scheme !== 'http') {
-    throw new CurlFailure(1, `Protocol "${scheme}" not supported or disabled in libcurl`)
-  }
-  if (/^(http:\/\/)?\[/i.test(text)) throw new CurlFailure(2, 'podwire: IPv6 is not modelled')
-  const url = parseHttpUrl(text)
-  if (url === null) throw new CurlFailure(3, 'URL using bad/illegal format or missing URL')
-  return url
-}
-
-function requestHeaders(url: HttpUrl, options: CurlOptions, bodyLength: number | null): Header[] {
-  const own = new Map<string, Header>()
-  const put = (name: string, value: string) => own.set(name.toLowerCase(), [name, value])
-  put('Host', url.authority)
-  if (options.user !== null) put('Authorization', `Basic ${btoa(options.user)}`)
-  if (options.agent !== '') put('User-Agent', options.agent)
-  put('Accept', '*/*')
-  const length: Header[] = bodyLength === null ? [] : [['Content-Length', String(bodyLength)]]
-  const type: Header[] = bodyLength === null ? [] : [['Content-Type', 'application/x-www-form-urlencoded']]
-  const extra: Header[] = []
-  for (const [name, value] of options.headers) {
-    const key = name.toLowerCase()
-    if (key === 'host' && value !== '') put('Host', value)
-    else if (value === '') own.delete(key)
-    else {
-      own.delete(key)
-      extra.push([name, value])
-    }
-    if (key === 'content-type') type.length = 0
-  }
-  return [...own.values(), ...extra, ...length, ...type]
-}
-
-/** A Location, seen from where it was found. */
-function absolute(base: HttpUrl, location: string): string {
-  if (/^[a-z]+:\/\//i.test(location)) return location
-  const origin = `http://${base.authority}`
-  if (location.startsWith('/')) return origin + location
-  return origin + base.target.replace(/[^/]*(\?.*)?$/, '') + location
 }

@@ -3,7 +3,12 @@ import { SECOND } from '../../sim/scheduler.ts'
 import type { Process, Program } from '../process.ts'
 import { joinPath } from '../shell-builtins.ts'
 import { type CurlOptions, curlOptions } from './curl-options.ts'
-import { CurlFailure, CurlTransfer, type TransferFacts } from './curl-transfer.ts'
+import { CurlFailure } from './curl-request.ts'
+import { CurlTransfer } from './curl-transfer.ts'
+import { writeOut } from './curl-write-out.ts'
+
+/** Columns behind `Warning: `, of 79 with the line's end. */
+const WARNING = 69
 
 const VERSION = `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1
 Release-Date: 2023-02-20
@@ -33,9 +38,11 @@ async function fetchWithRetries(self: Process, options: CurlOptions, index: numb
   for (let left = options.retry; ; left--) {
     const code = await fetch(self, options, index)
     // Transient for curl: time-outs. Refused connections are not, without --retry-connrefused.
-    if (left <= 0 || (code !== 28 && code !== 6)) return code
+    const refused = code === 7 && options.retryRefused
+    if (left <= 0 || (code !== 28 && code !== 6 && !refused)) return code
     if (!options.silent) {
-      self.err(`Warning: Problem: timeout. Will retry in ${pause / SECOND} seconds. ${left} retries left.\n`)
+      const why = refused ? 'connection refused' : 'timeout'
+      self.err(warning(`Problem : ${why}. Will retry in ${pause / SECOND} seconds. ${left} retries left.`))
     }
     await self.sleep(pause)
     pause *= 2
@@ -45,15 +52,24 @@ async function fetchWithRetries(self: Process, options: CurlOptions, index: numb
 async function fetch(self: Process, options: CurlOptions, index: number): Promise<number> {
   const url = options.urls[index]
   let text = ''
+  if (options.remoteName && options.outputs[index] === undefined && remoteName(url) === null) {
+    self.err('curl: Remote file name has no length!\ncurl: (23) Failed writing received data to disk/application\n')
+    return 23
+  }
   const transfer = new CurlTransfer(self, options, (more) => {
     text += more
   })
   let code = 0
+  let message = ''
+  if (options.verbose) {
+    for (const [host, address] of options.resolve) self.err(`* Added ${host}:${address} to DNS cache\n`)
+  }
   try {
     await transfer.run(url)
   } catch (error) {
     if (!(error instanceof CurlFailure)) throw error
     code = error.code
+    message = error.message
     if (options.showError)
       self.err(error.message.startsWith('podwire:') ? `${error.message}\n` : `curl: (${code}) ${error.message}\n`)
   }
@@ -62,7 +78,9 @@ async function fetch(self: Process, options: CurlOptions, index: number): Promis
   else if (file !== '/dev/null' && (code === 0 || text !== '')) {
     self.place.files.set(joinPath(self.cwd, file), text)
   }
-  if (options.writeOut !== null) self.out(writeOut(options.writeOut, transfer.facts))
+  if (options.writeOut !== null) {
+    writeOut(self, options.writeOut, { facts: transfer.facts, code, message, url, index, file: file ?? '' })
+  }
   return code
 }
 
@@ -70,34 +88,23 @@ function outputOf(options: CurlOptions, index: number): string | null {
   const named = options.outputs[index]
   if (named !== undefined) return named === '-' ? null : named
   if (!options.remoteName) return null
-  return /([^/?#]+)(?:[?#].*)?$/.exec(options.urls[index].replace(/^http:\/\/[^/]*/i, ''))?.[1] ?? 'curl_response'
+  return remoteName(options.urls[index])
 }
 
-/** -w's %{variables} and \escapes; unknown variables are printed as nothing, as curl does after its warning. */
-function writeOut(format: string, facts: TransferFacts): string {
-  const seconds = (nanos: number) => (nanos / SECOND).toFixed(6)
-  const values: Readonly<Record<string, string>> = {
-    http_code: String(facts.status).padStart(3, '0'),
-    response_code: String(facts.status).padStart(3, '0'),
-    content_type: facts.contentType,
-    local_ip: facts.localAddress,
-    local_port: String(facts.localPort),
-    remote_ip: facts.address,
-    remote_port: String(facts.port),
-    size_download: String(facts.size),
-    num_connects: String(facts.connects),
-    num_redirects: String(facts.redirects),
-    url_effective: facts.url,
-    time_namelookup: seconds(facts.lookedUp),
-    time_connect: seconds(facts.connected),
-    time_pretransfer: seconds(facts.connected),
-    time_starttransfer: seconds(facts.firstByte),
-    time_total: seconds(facts.total),
+/** What stands behind the URL's last slash; null when nothing does. */
+function remoteName(url: string): string | null {
+  return /([^/?#]+)(?:[?#].*)?$/.exec(url.replace(/^http:\/\/[^/]*/i, ''))?.[1] ?? null
+}
+
+/** Lines of at most 79 columns, broken behind a blank. */
+function warning(text: string): string {
+  let lines = ''
+  let rest = text
+  while (rest.length > WARNING) {
+    const cut = rest.lastIndexOf(' ', WARNING)
+    const end = cut > 0 ? cut + 1 : WARNING
+    lines += `Warning: ${rest.slice(0, end)}\n`
+    rest = rest.slice(end)
   }
-  return format
-    .replace(/%\{(\w+)\}/g, (_, name: string) => values[name] ?? '')
-    .replaceAll('%%', '%')
-    .replaceAll('\\n', '\n')
-    .replaceAll('\\t', '\t')
-    .replaceAll('\\r', '\r')
+  return `${lines}Warning: ${rest}\n`
 }

@@ -22,7 +22,8 @@ import * as text from './text-tools.ts'
 import { tracepath } from './tracepath.ts'
 import { busyboxTraceroute, traceroute } from './traceroute.ts'
 import { busyboxWatch, watch } from './watch.ts'
-import { busyboxWget, wget } from './wget.ts'
+import { wget } from './wget.ts'
+import { busyboxWget } from './wget-busybox.ts'
 
 export type Programs = ReadonlyMap<string, Program>
 

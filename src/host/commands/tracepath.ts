@@ -10,7 +10,7 @@ import { put32, u16 } from '../../wire/bytes.ts'
 import * as icmp from '../../wire/icmp.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as udp from '../../wire/udp.ts'
-import { getopt, has, valueOf } from '../getopt.ts'
+import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import type { Process, Program } from '../process.ts'
 import { nameOfAddress, resolve } from '../resolver.ts'
 import { type IcmpFailure, IcmpInbox } from './icmp-inbox.ts'
@@ -28,18 +28,75 @@ interface Remembered {
   readonly sent: Nanos
 }
 
+/** -n, without options, -b, and -nb. */
+type Naming = 'number' | 'name' | 'name first' | 'number first'
+
+function namingOf(found: Options): Naming {
+  if (has(found, 'b')) return has(found, 'n') ? 'number first' : 'name first'
+  return has(found, 'n') ? 'number' : 'name'
+}
+
+/** What strtol and the limits of -l, -m and -p say; null when all is well. */
+function outOfRange(found: Options): string | null {
+  for (const [option, text] of found.options) {
+    if (!'lmp'.includes(option)) continue
+    if (!/^[+-]?\d+$/.test(text)) return `invalid argument: '${text}'`
+    const value = Number(text)
+    if (option === 'l' && !(value > OVERHEAD && value <= INT_MAX)) {
+      return `pktlen must be within: ${OVERHEAD} < value <= ${INT_MAX}`
+    }
+    const most = option === 'm' ? 255 : LARGEST
+    if (option !== 'l' && !(value >= 0 && value <= most)) {
+      return `invalid argument: '${text}': out of range: 0 <= value <= ${most}`
+    }
+  }
+  return null
+}
+
 /** What a probe came to: nobody answered, go on with the next hop, or the end of the path. */
 type Outcome = 'silence' | 'hop' | 'end'
 
+const INT_MAX = 2_147_483_647
+const VERSION =
+  'tracepath from iputils 20221126\nlibcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes\n'
+const USAGE = `
+Usage
+  tracepath [options] <destination>
+
+Options:
+  -4             use IPv4
+  -6             use IPv6
+  -b             print both name and ip
+  -l <length>    use packet <length>
+  -m <hops>      use maximum <hops>
+  -n             no dns name resolution
+  -p <port>      use destination <port>
+  -V             print version and exit
+  <destination>  dns name or ip address
+
+For more details see tracepath(8).
+`
+
 export const tracepath: Program = async (self) => {
   const found = getopt(self.args.slice(1), '46bhnl:m:p:V')
+  if (has(found, 'V')) {
+    self.out(VERSION)
+    return 0
+  }
   if (found.problem !== null || found.rest.length === 0) {
-    self.err('\nUsage\n  tracepath [options] <destination>\n')
+    const { kind, option } = found.problem ?? { kind: null, option: '' }
+    const what = kind === 'missing' ? 'option requires an argument' : 'invalid option'
+    if (kind !== null) self.err(`tracepath: ${what} -- '${option.charAt(1)}'\n`)
+    self.err(USAGE)
     return 255
   }
-  for (const option of '6b') {
-    if (!has(found, option)) continue
-    self.err(`podwire: tracepath -${option} is not modelled\n`)
+  const refusal = outOfRange(found)
+  if (refusal !== null) {
+    self.err(`tracepath: ${refusal}\n`)
+    return 1
+  }
+  if (has(found, '6')) {
+    self.err('podwire: tracepath -6 is not modelled\n')
     return 2
   }
   const [host, port] = found.rest[0].split('/')
@@ -50,7 +107,7 @@ export const tracepath: Program = async (self) => {
   }
   const number = (option: string, otherwise: number) => Number(valueOf(found, option) ?? otherwise)
   const base = port === undefined ? number('p', FIRST_PORT) : Number(port)
-  const tracer = new Tracepath(self, answer.addresses[0], base, has(found, 'n'), number('l', LARGEST))
+  const tracer = new Tracepath(self, answer.addresses[0], base, namingOf(found), number('l', LARGEST))
   await tracer.run(number('m', 30))
   return 0
 }
@@ -59,7 +116,7 @@ class Tracepath {
   readonly #self: Process
   readonly #target: Ipv4
   readonly #base: number
-  readonly #numeric: boolean
+  readonly #naming: Naming
   readonly #socket: UdpSocket
   readonly #inbox: IcmpInbox
   readonly #sent: (Remembered | null)[] = new Array<Remembered | null>(REMEMBERED).fill(null)
@@ -69,11 +126,11 @@ class Tracepath {
   #hopsTo = -1
   #hopsFrom = -1
 
-  constructor(self: Process, target: Ipv4, base: number, numeric: boolean, mtu: number) {
+  constructor(self: Process, target: Ipv4, base: number, naming: Naming, mtu: number) {
     this.#self = self
     this.#target = target
     this.#base = base
-    this.#numeric = numeric
+    this.#naming = naming
     this.#mtu = mtu
     this.#socket = self.udp()
     this.#inbox = new IcmpInbox(
@@ -168,14 +225,19 @@ class Tracepath {
       this.#hopsFrom = back
       return 'end'
     }
-    this.#self.out(`${markOf(event.code)}\n`)
+    const mark = markOf(event.code)
+    this.#self.out(`${mark ?? ''}\n`)
+    if (mark === null) this.#self.err('tracepath: NET ERROR: Protocol not available\n')
     return 'end'
   }
 
   async #name(address: Ipv4): Promise<string> {
-    if (this.#numeric) return formatIpv4(address)
+    const number = formatIpv4(address)
+    if (this.#naming === 'number') return number
     const { name, again } = await nameOfAddress(this.#self, address)
-    return name ?? (again ? '???' : formatIpv4(address))
+    const shown = name ?? (again ? '???' : number)
+    if (this.#naming === 'name') return shown
+    return this.#naming === 'name first' ? `${shown} (${number})` : `${number} (${shown})`
   }
 
   #number(): string {
@@ -189,8 +251,8 @@ function hopsBack(ttl: number): number {
   return ttl <= 128 ? 129 - ttl : 256 - ttl
 }
 
-function markOf(code: number): string {
-  if (code === icmp.NET_UNREACHABLE) return '!N'
-  if (code === icmp.HOST_UNREACHABLE) return '!H'
-  return code === icmp.PROTOCOL_UNREACHABLE ? '!P' : '!A'
+/** By the error that the kernel makes of the code (icmp_err_convert): ENETUNREACH, EHOSTUNREACH; null for ENOPROTOOPT. */
+function markOf(code: number): string | null {
+  if (code === icmp.PROTOCOL_UNREACHABLE) return null
+  return [icmp.NET_UNREACHABLE, 6, 9, 11].includes(code) ? '!N' : '!H'
 }

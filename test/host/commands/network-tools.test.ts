@@ -5,7 +5,8 @@ import { curl } from '../../../src/host/commands/curl.ts'
 import { nc } from '../../../src/host/commands/nc.ts'
 import { ping } from '../../../src/host/commands/ping.ts'
 import { busyboxTraceroute, traceroute } from '../../../src/host/commands/traceroute.ts'
-import { busyboxWget, wget } from '../../../src/host/commands/wget.ts'
+import { wget } from '../../../src/host/commands/wget.ts'
+import { busyboxWget } from '../../../src/host/commands/wget-busybox.ts'
 import { TextPipe } from '../../../src/host/input.ts'
 import type { Place } from '../../../src/host/place.ts'
 import { shell } from '../../../src/host/shell.ts'
@@ -233,7 +234,7 @@ describe('curl', () => {
     ['curl -s http://10.0.0.2:81/', 7, ''],
     ['curl https://10.0.0.2/', 35, 'podwire: TLS is not modelled: use http://\n'],
     ['curl --frobnicate http://10.0.0.2/', 2, 'podwire: curl --frobnicate is not modelled\n'],
-    ['curl', 2, 'curl: no URL specified!\n'],
+    ['curl -s', 2, 'curl: no URL specified!\n'],
     ['curl ftp://10.0.0.2/', 1, 'curl: (1) Protocol "ftp" not supported or disabled in libcurl\n'],
     ['bwget -O- http://10.0.0.2:81/', 1, "wget: can't connect to remote host (10.0.0.2): Connection refused\n"],
   ])('%s', async (line, code, words) => {
