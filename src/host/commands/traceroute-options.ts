@@ -7,26 +7,32 @@ const values: Readonly<Record<string, string>> = {
   N: 'squeries',
   p: 'port',
   q: 'nqueries',
+  s: 'src_addr',
+  t: 'tos',
   w: 'MAX,HERE,NEAR',
 }
 
 /** Options of the real one that podwire's does not have. */
-const missing = 'dFTreAUDV6gistzlMOP'
+const missing = 'dTreAUD6gizlMOP'
 
 const long: Readonly<Record<string, string>> = {
   first: 'f',
   icmp: 'I',
+  'dont-fragment': 'F',
   'max-hops': 'm',
   port: 'p',
   queries: 'q',
   'sim-queries': 'N',
+  source: 's',
+  tos: 't',
+  version: 'V',
   wait: 'w',
 }
 
 const longMissing = [
-  ...['debug', 'dont-fragment', 'gateway', 'tcp', 'interface', 'tos', 'flowlabel', 'source', 'sendwait'],
+  ...['debug', 'gateway', 'tcp', 'interface', 'flowlabel', 'sendwait'],
   ...['extensions', 'as-path-lookups', 'module', 'options', 'sport', 'fwmark', 'udp', 'dccp', 'protocol', 'mtu'],
-  ...['back', 'version', 'help'],
+  ...['back', 'help'],
 ]
 
 export interface TracerouteOptions {
@@ -45,6 +51,30 @@ export interface TracerouteOptions {
   readonly wait: number
   /** Of the whole IP packet. */
   readonly size: number
+  readonly dontFragment: boolean
+  readonly tos: number
+  /** Null without -s; a name, and where it stands in the command line. */
+  readonly source: { readonly name: string; readonly at: number } | null
+  /** -V: nothing else is done. */
+  readonly version: boolean
+}
+
+export const NOTHING: TracerouteOptions = {
+  host: '',
+  hostAt: 0,
+  byIcmp: false,
+  numeric: false,
+  first: 1,
+  hops: 30,
+  queries: 3,
+  simultaneous: 16,
+  port: null,
+  wait: 5,
+  size: 60,
+  dontFragment: false,
+  tos: 0,
+  source: null,
+  version: false,
 }
 
 /** A sentence instead when the command line is refused (exit 2). */
@@ -52,10 +82,15 @@ export function tracerouteOptions(args: readonly string[]): TracerouteOptions | 
   const given = new Map<string, number>()
   const operands: { text: string; at: number }[] = []
   let wait = 5
+  let source: TracerouteOptions['source'] = null
   let ended = false
 
   /** What is wrong with the value. */
   const take = (name: string, shown: string, text: string, at: number): string | null => {
+    if (name === 's') {
+      source = { name: text, at }
+      return null
+    }
     const parts = name === 'w' ? text.split(',') : [text]
     const numbers = parts.map(name === 'w' ? fraction : integer)
     if (numbers.includes(null) || parts.length > 3) {
@@ -104,7 +139,7 @@ export function tracerouteOptions(args: readonly string[]): TracerouteOptions | 
         break
       }
       if (missing.includes(name)) return `podwire: traceroute -${name} is not modelled`
-      if (!'In4'.includes(name)) return `Bad option \`-${name}' (argc ${at})`
+      if (!'In4FV'.includes(name)) return `Bad option \`-${name}' (argc ${at})`
       given.set(name, 1)
     }
   }
@@ -115,6 +150,7 @@ export function tracerouteOptions(args: readonly string[]): TracerouteOptions | 
   if (size === null) {
     return `Cannot handle "packetlen" cmdline arg \`${length.text}' on position 2 (argc ${length.at})`
   }
+  if (given.has('V')) return { ...NOTHING, version: true }
   if (host === undefined) return 'Specify "host" missing argument.'
   const hops = given.get('m') ?? 30
   const first = given.get('f') ?? 1
@@ -126,6 +162,7 @@ export function tracerouteOptions(args: readonly string[]): TracerouteOptions | 
   if (wait < 0) return `bad wait specifications \`${wait},0,0' used`
   if (size > 65_000) return `too big packetlen ${size} specified`
   return {
+    ...NOTHING,
     host: host.text,
     hostAt: host.at,
     byIcmp: given.has('I'),
@@ -137,6 +174,9 @@ export function tracerouteOptions(args: readonly string[]): TracerouteOptions | 
     port: given.get('p') ?? null,
     wait,
     size: Math.max(size, 28),
+    dontFragment: given.has('F'),
+    tos: (given.get('t') ?? 0) & 0xff,
+    source,
   }
 }
 

@@ -5,7 +5,7 @@
 import { type Errno, strerror } from '../../net/errno.ts'
 import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
 import type { UdpSocket } from '../../socket/udp.ts'
-import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
+import { ANY, formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { u16 } from '../../wire/bytes.ts'
 import * as icmp from '../../wire/icmp.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
@@ -14,7 +14,7 @@ import type { Process, Program } from '../process.ts'
 import { resolve, reverse } from '../resolver.ts'
 import { type IcmpEvent, IcmpInbox } from './icmp-inbox.ts'
 import { milliseconds } from './ping-text.ts'
-import { type TracerouteOptions, tracerouteOptions } from './traceroute-options.ts'
+import { NOTHING, type TracerouteOptions, tracerouteOptions } from './traceroute-options.ts'
 
 const FIRST_PORT = 33_434
 const PROBE_COST: Nanos = 200 * MICROSECOND
@@ -34,6 +34,10 @@ interface Trace {
   readonly wait: Nanos
   /** Of the whole IP packet. */
   readonly size: number
+  readonly dontFragment: boolean
+  readonly tos: number
+  /** ANY lets the route choose. */
+  readonly source: Ipv4
 }
 
 interface Answer {
@@ -50,6 +54,9 @@ interface Probe {
   expired: boolean
 }
 
+const VERSION =
+  'Modern traceroute for Linux, version 2.1.2\nCopyright (c) 2016  Dmitry Butskoy,   License: GPL v2 or any later\n'
+
 export const traceroute: Program = (self) => trace(self, 'debian')
 export const busyboxTraceroute: Program = (self) => trace(self, 'busybox')
 
@@ -58,6 +65,10 @@ async function trace(self: Process, style: 'debian' | 'busybox'): Promise<number
   if (typeof asked === 'string') {
     self.err(`${asked}\n`)
     return style === 'debian' || asked.startsWith('podwire:') ? 2 : 1
+  }
+  if (asked.version) {
+    self.err(VERSION)
+    return 0
   }
   const { host } = asked
   const answer = await resolve(self, host)
@@ -69,9 +80,28 @@ async function trace(self: Process, style: 'debian' | 'busybox'): Promise<number
     }
     return style === 'busybox' ? 1 : 2
   }
-  const settings: Trace = { ...asked, wait: asked.wait * SECOND, target: answer.addresses[0] }
+  let source: Ipv4 = ANY
+  if (asked.source !== null) {
+    const from = await resolve(self, asked.source.name)
+    if ('error' in from) {
+      const { name, at } = asked.source
+      self.err(`${name}: ${from.message}\nCannot handle \`-s' option with arg \`${name}' (argc ${at})\n`)
+      return 2
+    }
+    source = from.addresses[0]
+  }
+  const settings: Trace = { ...asked, wait: asked.wait * SECOND, target: answer.addresses[0], source }
+  if (asked.dontFragment && asked.size > self.netns.mtuTo(settings.target)) {
+    self.err(`podwire: traceroute -F with a packet larger than the way takes is not modelled\n`)
+    return 2
+  }
   const { hops, size, target } = settings
-  self.out(`traceroute to ${host} (${formatIpv4(target)}), ${hops} hops max, ${size} byte packets\n`)
+  self.out(`traceroute to ${host} (${formatIpv4(target)}), ${hops} hops max, ${size} byte packets`)
+  if (source !== ANY && !self.netns.isLocal(source)) {
+    self.err(`\nbind: ${strerror('EADDRNOTAVAIL')}\n`)
+    return 1
+  }
+  self.out('\n')
   return new Tracer(self, settings, style).run()
 }
 
@@ -83,6 +113,7 @@ function busyboxOptions(args: readonly string[]): TracerouteOptions | string {
   if (host === undefined) return 'BusyBox v1.36.1 multi-call binary.\n\nUsage: traceroute [OPTIONS] HOST [BYTES]'
   const number = (name: string, otherwise: number) => Number(valueOf(found, name) ?? otherwise)
   return {
+    ...NOTHING,
     host,
     hostAt: 1,
     byIcmp: has(found, 'I'),
@@ -162,14 +193,18 @@ class Tracer {
     if (byIcmp) {
       const errno = this.#inbox.socket.echo(this.#self.pid & 0xffff, (this.#base + index) & 0xffff, payload, target, {
         ttl,
-        dontFragment: false,
+        dontFragment: this.#trace.dontFragment,
+        tos: this.#trace.tos,
+        source: this.#trace.source,
       })
       return errno === null ? null : this.#refused(errno)
     }
     const own = this.#socket
     const socket = own ?? this.#self.udp()
     socket.ttl = ttl
-    socket.dontFragment = own !== null
+    socket.dontFragment = own !== null || this.#trace.dontFragment
+    socket.tos = this.#trace.tos
+    if (own === null && this.#trace.source !== ANY) socket.bind(this.#trace.source, 0)
     const errno = socket.sendTo(payload, target, (this.#base + index) & 0xffff)
     if (own === null) {
       this.#self.disclaim(socket)

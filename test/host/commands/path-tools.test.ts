@@ -75,6 +75,31 @@ describe('traceroute', () => {
     expect(said.filter((way) => way === '>').length).toBe(16)
   })
 
+  it('-F, -t and -s say what each packet carries', async () => {
+    const { box, a, near } = narrow()
+    await box.say(a.place, 'sh -c true')
+    const heads: string[] = []
+    near[0].tap = (frame) => {
+      const ip = frame.start + 14
+      // Version 4, UDP, from us.
+      if (frame.bytes[ip] !== 0x45 || frame.bytes[ip + 9] !== 17) return
+      heads.push([...frame.bytes.subarray(ip + 1, ip + 2), frame.bytes[ip + 6] & 0x40].join(' '))
+    }
+    const { out, code } = await box.say(a.place, 'traceroute -n -F -t 16 -s 10.1.0.1 -q 1 10.2.0.1')
+    expect([out.split('\n').length, code]).toEqual([4, 0])
+    expect(new Set(heads)).toEqual(new Set(['16 64']))
+    // As traceroute 2.1.2 refuses them.
+    expect(await box.say(a.place, 'traceroute -n -s 10.1.0.9 10.2.0.1')).toMatchObject({
+      out: 'traceroute to 10.2.0.1 (10.2.0.1), 30 hops max, 60 byte packets',
+      err: '\nbind: Cannot assign requested address\n',
+      code: 1,
+    })
+    expect(await box.say(a.place, 'traceroute -V')).toMatchObject({
+      err: 'Modern traceroute for Linux, version 2.1.2\nCopyright (c) 2016  Dmitry Butskoy,   License: GPL v2 or any later\n',
+      code: 0,
+    })
+  })
+
   it('has as many probes in flight as -N says, to ports from -p up', async () => {
     const { box, a, near } = narrow()
     const lines: string[] = []
