@@ -24,6 +24,7 @@ Usage: iperf3 [-s|-c host] [options]
 const long: Readonly<Record<string, string>> = {
   server: 's',
   'one-off': '1',
+  daemon: 'D',
   client: 'c:',
   port: 'p:',
   time: 't:',
@@ -45,7 +46,7 @@ class ParameterError extends Error {
 }
 
 export const iperf3: Program = async (self) => {
-  const found = getopt(self.args.slice(1), 's1c:p:t:n:k:i:l:RP:ub:4', long)
+  const found = getopt(self.args.slice(1), 's1Dc:p:t:n:k:i:l:RP:ub:4', long)
   if (found.problem !== null) {
     if (found.problem.kind === 'missing') {
       self.err(`iperf3: option requires an argument -- '${found.problem.option.replace(/^-+/, '')}'\n`)
@@ -57,6 +58,7 @@ export const iperf3: Program = async (self) => {
   try {
     const host = valueOf(found, 'c')
     const [port, interval] = common(found, host)
+    if (has(found, 'D')) return daemon(self)
     return host === null
       ? await serve(self, port, interval, has(found, '1'))
       : await client(self, found, host, port, interval)
@@ -69,6 +71,16 @@ export const iperf3: Program = async (self) => {
   }
 }
 
+/** daemon(3): the same again without -D, with nobody to read what it says. */
+function daemon(self: Process): number {
+  const words = self.args.map((word) => (word === '--daemon' ? '' : word.replace(/^(-[^-]*)D/, '$1')))
+  self.place.spawn(
+    words.filter((word) => word !== '' && word !== '-'),
+    { out: () => {}, err: () => {} },
+  )
+  return 0
+}
+
 /** Port and interval. */
 function common(found: Options, host: string | null): readonly [number, Nanos] {
   if (host !== null && has(found, 's')) throw new ParameterError('cannot be both server and client')
@@ -76,7 +88,8 @@ function common(found: Options, host: string | null): readonly [number, Nanos] {
   if (host === null && [...'tnklRPub'].some((name) => has(found, name))) {
     throw new ParameterError('some option you are trying to set is client only')
   }
-  if (host !== null && has(found, '1')) throw new ParameterError('some option you are trying to set is server only')
+  if (host !== null && (has(found, '1') || has(found, 'D')))
+    throw new ParameterError('some option you are trying to set is server only')
   const port = Math.trunc(Number(valueOf(found, 'p') ?? PORT)) || 0
   const interval = Number(valueOf(found, 'i') ?? 1)
   if (port < 1 || port > 65_535) throw new ParameterError('port number must be between 1 and 65535 inclusive')

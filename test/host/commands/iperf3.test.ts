@@ -141,6 +141,14 @@ iperf Done.
     expect(Number(lost) / Number(all)).toBeLessThan(0.08)
   })
 
+  it.each(['-s -D', '-sD', '-s --daemon'])('iperf3 %s stays behind and listens', async (options) => {
+    const cable = new Cable()
+    expect(await cable.say(cable.b.place, `iperf3 ${options} -p 5999`)).toMatchObject({ code: 0, out: '', err: '' })
+    expect((await cable.say(cable.b.place, 'ps -ef')).out).toMatch(/iperf3 -s -p 5999\n/)
+    const { out } = await cable.say(cable.a.place, 'iperf3 -c 10.9.0.2 -p 5999 -n 100K')
+    expect(out).toContain('iperf Done.')
+  })
+
   it('the other way round', async () => {
     const cable = new Cable({ rate: 1e8, limit: 100 })
     const [client, server] = await cable.measure('-R -t 1')
@@ -158,7 +166,7 @@ iperf Done.
     expect(await cable.types('iperf3 -s -c x')).toBe(
       '1\niperf3: parameter error - cannot be both server and client\n\nUsage: iperf3 [-s|-c host] [options]\n       iperf3 [-h|--help] [-v|--version]\n\n',
     )
-    for (const option of ['-J', '-w', '-D', '--bidir']) {
+    for (const option of ['-J', '-w', '--bidir']) {
       expect(await cable.types(`iperf3 ${option}`)).toBe(`2\npodwire: iperf3 ${option} is not modelled\n`)
     }
     await cable.rest()
