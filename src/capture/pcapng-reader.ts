@@ -3,6 +3,7 @@
  * Any bytes give a file or a PcapError.
  */
 import type { Ipv4 } from '../wire/address.ts'
+import { decodeUtf8 } from '../wire/utf8.ts'
 import {
   type CaptureFile,
   type FileInterface,
@@ -238,30 +239,11 @@ class PcapngReader {
   }
 
   #text(from: number, to: number): string {
-    return utf8(this.#file, from, to)
+    return decodeUtf8(this.#file, from, to)
   }
 }
 
 /** if_tsresol: a power of ten, or of two when the highest bit is set. */
 function rateOf(resolution: number): bigint {
   return (resolution & 0x80 ? 2n : 10n) ** BigInt(resolution & 0x7f)
-}
-
-/** What is no UTF-8 becomes U+FFFD, byte by byte. */
-function utf8(bytes: Uint8Array, from: number, to: number): string {
-  let text = ''
-  for (let at = from; at < to; ) {
-    const lead = bytes[at]
-    const more = lead < 0x80 ? 0 : lead >> 5 === 6 ? 1 : lead >> 4 === 14 ? 2 : lead >> 3 === 30 ? 3 : -1
-    let code = more <= 0 ? lead : lead & (0x3f >> more)
-    let whole = more >= 0 && at + more < to
-    for (let i = 1; whole && i <= more; i++) {
-      whole = bytes[at + i] >> 6 === 2
-      code = (code << 6) | (bytes[at + i] & 63)
-    }
-    whole &&= code <= 0x10ffff
-    text += whole ? String.fromCodePoint(code) : '\ufffd'
-    at += whole ? more + 1 : 1
-  }
-  return text
 }

@@ -6,6 +6,7 @@
  *   ISB  counters at the end
  */
 import type { Ipv4 } from '../wire/address.ts'
+import { encodeUtf8 } from '../wire/utf8.ts'
 import { ETHERNET, SNAPLEN } from './capture-file.ts'
 import { GrowingBytes } from './pcap-writer.ts'
 import { VERSION } from './version.ts'
@@ -30,19 +31,6 @@ const ISB_IFDROP = 5
 const NANOSECONDS = Uint8Array.of(9)
 const INBOUND = 1
 const OUTBOUND = 2
-
-/** UTF-8, without TextEncoder, which is no part of the language. */
-function utf8(text: string): Uint8Array {
-  const bytes: number[] = []
-  for (const character of text) {
-    const code = character.codePointAt(0) as number
-    if (code < 0x80) bytes.push(code)
-    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 63))
-    else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63))
-    else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63))
-  }
-  return Uint8Array.from(bytes)
-}
 
 export class PcapngWriter {
   #out = new GrowingBytes()
@@ -83,7 +71,7 @@ export class PcapngWriter {
     if (names.size === 0) return
     const begin = this.#begin(NAME_RESOLUTION)
     for (const [address, name] of names) {
-      const bytes = utf8(name)
+      const bytes = encodeUtf8(name)
       this.#out.put16(NRB_IPV4)
       this.#out.put16(4 + bytes.length + 1)
       this.#out.put(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address), 0, 4)
@@ -175,7 +163,7 @@ export class PcapngWriter {
 
   /** An option's length has 16 bits: a longer text is cut. */
   #text(code: number, text: string): void {
-    const bytes = utf8(text)
+    const bytes = encodeUtf8(text)
     this.#option(code, bytes.length > 0xffff ? bytes.subarray(0, 0xffff) : bytes)
   }
 

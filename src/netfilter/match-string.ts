@@ -1,4 +1,5 @@
 /** `-m string --string TEXT --algo bm`: bytes anywhere in the packet (xt_string). */
+import { encodeUtf8 } from '../wire/utf8.ts'
 import { missingOption, NetfilterError, RuleRefused } from './error.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
@@ -23,7 +24,7 @@ export class StringMatch extends Match {
         throw new NetfilterError(`string: option "${other}" cannot be used together with "${name}".\n`)
       }
       const text = words.value(name)
-      this.#bytes = name === '--string' ? latin(text) : parseHex(text)
+      this.#bytes = name === '--string' ? encodeUtf8(text) : parseHex(text)
       // What ends in a backslash could not be read again.
       this.#hex = this.#bytes.some((byte) => byte < 32 || byte > 126) || this.#bytes.at(-1) === 0x5c
       this.#not = not
@@ -92,24 +93,21 @@ function upper(byte: number): number {
   return byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte
 }
 
-function latin(text: string): Uint8Array {
-  return Uint8Array.from(text, (sign) => sign.charCodeAt(0) & 0xff)
-}
-
 /** Text in which `|0d 0a|` stands for bytes. */
 function parseHex(text: string): Uint8Array {
   const found: number[] = []
   let inside = false
-  for (let i = 0; i < text.length; i++) {
-    const sign = text[i]
+  const signs = [...text]
+  for (let i = 0; i < signs.length; i++) {
+    const sign = signs[i]
     if (sign === '|') inside = !inside
-    else if (!inside) found.push(sign.charCodeAt(0) & 0xff)
+    else if (!inside) found.push(...encodeUtf8(sign))
     else if (sign !== ' ') {
-      const pair = text.slice(i, i + 2)
+      const pair = signs.slice(i, i + 2)
       if (pair.length < 2 || pair[1] === '|') throw new NetfilterError('Odd number of hex digits')
-      const wrong = [...pair].find((digit) => !/[0-9a-f]/i.test(digit))
+      const wrong = pair.find((digit) => !/[0-9a-f]/i.test(digit))
       if (wrong !== undefined) throw new NetfilterError(`Invalid hex char '${wrong}'`)
-      found.push(Number.parseInt(pair, 16))
+      found.push(Number.parseInt(pair.join(''), 16))
       i++
     }
   }

@@ -50,6 +50,13 @@ describe('matches on what a packet carries', () => {
     expect(strict.through(strict.tcp(CLIENT, '10.9.0.1:80', tcp.SYN, { length: 3 }))).not.toBe(null)
   })
 
+  it('string is bytes: what is not ASCII is printed in hex', () => {
+    const { netfilter } = dropping('-m string --string é€ --algo bm')
+    netfilter.iptables(['-A', 'INPUT', '-m', 'string', '--algo', 'bm', '--hex-string', '😀|20|x'])
+    expect(netfilter.save()).toContain('-m string --hex-string "|c3a9e282ac|" --algo bm')
+    expect(netfilter.save()).toContain('-m string --hex-string "|f09f98802078|" --algo bm')
+  })
+
   it('connbytes and quota count', () => {
     const flow = dropping('-m connbytes --connbytes 3 --connbytes-dir original --connbytes-mode packets')
     expect([1, 2, 3].map(() => udpPasses(flow, '10.9.0.1:53'))).toEqual([true, true, false])
