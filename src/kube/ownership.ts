@@ -20,10 +20,6 @@ export function controllerOf(object: KubeObject): OwnerReference | null {
   return object.metadata.ownerReferences?.find((reference) => reference.controller === true) ?? null
 }
 
-export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
-  return controllerOf(object)?.uid === owner.metadata.uid
-}
-
 /** Failed and succeeded pods, and those on their way out, do not count as replicas. */
 export function isActive(pod: Pod): boolean {
   return (

@@ -313,11 +313,6 @@ export function gatewayOf(hop: Route): Ipv4 | null {
   return hop.gateway ?? hop.ownGateway
 }
 
-/** `10.244.2.0/24 via 10.244.2.0 dev flannel.1`, short: for explanations, not the layout of `ip route`. */
-export function describeRoute(found: Route): string {
-  return `${found.type} ${formatCidr(found.destination)}${found.device === null ? '' : ` dev ${found.device.name}`}`
-}
-
 /** Answers look-ups from a direct-mapped table of the last destinations; emptied by every change. */
 export class RouteCache {
   #destinations = new Int32Array(256)

@@ -30,14 +30,12 @@ const missing: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_limit_output_bytes': 'a queue below TCP',
   'net.ipv4.tcp_mtu_probe_floor': PLPMTUD,
   'net.ipv4.tcp_mtu_probing': PLPMTUD,
-  'net.ipv4.tcp_notsent_lowat': 'a limit of what is written and not sent',
   'net.ipv4.tcp_pingpong_thresh': 'more than one exchange before delayed acknowledgments',
   'net.ipv4.tcp_probe_interval': PLPMTUD,
   'net.ipv4.tcp_probe_threshold': PLPMTUD,
   'net.ipv4.tcp_reflect_tos': "a SYN-ACK that takes its SYN's TOS",
   'net.ipv4.tcp_retries1': 'a new route after time-outs',
   'net.ipv4.tcp_thin_linear_timeouts': 'linear time-outs of thin streams',
-  'net.ipv4.ipfrag_max_dist': "a limit of fragments' disorder",
 }
 
 /** What a switch needs that is not modelled; null: it does what it says. `name` has dots. */

@@ -16,10 +16,6 @@ export function i32(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]
 }
 
-export function put8(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value
-}
-
 export function put16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8
   bytes[at + 1] = value

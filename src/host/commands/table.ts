@@ -127,7 +127,7 @@ function pick(from: Readonly<Record<string, Program>>, names: readonly string[])
 const missing = (
   'apt apt-get awk brctl clear ctstat diff find free fuser history ifdown iftop ifup ' +
   'ipvsadm iwconfig journalctl lnstat lsmod lsof mii-tool modprobe mtr nano ncat ' +
-  'nft ngrep nmap nmcli od openssl rtacct socat stat strace systemctl tcpdump telnet top ' +
+  'nft ngrep nmap nmcli od openssl rtacct socat stat strace systemctl telnet top ' +
   'tshark vconfig vi vim w who whois'
 ).split(' ')
 

@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it, test } from 'vitest'
+import { missingFor } from '../../../src/net/sysctl-unused.ts'
 import { Node } from './node.ts'
 
 // Texts, defaults and exit codes are those of procps 4.0.2 on Linux 6.18 in a fresh namespace.
@@ -155,4 +157,13 @@ describe('sysctl of one device', () => {
     await node.runner.runFor(10e9)
     expect(node.world.frames.inUse).toBe(0)
   })
+})
+
+test('no switch that something reads by its name is said to be without effect', () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !/sysctl-(names|unused)\.ts$/.test(file))
+    .map((file) => readFileSync(`src/${file}`, 'utf8'))
+  const read = new Set(files.flatMap((text) => text.match(/net\.ipv4\.[a-z0-9_]+/g) ?? []))
+  expect(read.size).toBeGreaterThan(30)
+  expect([...read].filter((name) => missingFor(name) !== null)).toEqual([])
 })
