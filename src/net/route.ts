@@ -4,7 +4,7 @@
  * look-up that misses may cost a short scan.
  */
 import type { NetDevice } from '../link/device.ts'
-import { type Cidr, formatCidr, type Ipv4, mask } from '../wire/address.ts'
+import { type Cidr, type Ipv4, mask } from '../wire/address.ts'
 import { type AddressScope, scopeNumber } from './device-address.ts'
 
 /** `throw` ends the search in its table: the next rule is asked. */
