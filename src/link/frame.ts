@@ -96,6 +96,8 @@ export class Frame {
   fragmentSize = 0
   /** The device that a received datagram came in by, as its index in the namespace (skb_iif); 0: it did not. */
   inputIndex = 0
+  /** Several segments were put together (GRO), with so many bytes of payload each (gso_size); 0: none, or not known. */
+  segmentSize = 0
   /** What the host found in the options of the IP header (net/ip-options.ts); 0: none. */
   options = 0
   /**
@@ -150,6 +152,8 @@ export type DropTap = (frame: Frame, reason: DropReason, where: string) => void
 export class FramePool {
   /** Zero when nothing is in flight: every test ends by checking it. */
   inUse = 0
+  /** How often a queue refused a frame that its own host sent there: the sender compares (NET_XMIT_DROP). */
+  refused = 0
   /** How many frames were dropped, by reason. */
   readonly dropped = new Float64Array(dropReasonNames.length)
   dropTap: DropTap | null = null
@@ -182,6 +186,7 @@ export class FramePool {
     frame.routed = false
     frame.group = false
     frame.fragmentSize = 0
+    frame.segmentSize = 0
     frame.options = 0
     frame.inputIndex = 0
     frame.summed = false
@@ -209,6 +214,7 @@ export class FramePool {
     copy.routed = frame.routed
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
+    copy.segmentSize = frame.segmentSize
     copy.options = frame.options
     copy.inputIndex = frame.inputIndex
     copy.summed = frame.summed

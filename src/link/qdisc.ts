@@ -11,6 +11,8 @@ export interface QdiscOutput {
   readonly mtu: number
   /** False: what would leave is lost (a deactivated device). */
   readonly up: boolean
+  /** The bridge it is a port of. */
+  readonly master?: object | null
   readonly world: { readonly frames: FramePool }
   /** Takes the frame. */
   leave(frame: Frame): void
@@ -50,6 +52,8 @@ export abstract class Qdisc {
 
   protected lose(frame: Frame, reason: DropReason): void {
     this.drops++
+    // A bridge keeps to itself what becomes of a frame at its ports (br_dev_xmit).
+    if (reason === DropReason.QueueFull && !this.output.master) this.output.world.frames.refused++
     this.output.world.frames.drop(frame, reason, this.output.name)
   }
 }

@@ -17,11 +17,12 @@ export class Tun extends NetDevice {
     this.world.frames.consume(frame)
   }
 
-  /** The program writes a packet, which arrives now. It may be longer than the MTU: an aggregate (GRO). */
-  write(packet: Uint8Array): void {
+  /** The program writes a packet, which arrives now. It may be longer than the MTU: an aggregate of segments of this size (GRO). */
+  write(packet: Uint8Array, segmentSize = 0): void {
     const frame = this.world.frames.take(ethernet.HEADER + packet.length)
     frame.bytes.set(packet, frame.start + ethernet.HEADER)
     frame.end = frame.start + ethernet.HEADER + packet.length
+    frame.segmentSize = segmentSize
     ethernet.write(frame.bytes, frame.start, this.mac, this.mac, ethernet.ETH_P_IP)
     this.receive(frame)
   }

@@ -117,7 +117,11 @@ export class VxlanDevice extends NetDevice {
     frame.trackedInfo = 0
     frame.mark = 0
     const id = this.underlay.nextId(local, entry.port, ipv4.IPPROTO_UDP)
+    // Who sends through a tunnel does not learn that a queue below refused it (iptunnel_xmit).
+    const { frames } = this.world
+    const { refused } = frames
     this.underlay.send(frame, local, entry.port, ipv4.IPPROTO_UDP, this.underlay.defaultTtl, 0, id, 0)
+    frames.refused = refused
   }
 
   /** arp_reduce: requests never cross the tunnel; who is known as a neighbour of the device is answered for. */

@@ -2,6 +2,7 @@
  * The single-host test door: one host's TCP in virtual time, driven by requests and answering with events. Requests
  * that make system calls are in socket-calls.ts. A request that cannot be done changes nothing and says so.
  */
+import { Fifo } from '../../link/qdisc.ts'
 import { missingFor } from '../../net/sysctl-unused.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { type Answer, Calls } from './calls.ts'
@@ -57,7 +58,7 @@ export class TcpHarness {
         this.#sysctl(host, fields)
         break
       case 'link':
-        this.#link(fields)
+        this.#link(host, fields)
         break
       case 'advance':
         return this.#advance(host, fields.integer('us', 1, LONGEST_ADVANCE))
@@ -94,17 +95,20 @@ export class TcpHarness {
   }
 
   /** Segments leave one by one, whatever `gso` says; they add up to the same. */
-  #link(fields: Fields): void {
+  #link({ device }: Host, fields: Fields): void {
     fields.flag('gso')
-    if (fields.has('tx') && fields.text('tx') !== 'pass')
-      throw new Unsupported(`tx ${fields.text('tx')} is not modelled`)
+    if (!fields.has('tx')) return
+    const tx = fields.text('tx')
+    if (tx === 'pass') device.qdisc = null
+    else if (tx === 'qdisc_drop') device.qdisc = new Fifo(device, 'pfifo', 0)
+    else throw new Unsupported(`tx ${tx} is not modelled`)
   }
 
   #inject({ device }: Host, fields: Fields): void {
     const packet = fields.bytes('hex')
-    fields.integerOr('gso_size', 0, 0, LARGEST_PACKET)
+    const segmentSize = fields.integerOr('gso_size', 0, 0, LARGEST_PACKET)
     if (packet.length > LARGEST_PACKET) throw new Unsupported(`a datagram has at most ${LARGEST_PACKET} bytes`)
-    device.write(packet)
+    device.write(packet, segmentSize)
   }
 
   /** Time moves on, at most to the first instant at which something is seen. */

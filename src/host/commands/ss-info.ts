@@ -66,7 +66,12 @@ function connectionText(tcp: TcpInfo, numeric: boolean, options: boolean): strin
   if (tcp.pacingRate > 0) parts.push(`pacing_rate ${rate(tcp.pacingRate, numeric)}bps`)
   number('delivered', tcp.delivered)
   if (tcp.appLimited) parts.push('app_limited')
-  if (tcp.busy > 0) parts.push(`busy:${tcp.busy}ms`)
+  if (tcp.busy > 0) {
+    const limited = (time: number) => `${time}ms(${((100 * time) / tcp.busy).toFixed(1)}%)`
+    parts.push(`busy:${tcp.busy}ms`)
+    if (tcp.windowLimited > 0) parts.push(`rwnd_limited:${limited(tcp.windowLimited)}`)
+    if (tcp.bufferLimited > 0) parts.push(`sndbuf_limited:${limited(tcp.bufferLimited)}`)
+  }
   number('unacked', tcp.unacked)
   if (tcp.retransmitting > 0 || tcp.resent > 0) parts.push(`retrans:${tcp.retransmitting}/${tcp.resent}`)
   number('lost', tcp.lost)

@@ -3,6 +3,7 @@ import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Wake } from './around.ts'
+import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { noteArrival } from './loss-detection.ts'
 import { push, resendLost } from './output.ts'
@@ -43,7 +44,7 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   if (advanced) {
     connection.bytesAcked += (ack - round.una) | 0
     send.acknowledged(ack)
-    if (send.queued === 0 && connection.busySince >= 0) connection.rested()
+    if (send.queued === 0) connection.rested()
   }
   if (segment.sackBlocks > 0 && connection.sack) takeSacks(connection, segment)
   if (connection.ecn.echoed(segment)) round.flags |= to.CONGESTED
@@ -110,6 +111,7 @@ function settle(connection: Connection, segment: Segment): void {
     const { remoteAddress, localAddress, localPort, remotePort } = connection
     netns.confirmNextHop(remoteAddress, localAddress, IPPROTO_TCP, localPort, remotePort)
   }
+  if (round.has(to.CONGESTED)) connection.deliveredMarked += connection.delivered - round.delivered
   if (connection.state !== 'SYN-SENT' && connection.state !== 'SYN-RECEIVED') control(connection)
   sendAgain(connection)
   if (congestion.window > 10) send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
@@ -252,5 +254,6 @@ export function makeRoom(connection: Connection): void {
   const { send } = connection
   if (!send.writable) return
   connection.wantsRoom = false
+  connection.chrono.stop(Limit.BUFFER, connection.jiffies())
   connection.wake |= Wake.WRITABLE
 }

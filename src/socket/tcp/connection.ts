@@ -14,6 +14,7 @@ import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
 import { type Acceptor, Alarm, type Alarms, type Owner, Wake } from './around.ts'
+import { Limit } from './chrono.ts'
 import { Congestion } from './congestion.ts'
 import { controlNamed } from './cubic.ts'
 import { Ecn } from './ecn.ts'
@@ -86,7 +87,8 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** Data bytes of a full segment. */
   mss = DEFAULT_MSS
   peerMss = DEFAULT_MSS
-  #pathMtu = 0
+  /** The path's MTU for which segments were sized (icsk_pmtu_cookie). */
+  pmtuCookie = 0
   /** What our SYN says, and with the timestamps' length taken off (advmss). */
   advertisedMss = 0
   /** The peer's window scale; ours is `receive.scale`. */
@@ -184,7 +186,7 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** The program writes: was it what held sending back until now? (tcp_rate_check_app_limited) */
   writing(): void {
     const { send, congestion } = this
-    if (this.busySince < 0) this.busySince = this.jiffies()
+    if (this.chrono.limit === Limit.NONE) this.chrono.start(Limit.BUSY, this.jiffies())
     const { sent } = send
     if (send.unsent < this.mss && sent.size < congestion.window && sent.lost === 0)
       this.appLimited = Math.max(this.delivered + sent.size, 1)
@@ -192,8 +194,7 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** Everything written is acknowledged. */
   rested(): void {
-    this.busy += this.jiffies() - this.busySince
-    this.busySince = -1
+    this.chrono.rest(this.jiffies())
   }
 
   /** The retransmission time-out, backed off, in jiffies. */
@@ -216,8 +217,8 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** Full segments follow the path's MTU, the peer's offer, and half of its largest window (tcp_sync_mss). */
   sizeSegments(): void {
-    this.#pathMtu = this.pathMtu
-    const path = this.#pathMtu - IP_HEADER - TCP_HEADER
+    this.pmtuCookie = this.pathMtu
+    const path = this.pmtuCookie - IP_HEADER - TCP_HEADER
     const options = this.timestamps ? TIMESTAMPS_LENGTH : 0
     let mss = Math.min(this.peerMss, path) - options
     const largest = this.send.largestWindow
@@ -229,7 +230,7 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** The same, when the path's MTU is no longer what it was. */
   followPath(): void {
-    if (this.pathMtu !== this.#pathMtu) this.sizeSegments()
+    if (this.pathMtu !== this.pmtuCookie) this.sizeSegments()
   }
 
   /**

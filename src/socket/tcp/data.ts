@@ -67,11 +67,10 @@ function arrived(connection: Connection, segment: Segment): void {
   const advertised = connection.advertisedMss - options
   const { dataLength, header } = segment
   const push = segment.has(tcp.PSH)
-  connection.dataIn++
   const jiffies = connection.jiffies()
   const full = isFull(connection, dataLength)
-  if (acks.received(jiffies, dataLength, header, push, advertised, receive.window, connection.timeout)) {
-    receive.learn(dataLength, full)
+  if (acks.received(jiffies, segment.unit, header, push, advertised, receive.window, connection.timeout)) {
+    receive.learn(segment.unit, isFull(connection, segment.unit))
   }
   if (connection.ecn.arrived(segment)) acks.hurry(2, receive.window)
   receive.measureByWindow(connection.world.scheduler.now)
@@ -88,6 +87,7 @@ function keep(connection: Connection, segment: Segment): void {
     connection.wake |= Wake.READABLE
     return
   }
+  connection.outOfOrder++
   if (!receive.keep(sequence, bytes, dataAt, dataLength, full)) return
   if (connection.owner !== null) receive.growForGap(receive.behindGap)
   const options = connection.timestamps ? TIMESTAMPS_LENGTH : 0

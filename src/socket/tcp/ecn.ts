@@ -17,6 +17,11 @@ export class Ecn {
   #reduced = false
   #seen = false
 
+  /** Has a packet come that could be marked? (TCP_ECN_SEEN) */
+  get seen(): boolean {
+    return this.#seen
+  }
+
   /** A reduction begins: the next new data says CWR (tcp_ecn_queue_cwr). */
   queueReduced(): void {
     if (this.agreed) this.#reduced = true

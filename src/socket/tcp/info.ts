@@ -54,7 +54,10 @@ export interface TcpInfo {
   /** Segments. */
   delivered: number
   appLimited: boolean
+  /** With something to send, and of that: waiting for the peer's window, and for room in the send buffer. */
   busy: number
+  windowLimited: number
+  bufferLimited: number
   /** What the program may read in a round trip, as first guessed (rcvq_space). */
   receiveSpace: number
   /** Marked by SACK; and sent again and not yet answered. */
@@ -95,7 +98,7 @@ export function infoOf(connection: Connection): TcpInfo {
     ato: (acks.timeout * JIFFY) / MILLISECOND,
     quick: (acks.quick << 1) | (acks.pingpong ? 1 : 0),
     mss: connection.mss,
-    pathMtu: connection.pathMtu,
+    pathMtu: connection.pmtuCookie,
     receiveMss: acks.segment,
     advertisedMss: connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0),
     cwnd: congestion.window,
@@ -118,13 +121,15 @@ export function infoOf(connection: Connection): TcpInfo {
     lastSent: since(connection, connection.lastSent),
     lastReceived: since(connection, acks.lastReceived),
     lastAcknowledged: since(connection, connection.lastAcknowledged),
-    pacingRate: pacingRate(connection),
+    pacingRate: congestion.pacingRate(connection) * 8,
     delivered: connection.delivered,
     appLimited: connection.rateLimited,
-    busy: (busyJiffies(connection) * JIFFY) / MILLISECOND,
+    busy: (connection.chrono.busy(connection.jiffies()) * JIFFY) / MILLISECOND,
+    windowLimited: (connection.chrono.window(connection.jiffies()) * JIFFY) / MILLISECOND,
+    bufferLimited: (connection.chrono.buffer(connection.jiffies()) * JIFFY) / MILLISECOND,
     receiveSpace: receive.space,
-    sacked: send.sent.sacked,
-    retransmitting: Math.max(0, send.sent.inFlight - (send.sent.size - send.sent.lost - send.sent.sacked)),
+    sacked: send.sent.sacked + send.sent.duplicates,
+    retransmitting: send.sent.resent,
     timer: timerOf(connection),
     receiveBuffer: receive.buffer,
     sendBuffer: send.capacity,
@@ -137,20 +142,6 @@ export function infoOf(connection: Connection): TcpInfo {
 /** Milliseconds since this jiffy. */
 function since(connection: Connection, jiffies: number): number {
   return ((connection.jiffies() - jiffies) * JIFFY) / MILLISECOND
-}
-
-function busyJiffies(connection: Connection): number {
-  const { busy, busySince } = connection
-  return busySince < 0 ? busy : busy + connection.jiffies() - busySince
-}
-
-/** tcp_update_pacing_rate: twice the window a round trip in slow start, 1.2 times after. Bits per second. */
-function pacingRate(connection: Connection): number {
-  const { congestion, roundTrip, send, mss } = connection
-  if (roundTrip.smoothed === 0) return 0
-  const ratio = congestion.window < congestion.threshold >> 1 ? 2 : 1.2
-  const window = Math.max(congestion.window, send.sent.size)
-  return Math.floor((mss * 8_000_000 * ratio * window) / roundTrip.smoothed) * 8
 }
 
 /** inet_csk_diag_fill's choice. */

@@ -19,6 +19,7 @@ const REJECTION_PACE = HZ / 2
 
 export function receive(connection: Connection, segment: Segment): void {
   connection.segmentsIn++
+  if (segment.dataLength > 0) connection.dataIn++
   switch (connection.state) {
     case 'CLOSED':
     case 'LISTEN':

@@ -27,6 +27,9 @@ const congestionStates: Readonly<Record<string, number>> = { Open: 0, Disorder: 
 const TCPI_OPT_TIMESTAMPS = 1
 const TCPI_OPT_SACK = 2
 const TCPI_OPT_WSCALE = 4
+const TCPI_OPT_ECN = 8
+/** Some packet came that could have been marked (TCP_ECN_SEEN). */
+const TCPI_OPT_ECN_SEEN = 16
 const UNLIMITED = 0x7fffffff
 
 /** Before there is a connection (tcp_init_sock). */
@@ -39,15 +42,34 @@ const fresh: Readonly<Record<string, number>> = {
   tcpi_rcv_mss: 0,
   tcpi_advmss: 0,
   tcpi_reordering: 3,
+  tcpi_rttvar: 250_000,
+  tcpi_min_rtt: -1 >>> 0,
+  tcpi_unacked: 0,
+  tcpi_sacked: 0,
 }
+
+/** And all of these are 0. */
+const zeros = [
+  'retransmits probes backoff options ato lost retrans pmtu rcv_ssthresh rtt rcv_rtt rcv_space total_retrans',
+  'bytes_acked bytes_received segs_out segs_in notsent_bytes data_segs_in data_segs_out busy_time rwnd_limited',
+  'sndbuf_limited delivered delivered_ce bytes_sent bytes_retrans dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd',
+  'rehash total_rto total_rto_recoveries',
+]
+  .join(' ')
+  .split(' ')
+const nothing = Object.fromEntries(zeros.map((name) => [`tcpi_${name}`, 0]))
 
 export function kernelInfo(stream: InetStream): Record<string, number> {
   const { connection, socket } = stream
   if (connection === null) {
     const { waiting, backlog, state } = socket
-    return { ...fresh, tcpi_state: states[state], tcpi_unacked: waiting, tcpi_sacked: backlog }
+    return { ...nothing, ...fresh, tcpi_state: states[state], tcpi_unacked: waiting, tcpi_sacked: backlog }
   }
   return { ...progress(connection), ...counts(connection), ...windows(connection) }
+}
+
+function microseconds(jiffies: number): number {
+  return (jiffies * JIFFY) / MICROSECOND
 }
 
 function congestionState(state: CongestionState): number {
@@ -55,7 +77,8 @@ function congestionState(state: CongestionState): number {
 }
 
 function progress(connection: Connection): Record<string, number> {
-  const { acks, roundTrip, congestion, send } = connection
+  const { acks, roundTrip, congestion, send, receive } = connection
+  const now = connection.jiffies()
   const age = (jiffies: number) => ((connection.jiffies() - jiffies) * JIFFY) / MILLISECOND
   const { sent } = send
   return {
@@ -67,7 +90,9 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_options:
       (connection.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
       (connection.sack ? TCPI_OPT_SACK : 0) |
-      (connection.scaling ? TCPI_OPT_WSCALE : 0),
+      (connection.scaling ? TCPI_OPT_WSCALE : 0) |
+      (connection.ecn.agreed ? TCPI_OPT_ECN : 0) |
+      (connection.ecn.seen ? TCPI_OPT_ECN_SEEN : 0),
     tcpi_snd_wscale: connection.sendScale,
     tcpi_rcv_wscale: connection.receive.scale,
     tcpi_rto: (connection.timeout * JIFFY) / MICROSECOND,
@@ -75,11 +100,11 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_snd_mss: connection.mss,
     tcpi_rcv_mss: acks.segment,
     tcpi_advmss: connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0),
-    tcpi_pmtu: connection.pathMtu,
+    tcpi_pmtu: connection.pmtuCookie,
     tcpi_unacked: sent.size,
-    tcpi_sacked: sent.sacked,
+    tcpi_sacked: sent.sacked + sent.duplicates,
     tcpi_lost: sent.lost,
-    tcpi_retrans: Math.max(0, sent.inFlight - (sent.size - sent.lost - sent.sacked)),
+    tcpi_retrans: sent.resent,
     tcpi_reordering: connection.reordering,
     tcpi_delivered: connection.delivered,
     tcpi_last_data_sent: age(connection.lastSent),
@@ -90,12 +115,25 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_snd_ssthresh: congestion.thresholdKnown ? congestion.threshold : UNLIMITED,
     tcpi_last_ack_recv: age(connection.lastAcknowledged),
     tcpi_last_data_recv: age(acks.lastReceived),
+    tcpi_rcv_rtt: receive.roundTrip,
+    tcpi_rcv_space: receive.space,
+    tcpi_pacing_rate: congestion.pacingRate(connection),
+    tcpi_busy_time: microseconds(connection.chrono.busy(now)),
+    tcpi_rwnd_limited: microseconds(connection.chrono.window(now)),
+    tcpi_sndbuf_limited: microseconds(connection.chrono.buffer(now)),
   }
 }
 
 function counts(connection: Connection): Record<string, number> {
   return {
     tcpi_total_retrans: connection.resent,
+    tcpi_delivered_ce: connection.deliveredMarked,
+    tcpi_dsack_dups: connection.undo.duplicates,
+    tcpi_reord_seen: connection.reorderings,
+    tcpi_rcv_ooopack: connection.outOfOrder,
+    tcpi_rehash: connection.rehashed,
+    tcpi_total_rto: connection.allTimeouts,
+    tcpi_total_rto_recoveries: connection.timeoutRows,
     tcpi_bytes_acked: connection.bytesAcked,
     tcpi_bytes_received: connection.bytesReceived,
     tcpi_bytes_sent: connection.bytesSent,

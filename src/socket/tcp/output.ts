@@ -5,11 +5,12 @@ import type { Ipv4 } from '../../wire/address.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Offer } from './around.ts'
+import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { inHostQueue } from './host-queue.ts'
 import { waits } from './nagle.ts'
 import * as options from './options.ts'
-import { enterNarrower } from './recovery.ts'
+import { enterNarrower, enterReduction } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { JOINED, LOST, RESENT } from './sent.ts'
 
@@ -18,7 +19,7 @@ const LONGEST_HEADER = 60
 /** GSO's limit in bytes. */
 const LARGEST_BURST = 65_536
 
-/** Builds one segment of `length` bytes from the send buffer and sends it. */
+/** Builds one segment of `length` bytes from the send buffer and sends it. ENOBUFS: the local queue refused it. */
 function transmit(
   connection: Connection,
   sequence: number,
@@ -70,7 +71,11 @@ function transmit(
   // An answer to a connection request is too short to be cut in any case (ip_build_and_send_pkt).
   const whole = netns.discoversPathMtu || (syn && connection.acceptor !== null)
   const fragment = connection.mayFragment || !whole ? 0 : ipv4.DF
-  return netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, fragment)
+  const { refused } = world.frames
+  const error = netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, fragment)
+  if (world.frames.refused === refused) return error
+  if (!syn) enterReduction(connection)
+  return 'ENOBUFS'
 }
 
 function synOptions(connection: Connection, bytes: Uint8Array, at: number): number {
@@ -122,12 +127,15 @@ export function sendAck(connection: Connection): void {
   transmit(connection, tcp.before(edge, send.next) ? edge : send.next, 0, tcp.ACK, false)
 }
 
-/** A zero-window probe: an old sequence number that the peer must answer (tcp_xmit_probe_skb). */
-export function sendProbe(connection: Connection): void {
+/**
+ * A zero-window probe: what fits into the window, or an old sequence number that the peer must answer. `cut`: what the
+ * window cuts off a segment is marked with PSH (tcp_write_wakeup).
+ */
+export function sendProbe(connection: Connection, cut = false): Errno | null {
   const { send } = connection
   const length = Math.min(send.unsent, send.room, connection.mss)
-  if (length > 0) sendNext(connection, length, false, false, true)
-  else transmit(connection, (send.una - 1) | 0, 0, tcp.ACK, false)
+  if (length > 0) return sendNext(connection, length, false, false, false, cut && length < send.unsent)
+  return transmit(connection, (send.una - 1) | 0, 0, tcp.ACK, false)
 }
 
 /** The connection is given up: RST from its own socket (tcp_send_active_reset). */
@@ -142,6 +150,7 @@ export function push(connection: Connection, atOnce = false): void {
   let count = 0
   // How many more segments the present burst may have: at most half a window (tcp_cwnd_test).
   let burst = 0
+  let shut = false
   while (send.pending && sent.inFlight < congestion.window) {
     const unsent = send.unsent
     const { room } = send
@@ -150,20 +159,37 @@ export function push(connection: Connection, atOnce = false): void {
     // What a window's end leaves of a burst goes with it; a window too small for one segment waits.
     if (length > room && joined && room > 0) length = room
     const fin = send.finQueued && length === unsent
-    if (length + (fin ? 1 : 0) > room) break
+    if (length + (fin ? 1 : 0) > room) {
+      shut = true
+      break
+    }
     const small = length < connection.mss && !fin
     // Only the last of what was written waits; what a record's end cut off does not.
     if (small && !atOnce && length === unsent && waits(connection)) break
     count++
     if (!joined) burst = burstOf(connection)
     burst--
-    if (sendNext(connection, length, fin, joined, burst === 0) === 'EMSGSIZE' && shrink(connection)) return
+    const error = sendNext(connection, length, fin, joined, burst === 0)
+    if (error === 'EMSGSIZE' && shrink(connection)) return
+    if (error === 'ENOBUFS') {
+      count--
+      break
+    }
   }
+  if (shut || connection.chrono.limit === Limit.WINDOW) waitForWindow(connection, connection.jiffies(), shut)
   const limited = sent.inFlight >= congestion.window
   if (count > 0) connection.armTailProbe()
   if (congestion.reducing) congestion.sentNew(count)
-  if (count > 0 || limited) congestion.sent(connection, limited)
+  if (count > 0 || limited) {
+    congestion.sent(connection, limited)
+    if (connection.wantsRoom && send.unsent <= 0) connection.chrono.start(Limit.BUFFER, connection.jiffies())
+  }
   if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
+}
+
+function waitForWindow({ chrono }: Connection, now: number, shut: boolean): void {
+  if (shut) chrono.start(Limit.WINDOW, now)
+  else chrono.stop(Limit.WINDOW, now)
 }
 
 /**
@@ -181,30 +207,53 @@ function burstOf(connection: Connection): number {
   return Math.min(quota, Math.max(tunables.minimumTsoSegments, Math.floor(bytes / mss)))
 }
 
-/** `joined`: it continues a burst; `ends`: the burst ends with it, which PSH marks when it had several segments. */
-function sendNext(connection: Connection, length: number, fin: boolean, joined: boolean, ends: boolean): Errno | null {
+/**
+ * `cut`: a probe, of what fits into the window; `joined`: it continues a burst; `ends`: the burst ends with it, which PSH
+ * marks when it had several segments.
+ */
+function sendNext(
+  connection: Connection,
+  length: number,
+  fin: boolean,
+  joined: boolean,
+  ends: boolean,
+  cut = false,
+): Errno | null {
   const { send, world } = connection
   const begin = send.next
   const last = length === send.unsent || length === send.toRecordEnd
-  const flags = tcp.ACK | (last && length > 0 ? tcp.PSH : 0) | (fin ? tcp.FIN : 0)
+  const flags = tcp.ACK | ((last && length > 0) || cut ? tcp.PSH : 0) | (fin ? tcp.FIN : 0)
   const idle = send.sent.size === 0
+  const { smallEnd } = send
   connection.netns.counters.tcpOrigDataSent++
   send.next = (begin + length + (fin ? 1 : 0)) | 0
-  if (length < connection.mss) send.smallEnd = send.next
+  if (length < connection.mss && !cut) send.smallEnd = send.next
   send.sent.push(begin, send.next, flags, world.scheduler.now, joined ? JOINED : 0, connection.delivered)
   if (idle) connection.rearm()
-  return transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
+  const error = transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
+  if (error === 'ENOBUFS') takeBack(connection, begin, smallEnd)
+  return error
+}
+
+/** What the local queue refused was never sent, though it was counted. */
+function takeBack(connection: Connection, begin: number, smallEnd: number): void {
+  const { send, netns, world } = connection
+  netns.counters.tcpOrigDataSent--
+  send.next = begin
+  send.smallEnd = smallEnd
+  send.sent.pop()
+  if (send.sent.size === 0) world.scheduler.cancel(connection.retransmission)
 }
 
 /**
  * Sends segment `i` of the unacknowledged ones again, cut to the present segment size. A probe counts for nothing.
- * False: it has not left yet.
+ * EAGAIN: it has not left yet. ENOBUFS: the local queue refused it.
  */
-export function resend(connection: Connection, i: number, probe = false): boolean {
+export function resend(connection: Connection, i: number, probe = false): Errno | null {
   const { send, mss, world } = connection
   const { sent } = send
   const begin = sent.begin(i)
-  if (inHostQueue(connection, begin)) return false
+  if (inHostQueue(connection, begin)) return 'EAGAIN'
   if (connection.tunables.retransmitCollapse) collapse(connection, i)
   const flags = sent.flags(i)
   const numbers = (sent.end(i) - begin) | 0
@@ -217,13 +266,15 @@ export function resend(connection: Connection, i: number, probe = false): boolea
   }
   // A peer that does not answer SYNs with ECN may never have seen them.
   if ((now & tcp.SYN) !== 0 && (now & tcp.ACK) === 0) now &= ~(tcp.ECE | tcp.CWR)
-  sent.markResent(i, world.scheduler.now, connection.delivered, probe)
   if (!probe) connection.undo.resent(connection.clock())
   connection.resent++
   connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length
-  transmit(connection, begin, length, now, false)
-  return true
+  const error = transmit(connection, begin, length, now, false)
+  const refused = error === 'ENOBUFS'
+  if (refused) sent.markTried(i)
+  else sent.markResent(i, world.scheduler.now, connection.delivered, probe)
+  return refused ? error : null
 }
 
 /** Small segments go again as one, as far as they fit into a segment and the window (tcp_retrans_try_collapse). */
@@ -248,7 +299,7 @@ export function resendLost(connection: Connection): void {
   for (let i = 0; i < sent.size && sent.resent < sent.lost && sent.inFlight < congestion.window; i++) {
     if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
     if (tcp.after(sent.end(i), (send.una + send.window) | 0) && i > 0) break
-    if (!resend(connection, i)) break
+    if (resend(connection, i) !== null) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
     if (congestion.reducing) congestion.sentNew(1)
     if (i === 0) head = true

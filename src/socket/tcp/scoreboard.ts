@@ -95,5 +95,6 @@ export function reordered(connection: Connection, low: number): void {
   if (distance > connection.reordering * mss) {
     connection.reordering = Math.min(Math.ceil(distance / mss), tunables.maxReordering)
   }
+  connection.reorderings++
   rack.reordered = true
 }

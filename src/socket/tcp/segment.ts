@@ -28,6 +28,8 @@ export class Segment {
   header = 0
   dataAt = 0
   dataLength = 0
+  /** Bytes of each of the segments of which this is made (gso_size); of a single one, all. */
+  unit = 0
   /** Zero when the option is absent. */
   mss = 0
   /** -1 when the option is absent. */
@@ -56,6 +58,7 @@ export class Segment {
     this.header = tcp.headerLength(bytes, at)
     this.dataAt = at + this.header
     this.dataLength = end - this.dataAt
+    this.unit = frame.segmentSize > 0 ? Math.min(frame.segmentSize, this.dataLength) : this.dataLength
     const units = this.dataLength + (this.has(tcp.SYN) ? 1 : 0) + (this.has(tcp.FIN) ? 1 : 0)
     this.end = (this.sequence + units) | 0
     this.mss = 0

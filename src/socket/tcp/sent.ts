@@ -124,6 +124,11 @@ export class SentSegments {
     this.#size--
   }
 
+  /** Forgets the latest: it did not leave. */
+  pop(): void {
+    this.#size--
+  }
+
   /** The front of the oldest was acknowledged. */
   trim(begin: number): void {
     this.#begin[this.#head] = begin
@@ -184,6 +189,11 @@ export class SentSegments {
     if (probe || (this.#marks[slot] & RESENT) !== 0) return
     this.#marks[slot] |= RESENT
     this.#resent++
+  }
+
+  /** It was to be sent again, and the local queue refused it: no round trip is measured on it all the same. */
+  markTried(i: number): void {
+    this.#marks[this.#slot(i)] |= EVER_RESENT
   }
 
   /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */

@@ -17,7 +17,7 @@ export function probeTail(connection: Connection): void {
   if (connection.tailProbed) return connection.rearm()
   connection.tailResent = !(send.unsent > 0 && send.room >= Math.min(send.unsent, connection.mss))
   if (!connection.tailResent) sendProbe(connection)
-  else if (!resend(connection, sent.size - 1, true)) return connection.rearm()
+  else if (resend(connection, sent.size - 1, true) === 'EAGAIN') return connection.rearm()
   netns.counters.tcpLossProbes++
   connection.tailProbed = true
   connection.tailProbe = send.next

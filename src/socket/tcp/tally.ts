@@ -1,4 +1,5 @@
 /** What a connection counts, and what is remembered of its handshake and of the calls made on it. */
+import { Chrono } from './chrono.ts'
 import type { Urgent } from './urgent.ts'
 
 export class Tally {
@@ -21,9 +22,15 @@ export class Tally {
   /** When data was last sent, and the last acknowledgment came, in jiffies (lsndtime, rcv_tstamp). */
   lastSent = 0
   lastAcknowledged = 0
-  /** Jiffies with something unacknowledged in the send buffer, and since when; -1: it is empty (TCP_CHRONO_BUSY). */
-  busy = 0
-  busySince = -1
+  readonly chrono = new Chrono()
+  /** Segments delivered by acknowledgments with ECE (delivered_ce). */
+  deliveredMarked = 0
+  /** How often something arrived after what was sent later (reord_seen); segments that came beyond a gap (rcv_ooopack). */
+  reorderings = 0
+  outOfOrder = 0
+  /** Rows of time-outs; how often a time-out chose another path (timeout_rehash). */
+  timeoutRows = 0
+  rehashed = 0
   /** When the oldest segment was first sent again, on the timestamp clock; 0: it was not (retrans_stamp). */
   firstResent = 0
   /** Which options our SYN offers (bits of `Offer`), and the window scale in it. */

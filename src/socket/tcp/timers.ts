@@ -1,5 +1,5 @@
 /** What happens when a connection's timers run out (net/ipv4/tcp_timer.c). */
-import { JIFFY, wheel } from '../../sim/jiffies.ts'
+import { HZ, JIFFY, wheel } from '../../sim/jiffies.ts'
 import type { Alarms } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
@@ -7,6 +7,9 @@ import { resend, resendLost, sendAck, sendProbe } from './output.ts'
 import { askAlive, mostRetries, outOfPatience } from './patience.ts'
 import { enterLoss, enterRecovery } from './recovery.ts'
 import { probeTail } from './tail-loss.ts'
+
+/** TCP_RESOURCE_PROBE_INTERVAL. */
+const RESOURCE_PROBE = HZ / 2
 
 export const alarms: Alarms<Connection> = {
   retransmit(connection) {
@@ -54,13 +57,17 @@ function retransmit(connection: Connection): void {
   enterLoss(connection)
   connection.netns.counters.tcpTimeouts++
   if (connection.timeouts === 0 && state !== 'SYN-SENT') connection.firstResent = connection.clock()
+  if (connection.timeouts === 0) connection.timeoutRows++
   connection.timeouts++
   connection.allTimeouts++
   connection.rehash()
+  connection.rehashed++
   // A deferred connection's peer has acknowledged: it is asked again only when its time is up (syn_ack_recalc).
   const silent = connection.deferred && connection.settings.deferAccept > connection.timeouts
-  const left = silent || resend(connection, 0)
-  if (left && (state === 'SYN-SENT' || state === 'SYN-RECEIVED')) connection.netns.counters.tcpSynRetrans++
+  const error = silent ? null : resend(connection, 0)
+  // Local congestion: senders fight for the queue without backing off.
+  if (error === 'ENOBUFS') return tryLater(connection)
+  if (error === null && (state === 'SYN-SENT' || state === 'SYN-RECEIVED')) connection.netns.counters.tcpSynRetrans++
   // The first SYNs are sent at an even pace, newer kernels only (tcp_syn_linear_timeouts).
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
   if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
@@ -100,6 +107,12 @@ function giveUpDoubt(connection: Connection): void {
   if (wait === 0) connection.rearm()
 }
 
+/** The local queue refused a segment. */
+function tryLater({ world, retransmission }: Connection): void {
+  const { scheduler } = world
+  scheduler.at(retransmission, wheel(scheduler.now, RESOURCE_PROBE * JIFFY))
+}
+
 /** tcp_probe_timer: is the peer's window still shut? */
 function probe(connection: Connection): void {
   const { send } = connection
@@ -116,7 +129,11 @@ function probe(connection: Connection): void {
     connection.end(connection.softError ?? 'ETIMEDOUT')
     return
   }
-  sendProbe(connection)
+  if (sendProbe(connection, true) === 'ENOBUFS') {
+    tryLater(connection)
+    connection.probing = true
+    return
+  }
   if (send.sent.size > 0) return
   connection.probes++
   connection.backoff++

@@ -4,13 +4,15 @@
  *   L = socket [nonblock] · bind L 8080 · listen L 5 · A = accept L · connect C 80 · connect C unspec
  *   send A 1000 [FLAGS] · recv A 100 [FLAGS] · shutdown A wr · close A · nonblock A
  *   set A NAME VALUE · get A NAME · ioctl A NAME · poll A POLLIN|POLLOUT MS · info A FIELD... · sysctl NAME VALUE
- *   < S 0 win 65535 <mss 1460>     a segment arrives (`<40001` from another port, `< icmp 3 1` an error)
+ *   < S 0 win 65535 <mss 1460>     a segment arrives (`<40001` from another port, `< icmp 3 1` an error,
+ *                                  `gro 1460` at its end: an aggregate of such segments)
  *   wait 300                       so many milliseconds, with what happens in them
  *   > P. 1:101 ack 1               a segment left; in a wait with the milliseconds since it began: `> +204 …`
  *   = 100                          what the call returned; `= ...` it sleeps; `= recv A: 5` a sleeper returned
  *
- *   open A [ts|plain]              a connection that the peer opens: listener L, port 8080, accepted as A
- *   dial C [ts|plain]              a connection that we open to port 80
+ *   open A [ts|plain] [far] [ecn]  a connection that the peer opens: listener L, port 8080, accepted as A
+ *   dial C [ts|plain] [far]        a connection that we open to port 80; `far`: the handshake takes 50 ms, `ecn`: with ECN
+ *   link pass|qdisc_drop           the local queue takes packets, or refuses them
  *
  * Calls that return 0 at once say nothing. `windows off` leaves windows out of what is compared.
  */
@@ -97,26 +99,31 @@ export class Player {
       this.#windows = words[0] !== 'off'
       return
     }
-    if (verb === 'open' || verb === 'dial') return this.#prelude(verb, words[0], words[1] ?? '')
+    if (verb === 'open' || verb === 'dial') return this.#prelude(verb, words[0], words.slice(1))
     if (verb === 'wait') return this.#wait(Number(words[0]))
     await this.#request(this.#call(verb, words), `${verb} ${words[0] ?? ''}`, name, words.slice(1))
   }
 
   /** A handshake that is not what the case is about. */
-  async #prelude(verb: string, name: string, kind: string): Promise<void> {
-    const options =
-      kind === 'plain' ? 'mss 1460' : `mss 1460,${kind === 'ts' ? 'sackOK,TS 100' : 'nop,nop,sackOK'},nop,wscale 7`
-    const stamp = kind === 'ts' ? ' <nop,nop,TS 101>' : ''
-    const window = kind === 'plain' ? 65_535 : 512
+  async #prelude(verb: string, name: string, kinds: readonly string[]): Promise<void> {
+    const plain = kinds.includes('plain')
+    const stamps = kinds.includes('ts')
+    const options = plain ? 'mss 1460' : `mss 1460,${stamps ? 'sackOK,TS 100' : 'nop,nop,sackOK'},nop,wscale 7`
+    const stamp = stamps ? ' <nop,nop,TS 101>' : ''
+    const window = plain ? 65_535 : 512
+    const far = kinds.includes('far') ? ['wait 50'] : []
     const passive = [
+      ...(kinds.includes('ecn') ? ['sysctl tcp_ecn 1'] : []),
       'L = socket',
       'bind L 8080',
       'listen L 5',
-      `< S 0 win 65535 <${options}>`,
+      `< ${kinds.includes('ecn') ? 'SEW' : 'S'} 0 win 65535 <${options}>`,
+      ...far,
       `< . 1 ack 1 win ${window}${stamp}`,
       `${name} = accept L`,
     ]
-    const active = [`${name} = socket nonblock`, `connect ${name} 80`, `< S. 0 ack 1 win 65535 <${options}>`]
+    const synAck = `< S. 0 ack 1 win 65535 <${options}>`
+    const active = [`${name} = socket nonblock`, `connect ${name} 80`, ...far, synAck]
     const kept = this.transcript.length
     for (const line of verb === 'open' ? passive : active) await this.#line(line)
     this.transcript.length = kept
@@ -126,7 +133,9 @@ export class Player {
     if (port !== '') this.#current = Number(port)
     const flow = this.#flow(this.#current)
     const packet = text.startsWith('icmp') ? buildIcmp(text, flow) : build(text, flow)
-    await this.#request({ op: 'inject', hex: packet.toString('hex') }, '', null, [])
+    const aggregate = / gro (\d+)/.exec(text)
+    const sizes = aggregate === null ? {} : { gso_size: Number(aggregate[1]) }
+    await this.#request({ op: 'inject', hex: packet.toString('hex'), ...sizes }, '', null, [])
   }
 
   async #wait(milliseconds: number): Promise<void> {
@@ -169,7 +178,12 @@ export class Player {
     const events = await this.#events(request)
     this.#print(events, call)
     const slept = text !== '' && !events.some((each) => each.ev === 'return' && each.call === call)
-    const asleep = slept && this.#calls.has(call) && request.op !== 'sysctl' && events.at(-1)?.unsupported !== true
+    const asleep =
+      slept &&
+      this.#calls.has(call) &&
+      request.op !== 'sysctl' &&
+      request.op !== 'link' &&
+      events.at(-1)?.unsupported !== true
     if (asleep) this.transcript.push('= ...')
   }
 
@@ -268,6 +282,8 @@ export class Player {
         return { op: 'poll', fds: [{ fd, events: words[1].split('|') }], timeout_ms: Number(words[2] ?? 0) }
       case 'info':
         return { op: 'tcp_info', fd }
+      case 'link':
+        return { op: 'link', tx: words[0] }
       case 'sysctl':
         return { op: 'sysctl', name: words[0], value: words.slice(1).join(' ') }
       default:
