@@ -46,6 +46,7 @@ export const ofMachine: ReadonlySet<string> = new Set([
 export const switches: Readonly<Record<string, Switch>> = {
   'net.core.message_burst': number(10),
   'net.core.message_cost': number(5),
+  'net.core.somaxconn': number(4096, 0),
   'net.ipv4.fib_multipath_hash_fields': number(7, 1, 4095),
   'net.ipv4.fib_multipath_hash_policy': number(0, 0, 3),
   'net.ipv4.fib_multipath_hash_seed': atLeast(0, 0),
@@ -126,6 +127,7 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.ipv4.tcp_max_syn_backlog': number(2048),
   'net.ipv4.tcp_orphan_retries': byte(0),
   'net.ipv4.tcp_rfc1337': byte(0),
+  'net.ipv4.tcp_stdurg': byte(0),
   'net.ipv4.tcp_syncookies': byte(1),
   'net.ipv4.tcp_tw_reuse': number(2, 0, 2),
   'net.ipv4.tcp_tw_reuse_delay': number(1000, 1, 120_000),

@@ -32,6 +32,9 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   if (tcp.after(ack, send.next)) return Ack.UNSENT
   round.begin(send.una, send.next, connection.delivered, sent.everLost, sent.inFlight)
   if (tcp.before(ack, send.una)) return ancient(connection, ack) ? Ack.ANCIENT : old(connection, segment)
+  // Before anything is sent in answer, which echoes it (tcp_replace_ts_recent).
+  if (connection.timestamps && segment.timestamps && connection.receive.mayStamp(segment.sequence))
+    connection.recentTimestamp = segment.timestamp
   const advanced = ack !== send.una
   const outstanding = sent.size
   round.highest = sent.highestOr(send.una)

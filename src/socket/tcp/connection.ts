@@ -190,6 +190,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     const { sent } = send
     if (send.unsent < this.mss && sent.size < congestion.window && sent.lost === 0)
       this.appLimited = Math.max(this.delivered + sent.size, 1)
+    this.afterIdle()
   }
 
   /** Everything written is acknowledged. */

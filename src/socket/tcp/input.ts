@@ -14,9 +14,6 @@ import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
 import type { Segment } from './segment.ts'
 import { Urgent } from './urgent.ts'
 
-/** tcp_invalid_ratelimit: half a second between answers to segments that should not have come. */
-const REJECTION_PACE = HZ / 2
-
 export function receive(connection: Connection, segment: Segment): void {
   connection.segmentsIn++
   if (segment.dataLength > 0) connection.dataIn++
@@ -146,9 +143,6 @@ function synchronised(connection: Connection, segment: Segment): void {
   }
   const result = acknowledge(connection, segment)
   if (result === Ack.UNSENT || result === Ack.ANCIENT) return challenge(connection)
-  const { timestamps, receive } = connection
-  if (timestamps && segment.timestamps && receive.mayStamp(segment.sequence))
-    connection.recentTimestamp = segment.timestamp
   if (opening) {
     establish(connection, segment)
     if (connection.acceptor === null) connection.wake |= Wake.CONNECTED
@@ -269,7 +263,8 @@ function closing(connection: Connection, segment: Segment): boolean {
 /** tcp_urg: the pointer counts before the data do. */
 function takeUrgent(connection: Connection, segment: Segment): void {
   connection.urgent ??= new Urgent()
-  connection.urgent.arrived(segment, connection.receive, connection.settings.urgentInline)
+  const standard = connection.netns.sysctl.number('net.ipv4.tcp_stdurg') !== 0
+  connection.urgent.arrived(segment, connection.receive, connection.settings.urgentInline, standard)
 }
 
 /** Behind the peer's FIN only repetitions count, which are answered. */
@@ -291,10 +286,11 @@ function reject(connection: Connection, segment: Segment): void {
   sendAck(connection)
 }
 
-/** RFC 5961: an honest peer will answer; a forger does not see it. Not more than two a second. */
+/** RFC 5961: an honest peer will answer; a forger does not see it. tcp_invalid_ratelimit: milliseconds between two. */
 function challenge(connection: Connection): void {
   const now = connection.jiffies()
-  if (now - connection.lastRejection < REJECTION_PACE) return
+  const pace = connection.netns.sysctl.number('net.ipv4.tcp_invalid_ratelimit')
+  if ((now - connection.lastRejection) * (1000 / HZ) < pace) return
   connection.lastRejection = now
   sendAck(connection)
 }

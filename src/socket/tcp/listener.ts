@@ -3,9 +3,6 @@ import type { Ipv4 } from '../../wire/address.ts'
 import type { Connection } from './connection.ts'
 import type { Listening } from './listening.ts'
 
-/** net.core.somaxconn: no backlog is longer. */
-const LONGEST_BACKLOG = 4096
-
 /** A listening socket; `Socket` is what becomes of a connection. */
 export class Listener<Socket> {
   readonly localAddress: Ipv4
@@ -63,15 +60,11 @@ export class Listener<Socket> {
 
   /** listen(2) again: another backlog. */
   set backlog(backlog: number) {
-    this.#listening.backlog = limited(backlog)
+    this.#listening.limit(backlog)
   }
 
   close(): void {
     this.#release()
     this.#listening.close()
   }
-}
-
-export function limited(backlog: number): number {
-  return Math.min(backlog >>> 0, LONGEST_BACKLOG)
 }

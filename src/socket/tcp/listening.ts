@@ -19,7 +19,7 @@ export type ConnectionMaker = (segment: Segment) => Connection
 const COOKIES_VALID = 120 * SECOND
 
 export class Listening implements Acceptor<Connection> {
-  backlog: number
+  backlog = 0
   readonly #make: ConnectionMaker
   /** Fetches a connection; null leaves it waiting. */
   fetch: ((connection: Connection) => void) | null = null
@@ -36,8 +36,13 @@ export class Listening implements Acceptor<Connection> {
   constructor(netns: Netns, cookies: Cookies, backlog: number, make: ConnectionMaker) {
     this.#netns = netns
     this.#cookies = cookies
-    this.backlog = backlog
+    this.limit(backlog)
     this.#make = make
+  }
+
+  /** No backlog is longer than net.core.somaxconn; a negative one is the longest. */
+  limit(backlog: number): void {
+    this.backlog = Math.min(backlog >>> 0, this.#netns.sysctl.number('net.core.somaxconn'))
   }
 
   /** Connections that nobody has fetched: ss's Recv-Q of a listener. */

@@ -1,5 +1,5 @@
 /** Which segments are lost, as RACK sees it (net/ipv4/tcp_recovery.c, RFC 8985 section 6). */
-import type { Nanos } from '../../sim/scheduler.ts'
+import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
 import { EVER_RESENT, LOST, RESENT, SACKED } from './sent.ts'
 
@@ -12,7 +12,10 @@ export function noteArrival(connection: Connection, i: number): void {
   rack.arrived(at, sent.end(i), world.scheduler.now - at, again, roundTrip.least)
 }
 
-/** tcp_rack_detect_loss: gives up what is lost, and returns how long to wait for what may only be late. */
+/**
+ * tcp_rack_detect_loss: gives up what is lost, and returns how long to wait for what may only be late. Linux's
+ * clock for this counts microseconds: segments of one instant are lost together.
+ */
 export function detectLoss(connection: Connection): Nanos {
   const { rack, world, congestion, roundTrip, tunables } = connection
   const { sent } = connection.send
@@ -27,7 +30,7 @@ export function detectLoss(connection: Connection): Nanos {
     const at = sent.sentAt(i)
     if (!rack.isAfter(at, sent.end(i))) continue
     const left = limit - (now - at)
-    if (left <= 0) sent.markLost(i)
+    if (left < MICROSECOND) sent.markLost(i)
     else if (left > wait) wait = left
   }
   return wait
@@ -46,5 +49,5 @@ export function findLosses(connection: Connection): boolean {
 /** Was this segment sent longer ago than the last round trip? (tcp_rack_skb_timeout) */
 export function overdue(connection: Connection, i: number): boolean {
   const { rack, send, world } = connection
-  return world.scheduler.now - send.sent.sentAt(i) >= rack.trip
+  return rack.trip - (world.scheduler.now - send.sent.sentAt(i)) < MICROSECOND
 }

@@ -246,22 +246,26 @@ function takeBack(connection: Connection, begin: number, smallEnd: number): void
 }
 
 /**
- * Sends segment `i` of the unacknowledged ones again, cut to the present segment size. A probe counts for nothing.
- * EAGAIN: it has not left yet. ENOBUFS: the local queue refused it.
+ * Sends segment `i` of the unacknowledged ones again, cut to the present segment size and to the peer's window. A probe counts
+ * for nothing. EAGAIN: it has not left yet, or lies beyond the window. ENOBUFS: the local queue refused it.
  */
 export function resend(connection: Connection, i: number, probe = false): Errno | null {
   const { send, mss, world } = connection
   const { sent } = send
   const begin = sent.begin(i)
   if (inHostQueue(connection, begin)) return 'EAGAIN'
+  // What the peer took back is not sent, except for the first, which asks (__tcp_retransmit_skb).
+  const room = (send.una + send.window - begin) | 0
+  if (room <= 0 && begin !== send.una) return 'EAGAIN'
+  const longest = room > 0 ? Math.min(room, mss) : mss
   if (connection.tunables.retransmitCollapse) collapse(connection, i)
   const flags = sent.flags(i)
   const numbers = (sent.end(i) - begin) | 0
   let length = (flags & (tcp.SYN | tcp.FIN)) === 0 ? numbers : numbers - 1
   let now = flags
-  if (length > mss) {
-    sent.split(i, (begin + mss) | 0, tcp.FIN | tcp.PSH)
-    length = mss
+  if (length > longest) {
+    sent.split(i, (begin + longest) | 0, tcp.FIN | tcp.PSH)
+    length = longest
     now = sent.flags(i)
   }
   // A peer that does not answer SYNs with ECN may never have seen them.
@@ -298,7 +302,6 @@ export function resendLost(connection: Connection): void {
   let head = false
   for (let i = 0; i < sent.size && sent.resent < sent.lost && sent.inFlight < congestion.window; i++) {
     if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
-    if (tcp.after(sent.end(i), (send.una + send.window) | 0) && i > 0) break
     if (resend(connection, i) !== null) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
     if (congestion.reducing) congestion.sentNew(1)

@@ -13,7 +13,7 @@ import type { Owner } from './around.ts'
 import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 import { acknowledgeReading } from './data.ts'
 import { infoOf, type TcpInfo } from './info.ts'
-import { Listener, limited } from './listener.ts'
+import { Listener } from './listener.ts'
 import { Listening } from './listening.ts'
 import { Msg } from './message.ts'
 import { push, sendReset, sendSyn } from './output.ts'
@@ -150,7 +150,7 @@ export class TcpSocket implements Owner, TcpPort {
     if (stack.ports.taken(this.localAddress, this.localPort, this)) return 'EADDRINUSE'
     const make = ({ destination, destinationPort, source, sourcePort }: Segment): Connection =>
       stack.connection(this.settings.copy(), destination, destinationPort, source, sourcePort)
-    const listening = new Listening(stack.netns, stack.cookies, limited(backlog), make)
+    const listening = new Listening(stack.netns, stack.cookies, backlog, make)
     this.listening = listening
     return new Listener(
       (connection) => TcpSocket.accepted(stack, connection),

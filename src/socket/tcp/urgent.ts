@@ -28,11 +28,11 @@ export class Urgent {
     return this.#state === 'none' || this.#state === 'taken'
   }
 
-  /** A segment with URG came; its data are not queued yet. */
-  arrived(segment: Segment, receive: ReceiveQueue, inline: boolean): void {
+  /** A segment with URG came; its data are not queued yet. `standard`: the pointer names the byte itself (tcp_stdurg). */
+  arrived(segment: Segment, receive: ReceiveQueue, inline: boolean, standard: boolean): void {
     const { bytes, dataAt, header } = segment
     const pointer = tcp.urgent(bytes, dataAt - header)
-    const at = (segment.sequence + (pointer > 0 ? pointer - 1 : 0)) | 0
+    const at = (segment.sequence + (pointer > 0 && !standard ? pointer - 1 : pointer)) | 0
     // Known already, read already, or an old one again.
     if (tcp.after(receive.copied, at) || tcp.before(at, receive.next)) return
     if (this.#state !== 'none' && !tcp.after(at, this.#at)) return

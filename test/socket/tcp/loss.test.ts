@@ -203,7 +203,7 @@ test('a bare FIN behind a gap is named by SACK', () => {
 })
 
 test('a segment lost in the middle is sent again at the third duplicate, which carry SACK blocks', () => {
-  const pair = new Pair()
+  const pair = new Pair({ delay: 20_000 })
   pair.lose('client', 4)
   const received = transfer(pair, 8000)
   expect(received).toEqual(pattern(8000))
