@@ -2,7 +2,7 @@
 import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
-import { Wake } from './around.ts'
+import { Pending, Wake } from './around.ts'
 import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { noteArrival } from './loss-detection.ts'
@@ -247,7 +247,7 @@ function answerProbe(connection: Connection): void {
   if (!send.pending) return
   if (send.room >= Math.min(send.unsent, connection.mss)) {
     connection.backoff = 0
-    connection.probing = false
+    connection.pending = Pending.RETRANSMISSION
     connection.world.scheduler.cancel(connection.retransmission)
   } else connection.armProbe()
 }

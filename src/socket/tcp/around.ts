@@ -5,6 +5,13 @@ import type { Task } from '../../sim/scheduler.ts'
 /** What the program is to be told when the present segment or timer has been dealt with. */
 export const Wake = { ACCEPTED: 1, CONNECTED: 2, READABLE: 4, WRITABLE: 8, CLOSED: 16 } as const
 
+/**
+ * What the retransmission timer runs for (icsk_pending), one at a time: unacknowledged segments, a window that is shut,
+ * segments that may only be late (REO_TIMEOUT), the last one, of whose loss nothing behind it could tell (LOSS_PROBE).
+ */
+export const Pending = { RETRANSMISSION: 0, PROBE: 1, REORDERING: 2, TAIL: 3 } as const
+export type Pending = (typeof Pending)[keyof typeof Pending]
+
 /** The program's side: a TcpSocket. */
 export interface Owner {
   connected(): void

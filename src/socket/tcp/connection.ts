@@ -3,6 +3,7 @@
  * acknowledging, round trip, congestion) have in common, its three timers, and what its program must be told.
  * What happens to it is written in input, output and timers.
  */
+
 import type { World } from '../../link/world.ts'
 import type { Errno } from '../../net/errno.ts'
 import type { Netns } from '../../net/netns.ts'
@@ -13,11 +14,12 @@ import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
 import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
-import { type Acceptor, Alarm, type Alarms, type Owner, Wake } from './around.ts'
+import { type Acceptor, Alarm, type Alarms, type Owner, Pending, Wake } from './around.ts'
 import { Limit } from './chrono.ts'
 import { Congestion } from './congestion.ts'
 import { controlNamed } from './cubic.ts'
 import { Ecn } from './ecn.ts'
+import { newMoments } from './moments.ts'
 import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
 import { RoundTrip, RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
@@ -68,9 +70,10 @@ export class Connection extends Tally implements Tuple<Connection> {
   readonly send = new SendQueue()
   readonly receive: ReceiveQueue
   readonly acks = new Acknowledging()
-  readonly roundTrip = new RoundTrip()
+  readonly #moments = newMoments()
+  readonly roundTrip = new RoundTrip(this.#moments)
   readonly congestion: Congestion
-  readonly rack = new Rack()
+  readonly rack = new Rack(this.#moments)
   readonly undo = new Undo()
   readonly ecn = new Ecn()
   /** How many segments late something may be and not be lost (tp->reordering). */
@@ -107,12 +110,9 @@ export class Connection extends Tally implements Tuple<Connection> {
   timeouts = 0
   allTimeouts = 0
   backoff = 0
-  /** Unanswered zero-window probes; the retransmission timer is the probe timer while `probing`. */
+  /** Unanswered zero-window probes. */
   probes = 0
-  probing = false
-  /** The retransmission timer is the one of a tail loss probe; it stands for the wait for what may only be late. */
-  #tailing = false
-  doubting = false
+  pending: Pending = Pending.RETRANSMISSION
   /** SND.NXT when a tail loss probe left, and whether it was an old segment; no second one before its fate is known. */
   tailProbe = 0
   tailProbed = false
@@ -138,7 +138,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.noDelay = settings.noDelay
     this.netns = netns
     this.tunables = tunables
-    this.receive = new ReceiveQueue(tunables)
+    this.receive = new ReceiveQueue(tunables, this.#moments)
     this.congestion = new Congestion(controlNamed(settings.congestion || tunables.congestionControl))
     this.reordering = tunables.reordering
     this.ttl = netns.defaultTtl
@@ -239,7 +239,7 @@ export class Connection extends Tally implements Tuple<Connection> {
    * is not waited for again: then it is counted from when the oldest segment left (tcp_rearm_rto).
    */
   rearm(): void {
-    const waited = this.#tailing || this.doubting
+    const waited = this.pending === Pending.TAIL || this.pending === Pending.REORDERING
     this.rearmFromNow()
     const { scheduler } = this.world
     const { sent } = this.send
@@ -249,26 +249,25 @@ export class Connection extends Tally implements Tuple<Connection> {
   }
 
   rearmFromNow(): void {
+    if (this.send.sent.size > 0) return this.#arm(Pending.RETRANSMISSION, this.patience * JIFFY)
+    this.pending = Pending.RETRANSMISSION
+    this.world.scheduler.cancel(this.retransmission)
+  }
+
+  #arm(pending: Pending, delay: Nanos): void {
     const { scheduler } = this.world
-    this.probing = false
-    this.#tailing = false
-    this.doubting = false
-    if (this.send.sent.size === 0) scheduler.cancel(this.retransmission)
-    else scheduler.at(this.retransmission, wheel(scheduler.now, this.patience * JIFFY))
+    this.pending = pending
+    scheduler.at(this.retransmission, wheel(scheduler.now, delay))
   }
 
   /** The retransmission timer runs out as soon as it may (TCP_TIMEOUT_MIN). */
   hurry(): void {
-    const { scheduler } = this.world
-    scheduler.at(this.retransmission, wheel(scheduler.now, 2 * JIFFY))
+    this.#arm(this.pending, 2 * JIFFY)
   }
 
   /** A peer that took back what it had reported gets half a round trip to report anew (tcp_check_sack_reneging). */
   armReneging(): void {
-    this.rearmFromNow()
-    const { scheduler } = this.world
-    const delay = Math.max((this.roundTrip.smoothed >> 4) * MICROSECOND, LEAST_RENEGING)
-    scheduler.at(this.retransmission, wheel(scheduler.now, delay))
+    this.#arm(Pending.RETRANSMISSION, Math.max((this.roundTrip.smoothed >> 4) * MICROSECOND, LEAST_RENEGING))
   }
 
   /** More to send after a silence: the window is not what it was (tcp_slow_start_after_idle_check). */
@@ -280,15 +279,7 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** Waits for what may only be late: so many jiffies more than this. */
   armReordering(delay: Nanos): void {
-    const { scheduler } = this.world
-    this.#tailing = false
-    this.doubting = true
-    scheduler.at(this.retransmission, wheel(scheduler.now, delay + TAIL_LEAST))
-  }
-
-  /** Is it a tail loss probe that the timer stands for? */
-  get tailing(): boolean {
-    return this.#tailing
+    this.#arm(Pending.REORDERING, delay + TAIL_LEAST)
   }
 
   /**
@@ -296,7 +287,6 @@ export class Connection extends Tally implements Tuple<Connection> {
    * before the time-out, which would close the window (tcp_schedule_loss_probe, RFC 8985 section 7). False: not now.
    */
   armTailProbe(): boolean {
-    const { scheduler } = this.world
     const { sent } = this.send
     if (!this.sack || this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') return false
     const { earlyRetransmit } = this.tunables
@@ -306,21 +296,14 @@ export class Connection extends Tally implements Tuple<Connection> {
     const { smoothed } = this.roundTrip
     const alone = sent.size === 1 ? TAIL_ALONE : TAIL_LEAST
     const delay = smoothed > 0 ? (smoothed >> 2) * MICROSECOND + alone : RTO_INITIAL * JIFFY
-    this.probing = false
-    this.#tailing = true
-    this.doubting = false
-    scheduler.at(this.retransmission, wheel(scheduler.now, Math.min(delay, this.timeout * JIFFY)))
+    this.#arm(Pending.TAIL, Math.min(delay, this.timeout * JIFFY))
     return true
   }
 
   /** The peer's window is shut: ask again after a while. */
   armProbe(): void {
-    const { scheduler } = this.world
     const delay = Math.min(Math.max(this.roundTrip.timeout, RTO_MIN) * 2 ** this.backoff, RTO_MAX)
-    this.probing = true
-    this.#tailing = false
-    this.doubting = false
-    scheduler.at(this.retransmission, wheel(scheduler.now, delay * JIFFY))
+    this.#arm(Pending.PROBE, delay * JIFFY)
   }
 
   /** Lets the owed acknowledgment wait (tcp_send_delayed_ack). False: it has waited enough, send it. */

@@ -1,6 +1,8 @@
 /** What `ss -ti` prints of a connection (struct tcp_info). */
+
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Timer } from '../../sim/scheduler.ts'
+import { Pending } from './around.ts'
 import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
@@ -146,13 +148,13 @@ function since(connection: Connection, jiffies: number): number {
 
 /** inet_csk_diag_fill's choice. */
 function timerOf(connection: Connection): TcpTimer | null {
-  const { retransmission, lifetime, state, timeouts, probes, probing } = connection
+  const { retransmission, lifetime, state, timeouts, probes, pending } = connection
   const { scheduler } = connection.world
   const left = (timer: Timer) => Math.max(0, Math.floor((scheduler.dueOf(timer) - scheduler.now) / MILLISECOND))
   if (state === 'TIME-WAIT') return { kind: 'timewait', left: left(lifetime), tries: 0 }
   if (retransmission.armed) {
-    const tries = probing ? probes : timeouts
-    return { kind: probing ? 'persist' : 'on', left: left(retransmission), tries }
+    const probing = pending === Pending.PROBE
+    return { kind: probing ? 'persist' : 'on', left: left(retransmission), tries: probing ? probes : timeouts }
   }
   // The wait of an orphan in FIN-WAIT-2 is shown as TIME-WAIT's.
   return lifetime.armed ? { kind: 'timewait', left: left(lifetime), tries: 0 } : null

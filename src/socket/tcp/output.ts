@@ -4,7 +4,7 @@ import type { Netns } from '../../net/netns.ts'
 import type { Ipv4 } from '../../wire/address.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
-import { Offer } from './around.ts'
+import { Offer, Pending } from './around.ts'
 import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { inHostQueue } from './host-queue.ts'
@@ -307,7 +307,7 @@ export function resendLost(connection: Connection): void {
     if (congestion.reducing) congestion.sentNew(1)
     if (i === 0) head = true
   }
-  if (head && !connection.doubting) connection.rearmFromNow()
+  if (head && connection.pending !== Pending.REORDERING) connection.rearmFromNow()
 }
 
 /**

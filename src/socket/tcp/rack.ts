@@ -2,12 +2,12 @@
  * Losses found by time (net/ipv4/tcp_recovery.c, RFC 8985): what was sent before something that has arrived, and a
  * little longer ago than a round trip, is lost. How little is learnt from reordering that was seen.
  */
+
 import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import { after } from '../../wire/tcp.ts'
 import type { CongestionState } from './congestion.ts'
+import { RACK_SENT, RACK_TRIP } from './moments.ts'
 
-const SENT = 0
-const TRIP = 1
 /** TCP_RACK_RECOVERY_THRESH: so many recoveries a wider reordering window is kept. */
 const PERSISTENCE = 16
 const MOST_STEPS = 255
@@ -17,7 +17,7 @@ const NO_DUPLICATE_THRESHOLD = 4
 
 /** What RACK remembers (struct tcp_rack): the segment sent last of all that have arrived, and its round trip. */
 export class Rack {
-  readonly #times = Float64Array.of(-1, 0)
+  readonly #moments: Float64Array
   #end = 0
   /** Something arrived since losses were last looked for. */
   advanced = false
@@ -28,8 +28,12 @@ export class Rack {
   #persist = 0
   #lastDelivered = 0
 
+  constructor(moments: Float64Array) {
+    this.#moments = moments
+  }
+
   get trip(): Nanos {
-    return this.#times[TRIP]
+    return this.#moments[RACK_TRIP]
   }
 
   /** A segment that was sent at `at` and ends with `end` has arrived, after `trip` (tcp_rack_advance). */
@@ -37,16 +41,16 @@ export class Rack {
     // It may be the first copy that arrived.
     if (again && trip < least * MICROSECOND) return
     this.advanced = true
-    this.#times[TRIP] = trip
+    this.#moments[RACK_TRIP] = trip
     if (!this.isAfter(at, end)) {
-      this.#times[SENT] = at
+      this.#moments[RACK_SENT] = at
       this.#end = end
     }
   }
 
   /** Was the segment that arrived sent after the one that was sent at `at` and ends with `end`? */
   isAfter(at: Nanos, end: number): boolean {
-    return this.#times[SENT] > at || (this.#times[SENT] === at && after(this.#end, end))
+    return this.#moments[RACK_SENT] > at || (this.#moments[RACK_SENT] === at && after(this.#end, end))
   }
 
   /** The reordering window in quarters of the least round trip follows the duplicates (tcp_rack_update_reo_wnd). */

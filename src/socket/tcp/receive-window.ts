@@ -6,8 +6,10 @@
  * the segments that come. The offered window grows while segments use their memory well (`threshold`), never
  * beyond what the buffer holds (`clamp`); the buffer grows with what the program reads in a round trip.
  */
+
 import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import { after, before } from '../../wire/tcp.ts'
+import { SPACE_AT, TRIP_AT } from './moments.ts'
 import type { Tunables } from './tunables.ts'
 
 /** TCP_RMEM_TO_WIN_SCALE: a ratio is in 256ths. Before any segment has told, half. */
@@ -22,10 +24,6 @@ const HEADROOM = 256
 const SMALLEST_BUFFER = 2304
 const LARGEST_UNSCALED = 65_535
 const INITIAL_SEGMENTS = 10
-
-// Places in the array of times.
-const SPACE_AT = 0
-const TRIP_AT = 1
 
 /** The memory that a buffer with so many bytes of payload takes (skb->truesize). */
 export function memoryOf(length: number, full: boolean): number {
@@ -76,11 +74,12 @@ export class ReceiveWindow {
   #tripSequence = 0
   #tripBegun = false
   #lastEcho = 0
-  readonly #times = new Float64Array(2)
+  readonly #moments: Float64Array
   readonly tunables: Tunables
 
-  constructor(tunables: Tunables) {
+  constructor(tunables: Tunables, moments: Float64Array) {
     this.tunables = tunables
+    this.#moments = moments
   }
 
   /** SO_RCVBUF: from now on the buffer does not grow by itself. */
@@ -131,7 +130,7 @@ export class ReceiveWindow {
 
   /** The handshake is over: one segment of the buffer is kept in reserve (tcp_init_buffer_space). */
   established(segment: number, now: Nanos): void {
-    this.#times[SPACE_AT] = now
+    this.#moments[SPACE_AT] = now
     this.#spaceSequence = this.copied
     const full = this.fullSpace
     this.clamp = Math.min(LARGEST_UNSCALED << this.scale, full)
@@ -239,14 +238,14 @@ export class ReceiveWindow {
 
   /** The round trip, when the peer had to wait for our acknowledgment: a window's worth came (tcp_rcv_rtt_measure). */
   measureByWindow(now: Nanos): void {
-    const times = this.#times
+    const moments = this.#moments
     if (this.#tripBegun) {
       if (before(this.next, this.#tripSequence)) return
-      this.#measured(Math.max(1, Math.floor((now - times[TRIP_AT]) / MICROSECOND)), true)
+      this.#measured(Math.max(1, Math.floor((now - moments[TRIP_AT]) / MICROSECOND)), true)
     }
     this.#tripBegun = true
     this.#tripSequence = (this.next + this.window) | 0
-    times[TRIP_AT] = now
+    moments[TRIP_AT] = now
   }
 
   /** The same by an echoed timestamp, of so many milliseconds ago (tcp_rcv_rtt_measure_ts). */
@@ -258,12 +257,12 @@ export class ReceiveWindow {
 
   /** The program has read: what it reads in a round trip says how large the buffer should be (tcp_rcv_space_adjust). */
   adjust(now: Nanos, behindGap: number): void {
-    const times = this.#times
-    if (this.trip === 0 || now - times[SPACE_AT] < (this.trip >> 3) * MICROSECOND) return
+    const moments = this.#moments
+    if (this.trip === 0 || now - moments[SPACE_AT] < (this.trip >> 3) * MICROSECOND) return
     const copied = ((this.glimpse - this.#spaceSequence) | 0) - ((this.next - this.glimpse) | 0)
     if (copied > this.space) this.#growBuffer(copied, behindGap)
     this.#spaceSequence = this.glimpse
-    times[SPACE_AT] = now
+    moments[SPACE_AT] = now
   }
 
   /** Something is missing: what waits behind it needs room as well. */

@@ -2,9 +2,11 @@
  * Round-trip time and retransmission time-out: RFC 6298 as tcp_rtt_estimator does it, in microseconds, with the
  * smoothed values kept as multiples (8 and 4 times) so that all is integer arithmetic.
  */
+
 import { HZ } from '../../sim/jiffies.ts'
 import { type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { after } from '../../wire/tcp.ts'
+import { LEAST_AT } from './moments.ts'
 
 /** TCP_TIMEOUT_INIT, TCP_RTO_MIN and TCP_RTO_MAX, in jiffies. */
 export const RTO_INITIAL = HZ
@@ -28,7 +30,11 @@ export class RoundTrip {
   timeout = RTO_INITIAL
   /** The smallest round trip seen; 0 before the first. */
   least = 0
-  readonly #leastAt = new Float64Array(1)
+  readonly #moments: Float64Array
+
+  constructor(moments: Float64Array) {
+    this.#moments = moments
+  }
 
   /**
    * One measurement, microseconds: on the oldest segment that arrived, and on the latest, which may have been `delayed`
@@ -50,10 +56,10 @@ export class RoundTrip {
 
   /** tcp_update_rtt_min: the least of five minutes. */
   #measureLeast(sample: number, delayed: boolean, now: Nanos): void {
-    const old = now - this.#leastAt[0] > LEAST_LASTS
+    const old = now - this.#moments[LEAST_AT] > LEAST_LASTS
     if (this.least !== 0 && sample > this.least && (delayed || !old)) return
     this.least = sample
-    this.#leastAt[0] = now
+    this.#moments[LEAST_AT] = now
   }
 
   #smooth(sample: number, una: number, next: number): void {

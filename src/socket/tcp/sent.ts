@@ -16,13 +16,19 @@ export const JOINED = 8
 /** Arrived, says the peer's SACK, though what comes before it has not. */
 export const SACKED = 16
 
+/** Rows of a new connection: it has a SYN, and seldom more than one segment besides. */
+const FEW = 2
+
 export class SentSegments {
-  #begin = new Int32Array(16)
-  #end = new Int32Array(16)
-  #time = new Float64Array(16)
-  #flags = new Uint8Array(16)
-  #delivered = new Float64Array(16)
-  #marks = new Uint8Array(16)
+  // Two to a row, since an array costs more than what few connections ever put into it:
+  /** where it begins, and ends; */
+  #bounds = new Int32Array(2 * FEW)
+  /** when it last left, and how many segments had been delivered then; */
+  #times = new Float64Array(2 * FEW)
+  /** its TCP flags, and what became of it. */
+  #states = new Uint8Array(2 * FEW)
+  /** A power of two. */
+  #rows = FEW
   #head = 0
   #size = 0
   #lost = 0
@@ -78,49 +84,49 @@ export class SentSegments {
 
   /** Sequence number of the first byte of segment `i`, counted from the oldest. */
   begin(i: number): number {
-    return this.#begin[this.#slot(i)]
+    return this.#bounds[2 * this.#slot(i)]
   }
 
   /** One past its last sequence number; SYN and FIN count. */
   end(i: number): number {
-    return this.#end[this.#slot(i)]
+    return this.#bounds[2 * this.#slot(i) + 1]
   }
 
   sentAt(i: number): number {
-    return this.#time[this.#slot(i)]
+    return this.#times[2 * this.#slot(i)]
   }
 
   flags(i: number): number {
-    return this.#flags[this.#slot(i)]
+    return this.#states[2 * this.#slot(i)]
   }
 
   marks(i: number): number {
-    return this.#marks[this.#slot(i)]
+    return this.#states[2 * this.#slot(i) + 1]
   }
 
   push(begin: number, end: number, flags: number, now: number, marks: number, delivered: number): void {
-    if (this.#size === this.#begin.length) this.#grow()
+    if (this.#size === this.#rows) this.#grow()
     const slot = this.#slot(this.#size++)
-    this.#begin[slot] = begin
-    this.#end[slot] = end
-    this.#flags[slot] = flags
-    this.#time[slot] = this.#stamp(now)
-    this.#marks[slot] = marks
-    this.#delivered[slot] = delivered
+    this.#bounds[2 * slot] = begin
+    this.#bounds[2 * slot + 1] = end
+    this.#states[2 * slot] = flags
+    this.#times[2 * slot] = this.#stamp(now)
+    this.#states[2 * slot + 1] = marks
+    this.#times[2 * slot + 1] = delivered
   }
 
   /** How many segments had been delivered when this one left. */
   deliveredAt(i: number): number {
-    return this.#delivered[this.#slot(i)]
+    return this.#times[2 * this.#slot(i) + 1]
   }
 
   /** Forgets the oldest: it was acknowledged. */
   shift(): void {
-    const marks = this.#marks[this.#head]
+    const marks = this.#states[2 * this.#head + 1]
     if ((marks & LOST) !== 0) this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
     if ((marks & SACKED) !== 0) this.#sacked--
-    this.#head = (this.#head + 1) & (this.#begin.length - 1)
+    this.#head = (this.#head + 1) & (this.#rows - 1)
     this.#size--
   }
 
@@ -131,82 +137,82 @@ export class SentSegments {
 
   /** The front of the oldest was acknowledged. */
   trim(begin: number): void {
-    this.#begin[this.#head] = begin
+    this.#bounds[2 * this.#head] = begin
   }
 
   markLost(i: number): void {
     const slot = this.#slot(i)
-    const marks = this.#marks[slot]
+    const marks = this.#states[2 * slot + 1]
     if ((marks & SACKED) !== 0) return
     if ((marks & LOST) === 0) this.#lost++
     else if ((marks & RESENT) === 0) return
     this.everLost++
     if ((marks & RESENT) !== 0) this.#resent--
-    this.#marks[slot] = (marks | LOST) & ~RESENT
+    this.#states[2 * slot + 1] = (marks | LOST) & ~RESENT
   }
 
   markSacked(i: number): void {
     const slot = this.#slot(i)
-    const marks = this.#marks[slot]
-    const end = this.#end[slot]
+    const marks = this.#states[2 * slot + 1]
+    const end = this.#bounds[2 * slot + 1]
     if (this.#sacked === 0 || after(end, this.#highest)) this.#highest = end
     this.#sacked++
     if ((marks & LOST) === 0) {
       // A retransmission that nobody asked for is still on its way.
-      this.#marks[slot] = marks | SACKED
+      this.#states[2 * slot + 1] = marks | SACKED
       return
     }
     this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
-    this.#marks[slot] = (marks | SACKED) & ~(LOST | RESENT)
+    this.#states[2 * slot + 1] = (marks | SACKED) & ~(LOST | RESENT)
   }
 
   /** A retransmission arrived beside the original. */
   forgetResent(i: number): void {
     const slot = this.#slot(i)
-    if ((this.#marks[slot] & RESENT) === 0) return
+    if ((this.#states[2 * slot + 1] & RESENT) === 0) return
     this.#resent--
-    this.#marks[slot] &= ~RESENT
+    this.#states[2 * slot + 1] &= ~RESENT
   }
 
   /** The peer has forgotten what it had reported. */
   forgetSacks(): void {
-    for (let i = 0; i < this.#size; i++) this.#marks[this.#slot(i)] &= ~SACKED
+    for (let i = 0; i < this.#size; i++) this.#states[2 * this.#slot(i) + 1] &= ~SACKED
     this.#sacked = 0
   }
 
   /** Nothing was lost after all. */
   forgetLost(): void {
-    for (let i = 0; i < this.#size; i++) this.#marks[this.#slot(i)] &= ~LOST
+    for (let i = 0; i < this.#size; i++) this.#states[2 * this.#slot(i) + 1] &= ~LOST
     this.#lost = 0
   }
 
   markResent(i: number, now: number, delivered: number, probe: boolean): void {
     const slot = this.#slot(i)
-    this.#delivered[slot] = delivered
-    this.#marks[slot] |= EVER_RESENT
-    this.#time[slot] = this.#stamp(now)
-    if (probe || (this.#marks[slot] & RESENT) !== 0) return
-    this.#marks[slot] |= RESENT
+    this.#times[2 * slot + 1] = delivered
+    this.#states[2 * slot + 1] |= EVER_RESENT
+    this.#times[2 * slot] = this.#stamp(now)
+    if (probe || (this.#states[2 * slot + 1] & RESENT) !== 0) return
+    this.#states[2 * slot + 1] |= RESENT
     this.#resent++
   }
 
   /** It was to be sent again, and the local queue refused it: no round trip is measured on it all the same. */
   markTried(i: number): void {
-    this.#marks[this.#slot(i)] |= EVER_RESENT
+    this.#states[2 * this.#slot(i) + 1] |= EVER_RESENT
   }
 
   /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */
   split(i: number, sequence: number, lastOnly: number): void {
-    if (this.#size === this.#begin.length) this.#grow()
+    if (this.#size === this.#rows) this.#grow()
     for (let k = this.#size; k > i; k--) this.#copy(this.#slot(k - 1), this.#slot(k))
     this.#size++
     const first = this.#slot(i)
-    const marks = this.#marks[first]
-    this.#end[first] = sequence
-    this.#flags[first] &= ~lastOnly
-    this.#begin[this.#slot(i + 1)] = sequence
-    this.#marks[this.#slot(i + 1)] &= ~JOINED
+    const marks = this.#states[2 * first + 1]
+    this.#bounds[2 * first + 1] = sequence
+    this.#states[2 * first] &= ~lastOnly
+    this.#bounds[2 * this.#slot(i + 1)] = sequence
+    this.#states[2 * this.#slot(i + 1) + 1] &= ~JOINED
     if ((marks & LOST) !== 0) this.#lost++
     if ((marks & RESENT) !== 0) this.#resent++
   }
@@ -221,10 +227,10 @@ export class SentSegments {
   absorbNext(i: number): void {
     const to = this.#slot(i)
     const from = this.#slot(i + 1)
-    const marks = this.#marks[from]
-    this.#end[to] = this.#end[from]
-    this.#flags[to] |= this.#flags[from]
-    this.#marks[to] |= marks & EVER_RESENT
+    const marks = this.#states[2 * from + 1]
+    this.#bounds[2 * to + 1] = this.#bounds[2 * from + 1]
+    this.#states[2 * to] |= this.#states[2 * from]
+    this.#states[2 * to + 1] |= marks & EVER_RESENT
     if ((marks & LOST) !== 0) this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
     this.#size--
@@ -237,15 +243,15 @@ export class SentSegments {
     let merging = false
     for (let i = 0; i < this.#size; i++) {
       const from = this.#slot(i)
-      const joined: boolean = merging && (this.#marks[from] & (JOINED | SACKED)) === JOINED
-      const long = ((this.#end[from] - this.#begin[from]) | 0) > longest
-      merging = (joined || long) && (this.#marks[from] & SACKED) === 0
+      const joined: boolean = merging && (this.#states[2 * from + 1] & (JOINED | SACKED)) === JOINED
+      const long = ((this.#bounds[2 * from + 1] - this.#bounds[2 * from]) | 0) > longest
+      merging = (joined || long) && (this.#states[2 * from + 1] & SACKED) === 0
       if (merging) this.markLost(i)
       const to = this.#slot(joined ? kept - 1 : kept++)
       if (!joined) this.#copy(from, to)
       else {
-        this.#end[to] = this.#end[from]
-        this.#flags[to] |= this.#flags[from]
+        this.#bounds[2 * to + 1] = this.#bounds[2 * from + 1]
+        this.#states[2 * to] |= this.#states[2 * from]
         this.#lost--
       }
     }
@@ -269,41 +275,33 @@ export class SentSegments {
   }
 
   #slot(i: number): number {
-    return (this.#head + i) & (this.#begin.length - 1)
+    return (this.#head + i) & (this.#rows - 1)
   }
 
   #copy(from: number, to: number): void {
-    this.#begin[to] = this.#begin[from]
-    this.#end[to] = this.#end[from]
-    this.#time[to] = this.#time[from]
-    this.#flags[to] = this.#flags[from]
-    this.#marks[to] = this.#marks[from]
-    this.#delivered[to] = this.#delivered[from]
+    this.#bounds[2 * to] = this.#bounds[2 * from]
+    this.#bounds[2 * to + 1] = this.#bounds[2 * from + 1]
+    this.#times[2 * to] = this.#times[2 * from]
+    this.#states[2 * to] = this.#states[2 * from]
+    this.#states[2 * to + 1] = this.#states[2 * from + 1]
+    this.#times[2 * to + 1] = this.#times[2 * from + 1]
   }
 
   #grow(): void {
-    const size = this.#begin.length
-    const begin = new Int32Array(size * 2)
-    const end = new Int32Array(size * 2)
-    const time = new Float64Array(size * 2)
-    const flags = new Uint8Array(size * 2)
-    const marks = new Uint8Array(size * 2)
-    const delivered = new Float64Array(size * 2)
-    for (let i = 0; i < this.#size; i++) {
-      const slot = this.#slot(i)
-      begin[i] = this.#begin[slot]
-      end[i] = this.#end[slot]
-      time[i] = this.#time[slot]
-      flags[i] = this.#flags[slot]
-      marks[i] = this.#marks[slot]
-      delivered[i] = this.#delivered[slot]
+    const rows = this.#rows * 2
+    const bounds = new Int32Array(2 * rows)
+    const times = new Float64Array(2 * rows)
+    const states = new Uint8Array(2 * rows)
+    for (let i = 0; i < 2 * this.#size; i++) {
+      const at = 2 * this.#slot(i >> 1) + (i & 1)
+      bounds[i] = this.#bounds[at]
+      times[i] = this.#times[at]
+      states[i] = this.#states[at]
     }
-    this.#begin = begin
-    this.#end = end
-    this.#time = time
-    this.#flags = flags
-    this.#marks = marks
-    this.#delivered = delivered
+    this.#bounds = bounds
+    this.#times = times
+    this.#states = states
+    this.#rows = rows
     this.#head = 0
   }
 }

@@ -1,6 +1,6 @@
 /** What happens when a connection's timers run out (net/ipv4/tcp_timer.c). */
 import { HZ, JIFFY, wheel } from '../../sim/jiffies.ts'
-import type { Alarms } from './around.ts'
+import { type Alarms, Pending } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
 import { resend, resendLost, sendAck, sendProbe } from './output.ts'
@@ -13,9 +13,10 @@ const RESOURCE_PROBE = HZ / 2
 
 export const alarms: Alarms<Connection> = {
   retransmit(connection) {
-    if (connection.probing) probe(connection)
-    else if (connection.tailing) probeTail(connection)
-    else if (connection.doubting) giveUpDoubt(connection)
+    const { pending } = connection
+    if (pending === Pending.PROBE) probe(connection)
+    else if (pending === Pending.TAIL) probeTail(connection)
+    else if (pending === Pending.REORDERING) giveUpDoubt(connection)
     else retransmit(connection)
     connection.tell()
   },
@@ -116,7 +117,7 @@ function tryLater({ world, retransmission }: Connection): void {
 /** tcp_probe_timer: is the peer's window still shut? */
 function probe(connection: Connection): void {
   const { send } = connection
-  connection.probing = false
+  connection.pending = Pending.RETRANSMISSION
   if (send.sent.size > 0 || !send.pending) {
     connection.probes = 0
     return
@@ -131,7 +132,7 @@ function probe(connection: Connection): void {
   }
   if (sendProbe(connection, true) === 'ENOBUFS') {
     tryLater(connection)
-    connection.probing = true
+    connection.pending = Pending.PROBE
     return
   }
   if (send.sent.size > 0) return
