@@ -31,6 +31,7 @@ import { KubeNode } from './node.ts'
 import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
+import type { ProxyModeName } from './proxy-mode.ts'
 import { type LogOptions, Remote } from './remote.ts'
 import type { ImageSource } from './runtime.ts'
 import { PodScheduler } from './scheduler.ts'
@@ -71,7 +72,7 @@ export interface ClusterOptions {
   readonly podCIDR?: string
   readonly serviceCIDR?: string
   readonly cni?: { readonly name?: 'flannel'; readonly backend?: FlannelBackend }
-  readonly kubeProxy?: { readonly mode?: 'iptables' }
+  readonly kubeProxy?: { readonly mode?: ProxyModeName }
   readonly dns?: {
     readonly service?: string
     readonly domain?: string
@@ -84,6 +85,8 @@ export interface Applied {
   readonly object: KubeObject
   readonly result: 'created' | 'configured' | 'unchanged'
 }
+
+const SERVICES = '10.96.0.0/12'
 
 export class Cluster {
   readonly name: string
@@ -105,7 +108,7 @@ export class Cluster {
     this.runner = runner
     this.catalogue = catalogue
     this.store = new Store(() => world.scheduler.now, world.random, epoch)
-    const { podCIDR = '10.244.0.0/16', serviceCIDR = '10.96.0.0/12' } = options
+    const { podCIDR = '10.244.0.0/16', serviceCIDR = SERVICES } = options
     checkDisjoint([
       { what: 'podCIDR', cidr: podCIDR },
       { what: 'serviceCIDR', cidr: serviceCIDR },
@@ -247,6 +250,8 @@ export class Cluster {
         tainted: leads(wanted, i) && (wanted.tainted ?? workers),
         podCIDR: given.get(wanted) ?? cidrs.allocate(machine.name, null),
         clusterCIDR,
+        serviceCIDR: options.serviceCIDR ?? SERVICES,
+        proxyMode: options.kubeProxy?.mode ?? 'iptables',
         backend: cni?.backend ?? 'vxlan',
         dns,
         images,

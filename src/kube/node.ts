@@ -12,6 +12,8 @@ import { Kubelet } from './kubelet.ts'
 import type { Condition, Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { KubeProxy } from './proxy.ts'
+import type { ProxyModeName } from './proxy-mode.ts'
+import { flannelRules } from './proxy-rules.ts'
 import { ContainerRuntime, type ImageSource } from './runtime.ts'
 import type { Store } from './store.ts'
 import { CONTROL_PLANE_TAINT, IMAGES, VERSION } from './system-objects.ts'
@@ -24,6 +26,8 @@ export interface KubeNodeOptions {
   readonly tainted: boolean
   readonly podCIDR: string
   readonly clusterCIDR: string
+  readonly serviceCIDR: string
+  readonly proxyMode: ProxyModeName
   readonly backend: FlannelBackend
   readonly dns: DnsSettings
   readonly labels?: Readonly<Record<string, string>>
@@ -67,7 +71,13 @@ export class KubeNode {
     this.cni = new BridgePlugin(cniNode, { clusterCidr, mtu: this.flannel.mtu })
     this.runtime = new ContainerRuntime(machine, this.cni, options.images, store.clock)
     this.kubelet = new Kubelet(store, this.runtime, { node: this.name, hostIp: ip, dns: options.dns })
-    this.proxy = new KubeProxy(store, machine.world.scheduler, machine.netns, { node: this.name, clusterCIDR, podCIDR })
+    this.proxy = new KubeProxy(store, machine.world.scheduler, machine.netns, {
+      mode: options.proxyMode,
+      node: this.name,
+      nodeIP: ip,
+      clusterCIDR,
+      serviceCIDR: options.serviceCIDR,
+    })
   }
 
   /** Sysctls, devices, rules; then the node tells the API of itself. */
@@ -77,6 +87,8 @@ export class KubeNode {
     machine.netns.sysctl.set('net.bridge.bridge-nf-call-iptables', '1')
     flannel.start()
     proxy.start()
+    const { clusterCIDR } = this.#options
+    machine.netns.netfilter.restore(flannelRules({ clusterCIDR, podCIDR: this.podCIDR }), { noflush: true })
     machine.place.files.set('/run/flannel/subnet.env', flannel.environment())
     machine.place.files.set('/etc/cni/net.d/10-flannel.conflist', CONFLIST)
     machine.place.programs.set('crictl', crictl(runtime))

@@ -1,6 +1,6 @@
 /**
- * kube-proxy on one node, iptables mode: watches Services and EndpointSlices, writes the rules anew when something
- * has changed, and forgets UDP flows that would go on to endpoints that are gone.
+ * kube-proxy on one node: watches Services and EndpointSlices, has its mode write the rules anew when something has
+ * changed, and forgets UDP flows that would go on to endpoints that are gone.
  */
 
 import type { Netns } from '../net/netns.ts'
@@ -10,18 +10,15 @@ import { parseIpv4 } from '../wire/address.ts'
 import { SERVICE_NAME } from './controllers/endpointslice.ts'
 import { PROXY_DELAY, PROXY_PERIOD } from './latency.ts'
 import type { EndpointSlice, Service, ServicePortSpec } from './objects.ts'
-import { type ProxyEndpoint, type ProxyService, writeFlannel, writeKubeProxy } from './proxy-rules.ts'
-import { RuleSet, type RuleTable } from './rule-set.ts'
+import { IptablesMode } from './proxy-iptables.ts'
+import type { ProxyMode, ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
+import type { ProxyEndpoint, ProxyService } from './proxy-rules.ts'
 import type { Store } from './store.ts'
 
-export interface KubeProxyOptions {
-  /** The node's name: its own endpoints are local. */
-  readonly node: string
-  readonly clusterCIDR: string
-  readonly podCIDR: string
+export interface KubeProxyOptions extends ProxyModeOptions {
+  readonly mode: ProxyModeName
 }
 
-const TABLES: readonly RuleTable[] = ['mangle', 'filter', 'nat']
 const UDP = 17
 
 export class KubeProxy {
@@ -30,8 +27,8 @@ export class KubeProxy {
   readonly #netns: Netns
   readonly #options: KubeProxyOptions
   readonly #timer: Timer
+  readonly #mode: ProxyMode
   #services: readonly ProxyService[] = []
-  #written: RuleSet | null = null
   #last = Number.NEGATIVE_INFINITY
 
   constructor(store: Store, scheduler: Scheduler, netns: Netns, options: KubeProxyOptions) {
@@ -39,15 +36,16 @@ export class KubeProxy {
     this.#scheduler = scheduler
     this.#netns = netns
     this.#options = options
+    this.#mode = modeOf(options.mode, netns, options)
     this.#timer = new Timer({ run: () => this.sync() })
   }
 
-  /** Writes the rules of what there is now, flannel's too, and follows changes from then on. */
+  /** Writes the rules of what there is now, and follows changes from then on. */
   start(): void {
     const { sysctl } = this.#netns
-    sysctl.set('net.ipv4.conf.all.route_localnet', '1')
     sysctl.set('net.netfilter.nf_conntrack_tcp_timeout_established', '86400')
     sysctl.set('net.netfilter.nf_conntrack_tcp_timeout_close_wait', '3600')
+    this.#mode.start()
     this.sync()
     this.#store.listen('Service', () => this.#changed())
     this.#store.listen('EndpointSlice', () => this.#changed())
@@ -62,13 +60,8 @@ export class KubeProxy {
   sync(): void {
     this.#last = this.#scheduler.now
     const services = proxyServices(this.#store, this.#options.node)
-    const rules = new RuleSet()
-    writeKubeProxy(rules, services, this.#options)
-    writeFlannel(rules, this.#options)
-    if (this.#written === null) this.#netns.netfilter.restore(rules.text(), { noflush: true })
-    else this.#netns.netfilter.restore(rules.update(stale(this.#written, rules)), { noflush: true })
+    this.#mode.sync(services)
     this.#forgetFlows(services)
-    this.#written = rules
     this.#services = services
   }
 
@@ -107,18 +100,15 @@ export class KubeProxy {
   }
 }
 
-function keyOf(service: ProxyService): string {
-  return `${service.namespace}/${service.name}:${service.portName ?? ''}/${service.protocol}`
+function modeOf(name: ProxyModeName, netns: Netns, options: ProxyModeOptions): ProxyMode {
+  switch (name) {
+    case 'iptables':
+      return new IptablesMode(netns, options)
+  }
 }
 
-/** Chains that were written and are not wanted any more. */
-function stale(before: RuleSet, now: RuleSet): Record<RuleTable, string[]> {
-  const result: Record<RuleTable, string[]> = { mangle: [], filter: [], nat: [] }
-  for (const table of TABLES) {
-    const wanted = new Set(now.chains(table))
-    result[table] = before.chains(table).filter((chain) => !wanted.has(chain))
-  }
-  return result
+function keyOf(service: ProxyService): string {
+  return `${service.namespace}/${service.name}:${service.portName ?? ''}/${service.protocol}`
 }
 
 /** Every port of every Service that has an address, with its ready endpoints, as one node sees them. */
