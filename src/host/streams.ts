@@ -194,7 +194,7 @@ export class TcpAcceptor {
 export function listen(self: Process, port: number, address: Ipv4 = ANY, backlog = 128): TcpListener {
   const socket = self.tcp()
   // Servers say SO_REUSEADDR, so that connections of their last run do not keep them from the port.
-  socket.settings.reuseAddress = true
+  socket.change().reuseAddress = true
   const refused = socket.bind(address, port)
   const listener = refused ?? socket.listen(backlog)
   self.disclaim(socket)

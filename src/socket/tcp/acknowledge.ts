@@ -115,9 +115,13 @@ function settle(connection: Connection, segment: Segment): void {
     netns.confirmNextHop(remoteAddress, localAddress, IPPROTO_TCP, localPort, remotePort)
   }
   if (round.has(to.CONGESTED)) connection.deliveredMarked += connection.delivered - round.delivered
-  if (connection.state !== 'SYN-SENT' && connection.state !== 'SYN-RECEIVED') control(connection)
+  if (synchronised(connection)) control(connection)
   sendAgain(connection)
   if (congestion.window > 10) send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
+}
+
+function synchronised({ state }: Connection): boolean {
+  return state !== 'SYN-SENT' && state !== 'SYN-RECEIVED'
 }
 
 /** tcp_cong_control. */
@@ -220,6 +224,8 @@ function measureTrip(connection: Connection, segment: Segment, acked: number, sa
   if (trip < 0) return false
   connection.roundTrip.measure(trip, latest, round.has(to.MAYBE_DELAYED), now, send.una, send.next)
   connection.backoff = 0
+  // What is measured in the handshake is forgotten when the connection begins (tcp_init_congestion_control).
+  if (!synchronised(connection)) return true
   if (acked > 0 || round.has(to.DATA_SACKED)) congestion.control.measured(connection, latest)
   return true
 }

@@ -7,7 +7,7 @@
 import type { World } from '../../link/world.ts'
 import type { Errno } from '../../net/errno.ts'
 import type { Netns } from '../../net/netns.ts'
-import { JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
+import { HZ, JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
 import { MICROSECOND, MILLISECOND, type Nanos, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
 import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
@@ -42,13 +42,13 @@ const TAIL_LEAST = 2 * MILLISECOND
 const TAIL_ALONE = RTO_MIN * JIFFY
 const LEAST_RENEGING = 10 * MILLISECOND
 
-/** TCP_TIMEWAIT_LEN, in seconds: no sysctl changes it. */
-const TIME_WAIT = 60
+/** TCP_TIMEWAIT_LEN, in jiffies: no sysctl changes it. */
+const TIME_WAIT = 60 * HZ
 
 export class Connection extends Tally implements Tuple<Connection> {
   readonly netns: Netns
   readonly world: World
-  readonly settings: Settings
+  settings: Readonly<Settings>
   readonly tunables: Tunables
   readonly #table: TupleTable<Connection>
   chain: Connection | null = null
@@ -67,10 +67,10 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** The last ICMP error that did not end the connection. */
   softError: Errno | null = null
 
-  readonly send = new SendQueue()
+  readonly #moments = newMoments()
+  readonly send = new SendQueue(this.#moments)
   readonly receive: ReceiveQueue
   readonly acks = new Acknowledging()
-  readonly #moments = newMoments()
   readonly roundTrip = new RoundTrip(this.#moments)
   readonly congestion: Congestion
   readonly rack = new Rack(this.#moments)
@@ -120,17 +120,19 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** When a segment outside the window was last answered, in jiffies. */
   lastRejection = -1_000_000
 
+  readonly #alarms: Alarms<Connection>
   readonly retransmission: Timer
-  readonly acknowledgment: Timer
+  // The others are made when they are first armed: many a connection never needs them.
+  acknowledgment: Timer | null = null
   /** Duplicate acknowledgments that were left out are sent as one. */
-  readonly compression: Timer
-  readonly lifetime: Timer
+  compression: Timer | null = null
+  lifetime: Timer | null = null
 
   constructor(
     netns: Netns,
     table: TupleTable<Connection>,
     alarms: Alarms<Connection>,
-    settings: Settings,
+    settings: Readonly<Settings>,
     tunables: Tunables,
   ) {
     super()
@@ -145,10 +147,8 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.world = netns.world
     this.#table = table
     this.#id = netns.world.random.below(65536)
+    this.#alarms = alarms
     this.retransmission = new Timer(new Alarm(this, alarms.retransmit))
-    this.acknowledgment = new Timer(new Alarm(this, alarms.acknowledge))
-    this.compression = new Timer(new Alarm(this, alarms.compressed))
-    this.lifetime = new Timer(new Alarm(this, alarms.expire))
     this.rehash()
   }
 
@@ -313,6 +313,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     const { acks } = this
     const delay = acks.delay(this.roundTrip.smoothed)
     const expires = jiffies(now) + delay
+    this.acknowledgment ??= new Timer(new Alarm(this, this.#alarms.acknowledge))
     if (this.acknowledgment.armed) {
       if (acks.expires <= jiffies(now) + (delay >> 2)) return false
       if (acks.expires <= expires) return true
@@ -322,18 +323,32 @@ export class Connection extends Tally implements Tuple<Connection> {
     return true
   }
 
+  /** Duplicate acknowledgments that are left out wait so long for more of them. */
+  compressFor(delay: Nanos): void {
+    this.compression ??= new Timer(new Alarm(this, this.#alarms.compressed))
+    this.world.scheduler.after(this.compression, delay)
+  }
+
+  /** An acknowledgment left: none is owed. */
+  acknowledged(): void {
+    const { acknowledgment, compression } = this
+    if (acknowledgment?.armed) this.world.scheduler.cancel(acknowledgment)
+    if (compression?.armed) this.world.scheduler.cancel(compression)
+  }
+
   /** An orphan waits for the peer's FIN (TCP_LINGER2, tcp_fin_timeout). False: it does not. */
   awaitFin(): boolean {
     const { finTimeout } = this.settings
     if (finTimeout < 0) return false
-    this.expireAfter(finTimeout || this.netns.sysctl.number('net.ipv4.tcp_fin_timeout'))
+    this.expireIn((finTimeout || this.netns.sysctl.number('net.ipv4.tcp_fin_timeout')) * HZ)
     return true
   }
 
-  /** TIME-WAIT and the wait of an orphan in FIN-WAIT-2 end by themselves. */
-  expireAfter(seconds: number): void {
+  /** TIME-WAIT, the wait of an orphan in FIN-WAIT-2 and the peer's silence end by themselves, in so many jiffies. */
+  expireIn(jiffies: number): void {
     const { scheduler } = this.world
-    scheduler.at(this.lifetime, wheel(scheduler.now, seconds * 1e9))
+    this.lifetime ??= new Timer(new Alarm(this, this.#alarms.expire))
+    scheduler.at(this.lifetime, wheel(scheduler.now, jiffies * JIFFY))
   }
 
   /** Both directions are over: what is left is to answer stragglers (RFC 9293 section 3.6.1). Again: from anew. */
@@ -342,10 +357,9 @@ export class Connection extends Tally implements Tuple<Connection> {
     if (this.state !== 'TIME-WAIT') this.wake |= Wake.CLOSED
     this.state = 'TIME-WAIT'
     scheduler.cancel(this.retransmission)
-    scheduler.cancel(this.acknowledgment)
-    scheduler.cancel(this.compression)
+    this.acknowledged()
     this.send.release()
-    this.expireAfter(TIME_WAIT)
+    this.expireIn(TIME_WAIT)
   }
 
   /** The end: timers stop, the tuple is free. What was received can still be read. */
@@ -362,9 +376,8 @@ export class Connection extends Tally implements Tuple<Connection> {
     }
     this.state = 'CLOSED'
     scheduler.cancel(this.retransmission)
-    scheduler.cancel(this.acknowledgment)
-    scheduler.cancel(this.compression)
-    scheduler.cancel(this.lifetime)
+    this.acknowledged()
+    if (this.lifetime !== null) scheduler.cancel(this.lifetime)
     this.#table.remove(this)
     this.send.release()
     if (this.acceptor !== null) {

@@ -206,5 +206,23 @@ function cubeRoot(value: number): number {
 
 /** The algorithm of this name for one connection; an unknown one is not there, as a module that is not loaded. */
 export function controlNamed(name: string): CongestionControl {
-  return name === 'cubic' ? new Cubic() : reno
+  return name === 'cubic' ? untried : reno
+}
+
+/** CUBIC of a connection that has sent no data: what it has to remember is made when there is something. */
+const untried: CongestionControl = {
+  name: 'cubic',
+  begin() {},
+  avoid: (flow, acked) => cubicOf(flow).avoid(flow, acked),
+  threshold: (flow) => cubicOf(flow).threshold(flow),
+  measured: (flow, trip) => cubicOf(flow).measured(flow, trip),
+  timedOut() {},
+  resumed() {},
+}
+
+function cubicOf(flow: Flow): Cubic {
+  const cubic = new Cubic()
+  flow.congestion.control = cubic
+  cubic.begin(flow)
+  return cubic
 }

@@ -168,7 +168,7 @@ export function acknowledgeData(connection: Connection): void {
 
 /** Behind a gap each segment is reported, but not the hundredth as soon as the first: SACK compression. */
 function compress(connection: Connection): void {
-  const { receive, acks, tunables, world, roundTrip } = connection
+  const { receive, acks, tunables, roundTrip } = connection
   if (!connection.sack || acks.compressed >= tunables.compressMost) return sendAck(connection)
   if (acks.duplicatesOf !== receive.next) {
     acks.duplicatesOf = receive.next
@@ -179,11 +179,11 @@ function compress(connection: Connection): void {
     return sendAck(connection)
   }
   acks.compressed++
-  if (connection.compression.armed) return
+  if (connection.compression?.armed) return
   let trip = receive.trip
   if (roundTrip.smoothed > 0 && roundTrip.smoothed < trip) trip = roundTrip.smoothed
   const part = Math.floor((trip * (MICROSECOND >> 3)) / COMPRESS_PART)
-  world.scheduler.after(connection.compression, Math.min(tunables.compressDelay, part) + COMPRESS_SLACK)
+  connection.compressFor(Math.min(tunables.compressDelay, part) + COMPRESS_SLACK)
 }
 
 /** The program has read: perhaps an acknowledgment or a wider window is due (tcp_cleanup_rbuf). */

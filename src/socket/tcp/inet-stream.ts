@@ -48,8 +48,13 @@ export class InetStream {
     if (socket.connection !== null) this.#phase = 'connected'
   }
 
-  get settings(): Settings {
+  get settings(): Readonly<Settings> {
     return this.socket.settings
+  }
+
+  /** The settings, to be written. */
+  change(): Settings {
+    return this.socket.change()
   }
 
   get connection(): Connection | null {

@@ -150,12 +150,13 @@ function since(connection: Connection, jiffies: number): number {
 function timerOf(connection: Connection): TcpTimer | null {
   const { retransmission, lifetime, state, timeouts, probes, pending } = connection
   const { scheduler } = connection.world
-  const left = (timer: Timer) => Math.max(0, Math.floor((scheduler.dueOf(timer) - scheduler.now) / MILLISECOND))
+  const left = (timer: Timer | null) =>
+    timer === null ? 0 : Math.max(0, Math.floor((scheduler.dueOf(timer) - scheduler.now) / MILLISECOND))
   if (state === 'TIME-WAIT') return { kind: 'timewait', left: left(lifetime), tries: 0 }
   if (retransmission.armed) {
     const probing = pending === Pending.PROBE
     return { kind: probing ? 'persist' : 'on', left: left(retransmission), tries: probing ? probes : timeouts }
   }
   // The wait of an orphan in FIN-WAIT-2 is shown as TIME-WAIT's.
-  return lifetime.armed ? { kind: 'timewait', left: left(lifetime), tries: 0 } : null
+  return lifetime?.armed ? { kind: 'timewait', left: left(lifetime), tries: 0 } : null
 }

@@ -11,9 +11,16 @@ export const RACK_SENT = 2
 /** since when bytes are counted for the receive buffer, and for the receiver's round trip. */
 export const SPACE_AT = 3
 export const TRIP_AT = 4
+/** when the last segment was sent; when the latest left of those that have arrived, and when that was known (tp->first_tx_mstamp, delivered_mstamp). */
+export const LAST_SENT = 5
+export const FIRST_SENT = 6
+export const DELIVERED_AT = 7
 
 /** As a new connection has them: nothing has arrived yet. */
 export function newMoments(): Float64Array {
   const none: Nanos = -1
-  return Float64Array.of(0, none, 0, 0, 0)
+  const moments = new Float64Array(8)
+  moments[RACK_TRIP] = none
+  moments[LAST_SENT] = none
+  return moments
 }

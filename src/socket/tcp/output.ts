@@ -12,7 +12,7 @@ import { waits } from './nagle.ts'
 import * as options from './options.ts'
 import { enterNarrower, enterReduction } from './recovery.ts'
 import type { Segment } from './segment.ts'
-import { JOINED, LOST, RESENT } from './sent.ts'
+import { JOINED, LIMITED, LOST, RESENT } from './sent.ts'
 
 /** The largest header: 20 bytes and 40 of options. */
 const LONGEST_HEADER = 60
@@ -48,8 +48,7 @@ function transmit(
   if (send.urging) tcp.urge(bytes, at, frame.end, source, destination, send.urgentPointer(sequence))
   if (acknowledges) {
     acks.sent()
-    world.scheduler.cancel(connection.acknowledgment)
-    if (connection.compression.armed) world.scheduler.cancel(connection.compression)
+    connection.acknowledged()
   }
   if (length > 0) {
     const jiffies = connection.jiffies()
@@ -100,7 +99,7 @@ export function sendSyn(connection: Connection): void {
   send.next = (send.una + 1) | 0
   send.began = world.scheduler.now
   connection.firstResent = connection.clock()
-  send.sent.push(send.una, send.next, flags, world.scheduler.now, 0, 0)
+  send.sent.push(send.una, send.next, flags, world.scheduler.now, LIMITED, 0)
   connection.rearm()
   transmit(connection, send.una, 0, flags, true)
 }
@@ -114,7 +113,7 @@ export function sendCookie(connection: Connection): void {
 export function answerSyn(connection: Connection): void {
   const { send, world } = connection
   send.sent.clear()
-  send.sent.push(send.una, send.next, tcp.SYN | tcp.ACK, world.scheduler.now, 0, 0)
+  send.sent.push(send.una, send.next, tcp.SYN | tcp.ACK, world.scheduler.now, LIMITED, 0)
   connection.rearm()
   transmit(connection, send.una, 0, tcp.SYN | tcp.ACK, true)
 }
@@ -228,7 +227,8 @@ function sendNext(
   connection.netns.counters.tcpOrigDataSent++
   send.next = (begin + length + (fin ? 1 : 0)) | 0
   if (length < connection.mss && !cut) send.smallEnd = send.next
-  send.sent.push(begin, send.next, flags, world.scheduler.now, joined ? JOINED : 0, connection.delivered)
+  const marks = (joined ? JOINED : 0) | (connection.appLimited === 0 ? 0 : LIMITED)
+  send.sent.push(begin, send.next, flags, world.scheduler.now, marks, connection.delivered)
   if (idle) connection.rearm()
   const error = transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
   if (error === 'ENOBUFS') takeBack(connection, begin, smallEnd)
@@ -277,7 +277,7 @@ export function resend(connection: Connection, i: number, probe = false): Errno 
   const error = transmit(connection, begin, length, now, false)
   const refused = error === 'ENOBUFS'
   if (refused) sent.markTried(i)
-  else sent.markResent(i, world.scheduler.now, connection.delivered, probe)
+  else sent.markResent(i, world.scheduler.now, connection.delivered, probe, connection.appLimited === 0 ? 0 : LIMITED)
   return refused ? error : null
 }
 

@@ -2,7 +2,7 @@
  * How long a connection bears with a silent peer (tcp_write_timeout, tcp_keepalive_timer of net/ipv4/tcp_timer.c):
  * retransmissions by the time they model, keepalive by its own count, both by TCP_USER_TIMEOUT.
  */
-import { HZ, JIFFY, wheel } from '../../sim/jiffies.ts'
+import { HZ, JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
 import { sendProbe, sendReset } from './output.ts'
@@ -66,8 +66,8 @@ export function keepIdle(connection: Connection): number {
 export function keepAlive(connection: Connection): void {
   const { settings, state, world } = connection
   if (state === 'CLOSED' || state === 'SYN-SENT' || connection.owner === null || state === 'TIME-WAIT') return
-  if (!settings.keepAlive) return world.scheduler.cancel(connection.lifetime)
-  arm(connection, Math.max(keepIdle(connection) - silence(connection), 0))
+  if (settings.keepAlive) return connection.expireIn(Math.max(keepIdle(connection) - silence(connection), 0))
+  if (connection.lifetime !== null) world.scheduler.cancel(connection.lifetime)
 }
 
 /** Jiffies since anything came (keepalive_time_elapsed). */
@@ -76,19 +76,14 @@ function silence(connection: Connection): number {
   return Math.min(now - connection.acks.lastReceived, now - connection.lastAcknowledged)
 }
 
-function arm(connection: Connection, jiffies: number): void {
-  const { scheduler } = connection.world
-  scheduler.at(connection.lifetime, wheel(scheduler.now, jiffies * JIFFY))
-}
-
 /** tcp_keepalive_timer of a connection that its program has open. */
 export function askAlive(connection: Connection): void {
   const { settings, state, send } = connection
   if (!settings.keepAlive || state === 'CLOSED' || state === 'SYN-SENT') return
   const idle = keepIdle(connection)
-  if (send.sent.size > 0 || send.pending) return arm(connection, idle)
+  if (send.sent.size > 0 || send.pending) return connection.expireIn(idle)
   const silent = silence(connection)
-  if (silent < idle) return arm(connection, idle - silent)
+  if (silent < idle) return connection.expireIn(idle - silent)
   const { userTimeout } = settings
   const most = settings.keepCount || sysctl(connection, 'tcp_keepalive_probes')
   const over =
@@ -101,5 +96,5 @@ export function askAlive(connection: Connection): void {
   }
   sendProbe(connection)
   connection.probes++
-  arm(connection, (settings.keepInterval || sysctl(connection, 'tcp_keepalive_intvl')) * HZ)
+  connection.expireIn((settings.keepInterval || sysctl(connection, 'tcp_keepalive_intvl')) * HZ)
 }

@@ -14,6 +14,8 @@ const SMALLEST = 16_384
 const LARGEST = 4_194_304
 
 const NO_RECORD = 0x7fffffff
+/** More than is ever unsent, in an integer that needs no box. */
+const UNLIMITED = 0x7fffffff
 
 export class SendQueue {
   /** SND.UNA and SND.NXT. */
@@ -27,13 +29,13 @@ export class SendQueue {
   /** Where records end that are not sent yet; null: nobody wrote any. */
   #records: number[] | null = null
   /** TCP_NOTSENT_LOWAT: no more is taken while so much is unsent. */
-  notSentLow = Number.POSITIVE_INFINITY
+  notSentLow = UNLIMITED
   /** SO_SNDBUF was set: the kernel does not tune it any more. */
   #locked = false
   /** One past the last byte written (write_seq); the FIN, once queued, comes here. */
   end = 0
   finQueued = false
-  readonly sent = new SentSegments()
+  readonly sent: SentSegments
   readonly ring = new ByteRing()
   /** First byte that is still kept. */
   #first = 0
@@ -45,6 +47,10 @@ export class SendQueue {
   windowSequence = 0
   /** End of the last segment that was not full: Nagle's algorithm lets only one be out (Minshall). */
   smallEnd = 0
+
+  constructor(moments: Float64Array) {
+    this.sent = new SentSegments(moments)
+  }
 
   /** Chooses the initial sequence number; the SYN takes it. */
   begin(sequence: number): void {

@@ -4,6 +4,7 @@
  */
 
 import { after, before } from '../../wire/tcp.ts'
+import { DELIVERED_AT, FIRST_SENT, LAST_SENT } from './moments.ts'
 
 /** Given up: its time-out passed, or duplicate acknowledgments point at it. */
 export const LOST = 1
@@ -15,31 +16,47 @@ export const EVER_RESENT = 4
 export const JOINED = 8
 /** Arrived, says the peer's SACK, though what comes before it has not. */
 export const SACKED = 16
+/** Left while the program was what held sending back (is_app_limited). */
+export const LIMITED = 32
 
 /** Rows of a new connection: it has a SYN, and seldom more than one segment besides. */
-const FEW = 2
+const FEW = 1
+
+// Places in a row of numbers, and in a row of times:
+const BEGIN = 0
+const END = 1
+const FLAGS = 2
+const MARKS = 3
+/** when it last left; how many segments had been delivered then; */
+const SENT = 0
+const DELIVERED = 1
+/** when the segment left that had been delivered last of all then, and when that was known (tx.first_tx_mstamp, delivered_mstamp). */
+const SINCE_SENT = 2
+const SINCE_DELIVERED = 3
 
 export class SentSegments {
-  // Two to a row, since an array costs more than what few connections ever put into it:
-  /** where it begins, and ends; */
-  #bounds = new Int32Array(2 * FEW)
-  /** when it last left, and how many segments had been delivered then; */
-  #times = new Float64Array(2 * FEW)
-  /** its TCP flags, and what became of it. */
-  #states = new Uint8Array(2 * FEW)
-  /** A power of two. */
-  #rows = FEW
+  // Two arrays of rows of four, since an array costs more than what few connections ever put into it: where a segment begins
+  // and ends, its TCP flags, and what became of it; and its times.
+  #rows = new Int32Array(4 * FEW)
+  #times = new Float64Array(4 * FEW)
+  /** The number of rows, a power of two, less one. */
+  #mask = FEW - 1
   #head = 0
   #size = 0
   #lost = 0
   #resent = 0
   #sacked = 0
-  readonly #last = Float64Array.of(-1)
+  /** The connection's. */
+  readonly #moments: Float64Array
   #highest = 0
   /** Without SACK: duplicate acknowledgments, each of which says that something arrived. */
   duplicates = 0
   /** How many segments were ever given up. */
   everLost = 0
+
+  constructor(moments: Float64Array) {
+    this.#moments = moments
+  }
 
   /** Linux's packets_out. */
   get size(): number {
@@ -84,49 +101,64 @@ export class SentSegments {
 
   /** Sequence number of the first byte of segment `i`, counted from the oldest. */
   begin(i: number): number {
-    return this.#bounds[2 * this.#slot(i)]
+    return this.#rows[this.#row(i) + BEGIN]
   }
 
   /** One past its last sequence number; SYN and FIN count. */
   end(i: number): number {
-    return this.#bounds[2 * this.#slot(i) + 1]
+    return this.#rows[this.#row(i) + END]
   }
 
   sentAt(i: number): number {
-    return this.#times[2 * this.#slot(i)]
+    return this.#times[this.#row(i) + SENT]
   }
 
   flags(i: number): number {
-    return this.#states[2 * this.#slot(i)]
+    return this.#rows[this.#row(i) + FLAGS]
   }
 
   marks(i: number): number {
-    return this.#states[2 * this.#slot(i) + 1]
+    return this.#rows[this.#row(i) + MARKS]
   }
 
   push(begin: number, end: number, flags: number, now: number, marks: number, delivered: number): void {
-    if (this.#size === this.#rows) this.#grow()
-    const slot = this.#slot(this.#size++)
-    this.#bounds[2 * slot] = begin
-    this.#bounds[2 * slot + 1] = end
-    this.#states[2 * slot] = flags
-    this.#times[2 * slot] = this.#stamp(now)
-    this.#states[2 * slot + 1] = marks
-    this.#times[2 * slot + 1] = delivered
+    if (this.#size > this.#mask) this.#grow()
+    const row = this.#row(this.#size)
+    const rows = this.#rows
+    rows[row + BEGIN] = begin
+    rows[row + END] = end
+    rows[row + FLAGS] = flags
+    rows[row + MARKS] = marks
+    this.#stamp(row, now, delivered)
+    this.#size++
   }
 
   /** How many segments had been delivered when this one left. */
   deliveredAt(i: number): number {
-    return this.#times[2 * this.#slot(i) + 1]
+    return this.#times[this.#row(i) + DELIVERED]
+  }
+
+  /** When the segment left that had been delivered last of all when this one left. */
+  sinceSent(i: number): number {
+    return this.#times[this.#row(i) + SINCE_SENT]
+  }
+
+  /** And when its delivery was known; -1: this one has already served as a sample of the rate. */
+  sinceDelivered(i: number): number {
+    return this.#times[this.#row(i) + SINCE_DELIVERED]
+  }
+
+  markSampled(i: number): void {
+    this.#times[this.#row(i) + SINCE_DELIVERED] = -1
   }
 
   /** Forgets the oldest: it was acknowledged. */
   shift(): void {
-    const marks = this.#states[2 * this.#head + 1]
+    const marks = this.#rows[4 * this.#head + MARKS]
     if ((marks & LOST) !== 0) this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
     if ((marks & SACKED) !== 0) this.#sacked--
-    this.#head = (this.#head + 1) & (this.#rows - 1)
+    this.#head = (this.#head + 1) & this.#mask
     this.#size--
   }
 
@@ -137,82 +169,82 @@ export class SentSegments {
 
   /** The front of the oldest was acknowledged. */
   trim(begin: number): void {
-    this.#bounds[2 * this.#head] = begin
+    this.#rows[4 * this.#head + BEGIN] = begin
   }
 
   markLost(i: number): void {
-    const slot = this.#slot(i)
-    const marks = this.#states[2 * slot + 1]
+    const at = this.#row(i) + MARKS
+    const marks = this.#rows[at]
     if ((marks & SACKED) !== 0) return
     if ((marks & LOST) === 0) this.#lost++
     else if ((marks & RESENT) === 0) return
     this.everLost++
     if ((marks & RESENT) !== 0) this.#resent--
-    this.#states[2 * slot + 1] = (marks | LOST) & ~RESENT
+    this.#rows[at] = (marks | LOST) & ~RESENT
   }
 
   markSacked(i: number): void {
-    const slot = this.#slot(i)
-    const marks = this.#states[2 * slot + 1]
-    const end = this.#bounds[2 * slot + 1]
+    const row = this.#row(i)
+    const marks = this.#rows[row + MARKS]
+    const end = this.#rows[row + END]
     if (this.#sacked === 0 || after(end, this.#highest)) this.#highest = end
     this.#sacked++
     if ((marks & LOST) === 0) {
       // A retransmission that nobody asked for is still on its way.
-      this.#states[2 * slot + 1] = marks | SACKED
+      this.#rows[row + MARKS] = marks | SACKED
       return
     }
     this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
-    this.#states[2 * slot + 1] = (marks | SACKED) & ~(LOST | RESENT)
+    this.#rows[row + MARKS] = (marks | SACKED) & ~(LOST | RESENT)
   }
 
   /** A retransmission arrived beside the original. */
   forgetResent(i: number): void {
-    const slot = this.#slot(i)
-    if ((this.#states[2 * slot + 1] & RESENT) === 0) return
+    const at = this.#row(i) + MARKS
+    if ((this.#rows[at] & RESENT) === 0) return
     this.#resent--
-    this.#states[2 * slot + 1] &= ~RESENT
+    this.#rows[at] &= ~RESENT
   }
 
   /** The peer has forgotten what it had reported. */
   forgetSacks(): void {
-    for (let i = 0; i < this.#size; i++) this.#states[2 * this.#slot(i) + 1] &= ~SACKED
+    for (let i = 0; i < this.#size; i++) this.#rows[this.#row(i) + MARKS] &= ~SACKED
     this.#sacked = 0
   }
 
   /** Nothing was lost after all. */
   forgetLost(): void {
-    for (let i = 0; i < this.#size; i++) this.#states[2 * this.#slot(i) + 1] &= ~LOST
+    for (let i = 0; i < this.#size; i++) this.#rows[this.#row(i) + MARKS] &= ~LOST
     this.#lost = 0
   }
 
-  markResent(i: number, now: number, delivered: number, probe: boolean): void {
-    const slot = this.#slot(i)
-    this.#times[2 * slot + 1] = delivered
-    this.#states[2 * slot + 1] |= EVER_RESENT
-    this.#times[2 * slot] = this.#stamp(now)
-    if (probe || (this.#states[2 * slot + 1] & RESENT) !== 0) return
-    this.#states[2 * slot + 1] |= RESENT
-    this.#resent++
+  markResent(i: number, now: number, delivered: number, probe: boolean, limited: number): void {
+    const row = this.#row(i)
+    this.#stamp(row, now, delivered)
+    const marks = (this.#rows[row + MARKS] & ~LIMITED) | EVER_RESENT | limited
+    const again = probe || (marks & RESENT) !== 0
+    this.#rows[row + MARKS] = again ? marks : marks | RESENT
+    if (!again) this.#resent++
   }
 
   /** It was to be sent again, and the local queue refused it: no round trip is measured on it all the same. */
   markTried(i: number): void {
-    this.#states[2 * this.#slot(i) + 1] |= EVER_RESENT
+    this.#rows[this.#row(i) + MARKS] |= EVER_RESENT
   }
 
   /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */
   split(i: number, sequence: number, lastOnly: number): void {
-    if (this.#size === this.#rows) this.#grow()
-    for (let k = this.#size; k > i; k--) this.#copy(this.#slot(k - 1), this.#slot(k))
+    if (this.#size > this.#mask) this.#grow()
+    for (let k = this.#size; k > i; k--) this.#copy(this.#row(k - 1), this.#row(k))
     this.#size++
-    const first = this.#slot(i)
-    const marks = this.#states[2 * first + 1]
-    this.#bounds[2 * first + 1] = sequence
-    this.#states[2 * first] &= ~lastOnly
-    this.#bounds[2 * this.#slot(i + 1)] = sequence
-    this.#states[2 * this.#slot(i + 1) + 1] &= ~JOINED
+    const first = this.#row(i)
+    const second = this.#row(i + 1)
+    const marks = this.#rows[first + MARKS]
+    this.#rows[first + END] = sequence
+    this.#rows[first + FLAGS] &= ~lastOnly
+    this.#rows[second + BEGIN] = sequence
+    this.#rows[second + MARKS] &= ~JOINED
     if ((marks & LOST) !== 0) this.#lost++
     if ((marks & RESENT) !== 0) this.#resent++
   }
@@ -225,33 +257,34 @@ export class SentSegments {
 
   /** Makes one segment of `i` and the next. */
   absorbNext(i: number): void {
-    const to = this.#slot(i)
-    const from = this.#slot(i + 1)
-    const marks = this.#states[2 * from + 1]
-    this.#bounds[2 * to + 1] = this.#bounds[2 * from + 1]
-    this.#states[2 * to] |= this.#states[2 * from]
-    this.#states[2 * to + 1] |= marks & EVER_RESENT
+    const to = this.#row(i)
+    const from = this.#row(i + 1)
+    const marks = this.#rows[from + MARKS]
+    this.#rows[to + END] = this.#rows[from + END]
+    this.#rows[to + FLAGS] |= this.#rows[from + FLAGS]
+    this.#rows[to + MARKS] |= marks & EVER_RESENT
     if ((marks & LOST) !== 0) this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
     this.#size--
-    for (let k = i + 1; k < this.#size; k++) this.#copy(this.#slot(k + 1), this.#slot(k))
+    for (let k = i + 1; k < this.#size; k++) this.#copy(this.#row(k + 1), this.#row(k))
   }
 
   /** Makes one segment of each burst whose segments are longer than this, to be cut anew, and gives it up for lost. */
   rejoin(longest: number): void {
+    const rows = this.#rows
     let kept = 0
     let merging = false
     for (let i = 0; i < this.#size; i++) {
-      const from = this.#slot(i)
-      const joined: boolean = merging && (this.#states[2 * from + 1] & (JOINED | SACKED)) === JOINED
-      const long = ((this.#bounds[2 * from + 1] - this.#bounds[2 * from]) | 0) > longest
-      merging = (joined || long) && (this.#states[2 * from + 1] & SACKED) === 0
+      const from = this.#row(i)
+      const joined: boolean = merging && (rows[from + MARKS] & (JOINED | SACKED)) === JOINED
+      const long = ((rows[from + END] - rows[from + BEGIN]) | 0) > longest
+      merging = (joined || long) && (rows[from + MARKS] & SACKED) === 0
       if (merging) this.markLost(i)
-      const to = this.#slot(joined ? kept - 1 : kept++)
+      const to = this.#row(joined ? kept - 1 : kept++)
       if (!joined) this.#copy(from, to)
       else {
-        this.#bounds[2 * to + 1] = this.#bounds[2 * from + 1]
-        this.#states[2 * to] |= this.#states[2 * from]
+        rows[to + END] = rows[from + END]
+        rows[to + FLAGS] |= rows[from + FLAGS]
         this.#lost--
       }
     }
@@ -267,41 +300,50 @@ export class SentSegments {
     this.duplicates = 0
   }
 
-  /** Times tell in which order segments left, also those of one instant. */
-  #stamp(now: number): number {
-    const last = this.#last
-    last[0] = now > last[0] ? now : last[0] + 1
-    return last[0]
+  /**
+   * The segment of this row leaves. Times tell in which order segments left, also those of one instant; the first that
+   * is out begins a new stretch for the delivery rate (tcp_rate_skb_sent).
+   */
+  #stamp(row: number, now: number, delivered: number): void {
+    const moments = this.#moments
+    const times = this.#times
+    const last = moments[LAST_SENT]
+    const at = now > last ? now : last + 1
+    moments[LAST_SENT] = at
+    if (this.#size === 0) {
+      moments[FIRST_SENT] = at
+      moments[DELIVERED_AT] = at
+    }
+    times[row + SENT] = at
+    times[row + DELIVERED] = delivered
+    times[row + SINCE_SENT] = moments[FIRST_SENT]
+    times[row + SINCE_DELIVERED] = moments[DELIVERED_AT]
   }
 
-  #slot(i: number): number {
-    return (this.#head + i) & (this.#rows - 1)
+  /** Where the row of segment `i` begins. */
+  #row(i: number): number {
+    return ((this.#head + i) & this.#mask) << 2
   }
 
   #copy(from: number, to: number): void {
-    this.#bounds[2 * to] = this.#bounds[2 * from]
-    this.#bounds[2 * to + 1] = this.#bounds[2 * from + 1]
-    this.#times[2 * to] = this.#times[2 * from]
-    this.#states[2 * to] = this.#states[2 * from]
-    this.#states[2 * to + 1] = this.#states[2 * from + 1]
-    this.#times[2 * to + 1] = this.#times[2 * from + 1]
+    for (let k = 0; k < 4; k++) {
+      this.#rows[to + k] = this.#rows[from + k]
+      this.#times[to + k] = this.#times[from + k]
+    }
   }
 
   #grow(): void {
-    const rows = this.#rows * 2
-    const bounds = new Int32Array(2 * rows)
-    const times = new Float64Array(2 * rows)
-    const states = new Uint8Array(2 * rows)
-    for (let i = 0; i < 2 * this.#size; i++) {
-      const at = 2 * this.#slot(i >> 1) + (i & 1)
-      bounds[i] = this.#bounds[at]
+    const length = 2 * this.#rows.length
+    const rows = new Int32Array(length)
+    const times = new Float64Array(length)
+    for (let i = 0; i < 4 * this.#size; i++) {
+      const at = this.#row(i >> 2) + (i & 3)
+      rows[i] = this.#rows[at]
       times[i] = this.#times[at]
-      states[i] = this.#states[at]
     }
-    this.#bounds = bounds
-    this.#times = times
-    this.#states = states
     this.#rows = rows
+    this.#times = times
+    this.#mask = (length >> 2) - 1
     this.#head = 0
   }
 }

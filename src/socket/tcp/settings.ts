@@ -51,6 +51,10 @@ export class Settings {
   /** TCP_CONGESTION; empty: tcp_congestion_control. */
   congestion = ''
 
+  /** Before any option was set: one object serves all sockets. */
+  static readonly untouched: Readonly<Settings> = new Settings()
+
+  /** To be changed: sockets share what they have not changed. */
   copy(): Settings {
     return Object.assign(new Settings(), this)
   }

@@ -22,6 +22,7 @@ interface Option {
   readonly get: (stream: InetStream) => OptionValue
 }
 
+const UNLIMITED = 0x7fffffff
 const MOST_KEEP_SECONDS = 32_767
 const MOST_KEEP_COUNT = 127
 /** SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF on 64 bits, net.core.wmem_max and rmem_max. */
@@ -35,8 +36,8 @@ const MOST_LINGER = 120
 
 function flag(field: 'reuseAddress' | 'reusePort' | 'urgentInline' | 'inq' | 'receiveErrors'): Option {
   return {
-    set: ({ settings }, value) => {
-      settings[field] = value !== 0
+    set: (stream, value) => {
+      stream.change()[field] = value !== 0
       return null
     },
     get: ({ settings }) => Number(settings[field]),
@@ -53,7 +54,7 @@ function ranged(
   return {
     set: (stream, value) => {
       if (value < 1 || value > most) return 'EINVAL'
-      stream.settings[field] = value
+      stream.change()[field] = value
       if (changed !== undefined && stream.connection !== null) changed(stream.connection)
       return null
     },
@@ -67,10 +68,10 @@ function sysctl(name: string): (stream: InetStream) => number {
 
 function timeout(field: 'receiveTimeout' | 'sendTimeout'): Option {
   return {
-    setStruct: ({ settings }, value) => {
+    setStruct: (stream, value) => {
       const { tv_sec: seconds = 0, tv_usec: microseconds = 0 } = value
       if (microseconds < 0 || microseconds >= 1e6) return 'EDOM'
-      settings[field] = Math.max(seconds, 0) * 1e6 + microseconds
+      stream.change()[field] = Math.max(seconds, 0) * 1e6 + microseconds
       return null
     },
     get: ({ settings }) => ({ tv_sec: Math.floor(settings[field] / 1e6), tv_usec: settings[field] % 1e6 }),
@@ -78,9 +79,9 @@ function timeout(field: 'receiveTimeout' | 'sendTimeout'): Option {
 }
 
 const linger: Option = {
-  setStruct: ({ settings, socket }, { l_onoff, onoff = l_onoff ?? 0, l_linger, linger: seconds = l_linger ?? 0 }) => {
-    settings.linger = onoff === 0 ? -1 : seconds
-    socket.lingerZero = settings.linger === 0
+  setStruct: (stream, { l_onoff, onoff = l_onoff ?? 0, l_linger, linger: seconds = l_linger ?? 0 }) => {
+    stream.change().linger = onoff === 0 ? -1 : seconds
+    stream.socket.lingerZero = stream.settings.linger === 0
     return null
   },
   get: ({ settings }) => ({ onoff: Number(settings.linger >= 0), linger: Math.max(settings.linger, 0) }),
@@ -113,18 +114,19 @@ const quickAck: Option = {
 }
 
 const userTimeout: Option = {
-  set: ({ settings }, value) => {
+  set: (stream, value) => {
     if (value < 0) return 'EINVAL'
-    settings.userTimeout = value
+    stream.change().userTimeout = value
     return null
   },
   get: ({ settings }) => settings.userTimeout,
 }
 
 const keepAliveOption: Option = {
-  set: ({ settings, connection }, value) => {
+  set: (stream, value) => {
+    const { settings, connection } = stream
     const changed = settings.keepAlive !== (value !== 0)
-    settings.keepAlive = value !== 0
+    stream.change().keepAlive = value !== 0
     if (changed && connection !== null) keepAlive(connection)
     return null
   },
@@ -133,8 +135,8 @@ const keepAliveOption: Option = {
 
 /** TCP_LINGER2: below zero is no FIN-WAIT-2 at all, and more than two minutes is none of it either (0: tcp_fin_timeout). */
 const linger2: Option = {
-  set: ({ settings }, value) => {
-    settings.finTimeout = value < 0 ? -1 : value > MOST_LINGER ? MOST_LINGER : value
+  set: (stream, value) => {
+    stream.change().finTimeout = value < 0 ? -1 : value > MOST_LINGER ? MOST_LINGER : value
     return null
   },
   get: (stream) => stream.settings.finTimeout || stream.socket.netns.sysctl.number('net.ipv4.tcp_fin_timeout'),
@@ -142,17 +144,18 @@ const linger2: Option = {
 
 /** TCP_DEFER_ACCEPT is kept in retransmissions of the SYN-ACK, and told in the seconds that they take. */
 const deferAccept: Option = {
-  set: ({ settings }, value) => {
-    settings.deferAccept = retransmissionsIn(value)
+  set: (stream, value) => {
+    stream.change().deferAccept = retransmissionsIn(value)
     return null
   },
   get: ({ settings }) => secondsOf(settings.deferAccept),
 }
 
 const maxSegment: Option = {
-  set: ({ settings, connection }, value) => {
+  set: (stream, value) => {
+    const { connection } = stream
     if (value !== 0 && (value < LEAST_MAXSEG || value > MOST_MAXSEG)) return 'EINVAL'
-    settings.maxSegment = value
+    stream.change().maxSegment = value
     if (connection !== null && maySend(connection.state)) connection.sizeSegments()
     return null
   },
@@ -168,9 +171,11 @@ function buffer(
   lock: (to: Connection, size: number) => void,
 ): Option {
   return {
-    set: ({ settings, connection }, value) => {
-      settings[field] = Math.max(Math.min(value < 0 ? LARGEST_BUFFER : value, LARGEST_BUFFER) * 2, least)
-      if (connection !== null) lock(connection, settings[field])
+    set: (stream, value) => {
+      const { connection } = stream
+      const size = Math.max(Math.min(value < 0 ? LARGEST_BUFFER : value, LARGEST_BUFFER) * 2, least)
+      stream.change()[field] = size
+      if (connection !== null) lock(connection, size)
       return null
     },
     get: ({ settings, connection, socket }) => {
@@ -193,10 +198,11 @@ const cork: Option = {
 
 const notSentLow: Option = {
   set: (stream, value) => {
-    const { settings, connection, socket, changed } = stream
-    settings.notSentLow = value
+    const { connection, socket, changed } = stream
+    stream.change().notSentLow = value
     if (connection === null) return null
-    connection.send.notSentLow = (value || socket.netns.sysctl.number('net.ipv4.tcp_notsent_lowat')) >>> 0
+    const low = (value || socket.netns.sysctl.number('net.ipv4.tcp_notsent_lowat')) >>> 0
+    connection.send.notSentLow = Math.min(low, UNLIMITED)
     changed?.()
     return null
   },
@@ -204,8 +210,8 @@ const notSentLow: Option = {
 }
 
 const receiveLow: Option = {
-  set: ({ settings }, value) => {
-    settings.receiveLow = value < 0 ? 0x7fffffff : value || 1
+  set: (stream, value) => {
+    stream.change().receiveLow = value < 0 ? 0x7fffffff : value || 1
     return null
   },
   get: ({ settings }) => settings.receiveLow,
@@ -215,9 +221,10 @@ const receiveLow: Option = {
 const error: Option = { get: (stream) => stream.takeAnyError() ?? 0 }
 
 const congestion: Option = {
-  setName: ({ settings, connection }, name) => {
+  setName: (stream, name) => {
+    const { connection } = stream
     if (name !== 'reno' && name !== 'cubic') return 'ENOENT'
-    settings.congestion = name
+    stream.change().congestion = name
     if (connection !== null) connection.congestion.control = controlNamed(name)
     return null
   },
@@ -227,21 +234,25 @@ const congestion: Option = {
 }
 
 const tos: Option = {
-  set: ({ settings, connection }, value) => {
+  set: (stream, value) => {
+    const { settings, connection } = stream
     // A stream's ECN bits are the kernel's (ip_sock_set_tos).
     const kept = connection === null ? settings.tos : connection.tos
-    settings.tos = (value & 0xfc) | (kept & 3)
-    if (connection !== null) connection.tos = settings.tos
+    const tos = (value & 0xfc) | (kept & 3)
+    stream.change().tos = tos
+    if (connection !== null) connection.tos = tos
     return null
   },
   get: ({ settings }) => settings.tos,
 }
 
 const ttl: Option = {
-  set: ({ settings, connection, socket }, value) => {
+  set: (stream, value) => {
+    const { connection, socket } = stream
     if (value !== -1 && (value < 1 || value > 255)) return 'EINVAL'
-    settings.ttl = value === -1 ? 0 : value
-    if (connection !== null) connection.ttl = settings.ttl || socket.netns.defaultTtl
+    const ttl = value === -1 ? 0 : value
+    stream.change().ttl = ttl
+    if (connection !== null) connection.ttl = ttl || socket.netns.defaultTtl
     return null
   },
   get: ({ settings, socket }) => settings.ttl || socket.netns.defaultTtl,
@@ -255,9 +266,10 @@ const IP_PMTUDISC_DONT = 0
 const NOT_CONNECTED = -1
 
 const mtuDiscover: Option = {
-  set: ({ settings, connection }, value) => {
+  set: (stream, value) => {
+    const { connection } = stream
     if (value < IP_PMTUDISC_DONT || value > LAST_DISCOVERY) return 'EINVAL'
-    settings.mtuDiscover = value
+    stream.change().mtuDiscover = value
     if (connection !== null) connection.mayFragment = value === IP_PMTUDISC_DONT || value === LAST_DISCOVERY
     return null
   },

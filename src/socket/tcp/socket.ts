@@ -27,7 +27,7 @@ export type TcpListener = Listener<TcpSocket>
 
 export class TcpSocket implements Owner, TcpPort {
   readonly #stack: TcpStack
-  readonly settings: Settings
+  settings: Readonly<Settings>
   #connection: Connection | null = null
   #bound = false
   localAddress: Ipv4 = ANY
@@ -54,7 +54,7 @@ export class TcpSocket implements Owner, TcpPort {
   /** The connection is over: in order (null), or why not. */
   onClose: ((error: Errno | null) => void) | null = null
 
-  constructor(stack: TcpStack, settings = new Settings()) {
+  constructor(stack: TcpStack, settings: Readonly<Settings> = Settings.untouched) {
     this.#stack = stack
     this.settings = settings
   }
@@ -98,9 +98,17 @@ export class TcpSocket implements Owner, TcpPort {
     return this.listening ?? this.#connection
   }
 
+  /** The settings, to be written: a copy, since others may share them. */
+  change(): Settings {
+    const settings = this.settings.copy()
+    this.settings = settings
+    if (this.#connection !== null) this.#connection.settings = settings
+    return settings
+  }
+
   /** TCP_CORK: only full segments leave, until it is taken away. */
   set cork(value: boolean) {
-    this.settings.cork = value
+    this.change().cork = value
     const connection = this.#connection
     if (!value && connection !== null && synchronised(connection.state)) push(connection)
   }
@@ -111,7 +119,7 @@ export class TcpSocket implements Owner, TcpPort {
 
   /** TCP_NODELAY: small segments do not wait for acknowledgments. */
   set noDelay(value: boolean) {
-    this.settings.noDelay = value
+    this.change().noDelay = value
     const connection = this.#connection
     if (connection === null) return
     connection.noDelay = value
@@ -149,7 +157,7 @@ export class TcpSocket implements Owner, TcpPort {
     }
     if (stack.ports.taken(this.localAddress, this.localPort, this)) return 'EADDRINUSE'
     const make = ({ destination, destinationPort, source, sourcePort }: Segment): Connection =>
-      stack.connection(this.settings.copy(), destination, destinationPort, source, sourcePort)
+      stack.connection(this.settings, destination, destinationPort, source, sourcePort)
     const listening = new Listening(stack.netns, stack.cookies, backlog, make)
     this.listening = listening
     return new Listener(

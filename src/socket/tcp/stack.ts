@@ -44,7 +44,7 @@ export class TcpStack {
 
   /** A connection between these endpoints, closed as yet, with what we would offer in a SYN. */
   connection(
-    settings: Settings,
+    settings: Readonly<Settings>,
     localAddress: Ipv4,
     localPort: number,
     remoteAddress: Ipv4,
@@ -75,7 +75,10 @@ export class TcpStack {
     connection.receive.scale = connection.scaling ? scaleFor(this.tunables.receiveMemory[2]) : 0
     connection.receive.buffer = this.receiveBuffer
     if (settings.receiveBuffer > 0) connection.receive.lock(settings.receiveBuffer)
-    connection.send.notSentLow = settings.notSentLow || sysctl.number('net.ipv4.tcp_notsent_lowat')
+    connection.send.notSentLow = Math.min(
+      settings.notSentLow || sysctl.number('net.ipv4.tcp_notsent_lowat'),
+      0x7fffffff,
+    )
     if (settings.sendBuffer > 0) connection.send.lock(settings.sendBuffer)
     connection.offeredScale = connection.receive.scale
     connection.send.begin(netns.world.random.int32())

@@ -15,7 +15,7 @@ export class Tally {
   /** Segments known to have arrived, SYN and FIN included (tp->delivered). */
   delivered = 0
   /** What will be delivered when the program no longer is what held sending back; 0: it is not (app_limited). */
-  appLimited = 0xffffffff
+  appLimited = 0x7fffffff
   /** Was it so when data was last sent; and was what was last acknowledged sent so? (rate_app_limited) */
   sentLimited = true
   rateLimited = true
