@@ -1,5 +1,6 @@
 /** The iptables rules of a lab's node: kube-proxy's and flannel's where it has pods, Docker's where it has containers. */
-import { type ProxyService, writeFlannel, writeKubeProxy } from '../kube/proxy-rules.ts'
+import { writeFlannel, writeKubeProxy } from '../kube/proxy-rules.ts'
+import type { ProxyService } from '../kube/proxy-services.ts'
 import { RuleSet } from '../kube/rule-set.ts'
 import { writeCalico } from './lab-calico-rules.ts'
 import type { Lab, LabNode, LabPort, LabService } from './lab-file.ts'
@@ -48,7 +49,7 @@ function proxyService(lab: Lab, node: LabNode, service: LabService, port: LabPor
     port: port.port,
     endpoints,
     ...(port.nodePort === undefined ? {} : { nodePort: port.nodePort }),
-    ...(service.loadBalancerIP === undefined ? {} : { loadBalancerIP: service.loadBalancerIP }),
+    ...(service.loadBalancerIP === undefined ? {} : { loadBalancerIPs: [service.loadBalancerIP] }),
     ...(service.externalTrafficPolicy === 'Local' ? { externalTrafficPolicy: 'Local' as const } : {}),
     ...(service.sessionAffinity === 'ClientIP'
       ? { sessionAffinity: 'ClientIP' as const, sessionAffinityTimeout: service.sessionAffinityTimeout ?? 10_800 }

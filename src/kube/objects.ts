@@ -5,61 +5,11 @@
  * Objects that come out of the Store are frozen: copy them (`structuredClone`) before changing anything.
  */
 
-export interface KubeObject {
-  apiVersion: string
-  kind: string
-  metadata: ObjectMeta
-  [key: string]: unknown
-}
+import type { Condition, KubeObject, LabelExpression, LabelSelector, Labels } from './objects-meta.ts'
+import type { TargetRef } from './objects-service.ts'
 
-export interface ObjectMeta {
-  name: string
-  generateName?: string
-  namespace?: string
-  uid?: string
-  resourceVersion?: string
-  generation?: number
-  creationTimestamp?: string
-  deletionTimestamp?: string
-  deletionGracePeriodSeconds?: number
-  labels?: Labels
-  annotations?: Record<string, string>
-  ownerReferences?: OwnerReference[]
-  finalizers?: string[]
-}
-
-export type Labels = Record<string, string>
-
-export interface OwnerReference {
-  apiVersion: string
-  kind: string
-  name: string
-  uid: string
-  controller?: boolean
-  blockOwnerDeletion?: boolean
-}
-
-export interface LabelSelector {
-  matchLabels?: Labels
-  matchExpressions?: LabelExpression[]
-}
-
-export interface LabelExpression {
-  key: string
-  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt'
-  values?: string[]
-}
-
-export interface Condition {
-  type: string
-  status: 'True' | 'False' | 'Unknown'
-  reason?: string
-  message?: string
-  lastProbeTime?: string | null
-  lastHeartbeatTime?: string
-  lastTransitionTime?: string
-  lastUpdateTime?: string
-}
+export type * from './objects-meta.ts'
+export type * from './objects-service.ts'
 
 // ── pods ─────────────────────────────────────────────────────────────
 
@@ -263,91 +213,6 @@ export interface DaemonSet extends KubeObject {
     numberAvailable?: number
     numberUnavailable?: number
   }
-}
-
-// ── services ─────────────────────────────────────────────────────────
-
-export interface Service extends KubeObject {
-  kind: 'Service'
-  spec: ServiceSpec
-  status: { loadBalancer: { ingress?: { ip?: string; hostname?: string }[] } }
-}
-
-export interface ServiceSpec {
-  type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName'
-  selector?: Labels
-  ports?: ServicePortSpec[]
-  clusterIP?: string
-  clusterIPs?: string[]
-  externalName?: string
-  externalTrafficPolicy?: 'Cluster' | 'Local'
-  internalTrafficPolicy?: 'Cluster' | 'Local'
-  healthCheckNodePort?: number
-  allocateLoadBalancerNodePorts?: boolean
-  ipFamilies?: string[]
-  ipFamilyPolicy?: string
-  publishNotReadyAddresses?: boolean
-  sessionAffinity?: 'None' | 'ClientIP'
-  sessionAffinityConfig?: { clientIP: { timeoutSeconds: number } }
-}
-
-export interface ServicePortSpec {
-  name?: string
-  protocol: 'TCP' | 'UDP' | 'SCTP'
-  port: number
-  targetPort: number | string
-  nodePort?: number
-  appProtocol?: string
-}
-
-export interface TargetRef {
-  apiVersion?: string
-  kind: string
-  namespace?: string
-  name: string
-  uid?: string
-  resourceVersion?: string
-  fieldPath?: string
-}
-
-export interface EndpointAddress {
-  ip: string
-  hostname?: string
-  nodeName?: string
-  targetRef?: TargetRef
-}
-
-export interface EndpointPort {
-  name?: string
-  port: number
-  protocol?: string
-  appProtocol?: string
-}
-
-export interface EndpointSubset {
-  addresses?: EndpointAddress[]
-  notReadyAddresses?: EndpointAddress[]
-  ports?: EndpointPort[]
-}
-
-export interface Endpoints extends KubeObject {
-  kind: 'Endpoints'
-  subsets?: EndpointSubset[]
-}
-
-export interface SliceEndpoint {
-  addresses: string[]
-  conditions: { ready?: boolean; serving?: boolean; terminating?: boolean }
-  hostname?: string
-  nodeName?: string
-  targetRef?: TargetRef
-}
-
-export interface EndpointSlice extends KubeObject {
-  kind: 'EndpointSlice'
-  addressType: 'IPv4' | 'IPv6' | 'FQDN'
-  endpoints: SliceEndpoint[]
-  ports?: { name?: string; port?: number; protocol?: string; appProtocol?: string }[]
 }
 
 // ── the rest ─────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
  * How kube-proxy tells a node's kernel of Services: one of its modes. `proxy.ts` watches the API and says what there
  * is (its ServicePortMap and EndpointsMap, as one list); a mode makes rules of it.
  */
-import type { ProxyService } from './proxy-rules.ts'
+import type { ProxyPlace, ProxyService } from './proxy-services.ts'
 
 /** `mode` in kube-proxy's configuration. */
 export type ProxyModeName = 'iptables'
@@ -13,11 +13,18 @@ export interface ProxyModeOptions {
   readonly nodeIP: string
   readonly clusterCIDR: string
   readonly serviceCIDR: string
+  /** `nodePortAddresses`: networks whose addresses answer on node ports, or `primary`; none: all addresses. */
+  readonly nodePortAddresses?: readonly string[]
+  /** `iptables.localhostNodePorts`: node ports on 127.0.0.1; true unless it is said otherwise. */
+  readonly localhostNodePorts?: boolean
 }
 
 export interface ProxyMode {
   /** Sysctls, devices and what else is made once, before the first rules. */
   start(): void
-  /** Makes the node do what the Services ask for now, whatever it did before. */
-  sync(services: readonly ProxyService[]): void
+  /**
+   * Makes the node do what the Services ask for now, whatever it did before. Which of a Service's endpoints a node at
+   * this place may use, `reachable` (proxy-services.ts) says.
+   */
+  sync(services: readonly ProxyService[], place: ProxyPlace): void
 }

@@ -205,14 +205,14 @@ const serviceSpec = struct('ServiceSpec', {
   clusterIP: 'string',
   clusterIPs: list('string'),
   externalName: 'string',
-  externalIPs: unmodelled(list('string')),
+  externalIPs: list('string'),
   externalTrafficPolicy: 'string',
   internalTrafficPolicy: 'string',
   healthCheckNodePort: 'int32',
   allocateLoadBalancerNodePorts: 'bool',
-  loadBalancerIP: unmodelled('string'),
-  loadBalancerClass: unmodelled('string'),
-  loadBalancerSourceRanges: unmodelled(list('string')),
+  loadBalancerIP: 'string',
+  loadBalancerClass: 'string',
+  loadBalancerSourceRanges: list('string'),
   ipFamilies: list('string'),
   ipFamilyPolicy: 'string',
   publishNotReadyAddresses: 'bool',
@@ -220,7 +220,7 @@ const serviceSpec = struct('ServiceSpec', {
   sessionAffinityConfig: struct('SessionAffinityConfig', {
     clientIP: struct('ClientIPConfig', { timeoutSeconds: 'int32' }),
   }),
-  trafficDistribution: unmodelled('string'),
+  trafficDistribution: 'string',
 })
 
 const reference = struct('ObjectReference', {
@@ -277,7 +277,10 @@ export const SCHEMAS: ReadonlyMap<string, Struct> = new Map(
           hostname: 'string',
           nodeName: 'string',
           zone: 'string',
-          hints: unmodelled(),
+          hints: struct('EndpointHints', {
+            forZones: list(struct('ForZone', { name: 'string' })),
+            forNodes: list(struct('ForNode', { name: 'string' })),
+          }),
           targetRef: reference,
           deprecatedTopology: 'any',
         }),
