@@ -117,6 +117,8 @@ export function netstat(netns: Netns): string {
     DelayedACKs: count.tcpDelayedAcks,
     TCPTimeouts: count.tcpTimeouts,
     TCPLossProbes: count.tcpLossProbes,
+    TCPMTUPFail: count.tcpMtuFail,
+    TCPMTUPSuccess: count.tcpMtuSuccess,
     TCPFastRetrans: count.tcpFastRetrans,
     TCPSynRetrans: count.tcpSynRetrans,
     TCPOrigDataSent: count.tcpOrigDataSent,

@@ -54,6 +54,8 @@ export class Counters {
   tcpDelayedAcks = 0
   tcpTimeouts = 0
   tcpLossProbes = 0
+  tcpMtuSuccess = 0
+  tcpMtuFail = 0
   tcpSynRetrans = 0
   tcpOrigDataSent = 0
   tcpFastRetrans = 0

@@ -231,13 +231,12 @@ export class Icmp {
     }
     if (quoted + ipv4.headerLength(bytes, quoted) + 8 > end) return false
     if (type === icmp.SOURCE_QUENCH) return true
-    let info = 0
-    if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) {
-      info = icmp.nextHopMtu(bytes, at)
-      netns.learnPathMtu(ipv4.destination(bytes, quoted), info)
-    }
+    const tooBig = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
+    const info = tooBig ? icmp.nextHopMtu(bytes, at) : 0
     const from = ipv4.source(bytes, network)
     const protocol = ipv4.protocol(bytes, quoted)
+    // TCP learns only what is about something that it has sent (tcp_v4_err).
+    if (tooBig && protocol !== ipv4.IPPROTO_TCP) netns.learnPathMtu(ipv4.destination(bytes, quoted), info)
     const listener = netns.transports[protocol]
     if (listener === null || protocol === ipv4.IPPROTO_ICMP) return true
     frame.network = quoted

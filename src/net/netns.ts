@@ -334,7 +334,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   learnPathMtu(destination: Ipv4, mtu: number): void {
-    this.exceptions.learn(destination, mtu, this.mtuTo(destination))
+    if (this.lookup(destination)?.mtuLocked !== true) this.exceptions.learn(destination, mtu, this.mtuTo(destination))
   }
 
   /** A transport heard from the address: whoever leads there is reachable, and need not be asked by ARP. */

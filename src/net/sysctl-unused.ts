@@ -6,7 +6,6 @@
 
 const IGMP = 'IGMP'
 const IPSEC = 'IPsec'
-const PLPMTUD = 'probing for a larger path MTU (RFC 4821)'
 
 /** Below net.ipv4.conf.DEVICE, net.ipv4.neigh.DEVICE, and whole names: what is missing. */
 const missing: Readonly<Record<string, string>> = {
@@ -26,15 +25,9 @@ const missing: Readonly<Record<string, string>> = {
   'net.ipv4.ip_local_reserved_ports': 'a port that is reserved',
   'net.ipv4.ip_nonlocal_bind': 'a socket on an address that is not ours',
   'net.ipv4.tcp_autocorking': 'autocorking',
-  'net.ipv4.tcp_base_mss': PLPMTUD,
   'net.ipv4.tcp_limit_output_bytes': 'a queue below TCP',
-  'net.ipv4.tcp_mtu_probe_floor': PLPMTUD,
-  'net.ipv4.tcp_mtu_probing': PLPMTUD,
   'net.ipv4.tcp_pingpong_thresh': 'more than one exchange before delayed acknowledgments',
-  'net.ipv4.tcp_probe_interval': PLPMTUD,
-  'net.ipv4.tcp_probe_threshold': PLPMTUD,
   'net.ipv4.tcp_reflect_tos': "a SYN-ACK that takes its SYN's TOS",
-  'net.ipv4.tcp_retries1': 'a new route after time-outs',
   'net.ipv4.tcp_thin_linear_timeouts': 'linear time-outs of thin streams',
 }
 

@@ -39,11 +39,17 @@ export function sourceTo(
 }
 
 /** An IPv4 packet is never larger, even where lo's MTU is 65536 (IPV4_MAX_PMTU). */
-const LARGEST_PACKET = 65_535
+export const LARGEST_PACKET = 65_535
 
 /** How large a segment's packet may be on its way. */
 export function pathMtu(netns: Netns, to: Ipv4, from: Ipv4, toPort: number, fromPort: number): number {
   return Math.min(netns.mtuTo(to, from, IPPROTO_TCP, fromPort, toPort), LARGEST_PACKET)
+}
+
+/** Is that fixed, by `mtu lock` or because the path is narrower than min_pmtu? Then packets go without DF (ip_mtu_locked). */
+export function pathLocked(netns: Netns, to: Ipv4, from: Ipv4, toPort: number, fromPort: number): boolean {
+  const found = netns.lookup(to, from, IPPROTO_TCP, fromPort, toPort)
+  return found !== null && (found.mtuLocked || netns.exceptions.get(to)?.mtuLocked === true)
 }
 
 // icmp_err_convert of net/ipv4/icmp.c, by code of destination unreachable. EHOSTDOWN and ENONET (7 and 8), which

@@ -75,7 +75,7 @@ export class Sockets {
   }
 
   tcp(): TcpSocket {
-    return new TcpSocket(this.#tcp)
+    return new TcpSocket(this.#tcp, this.#tcp.freshSettings())
   }
 
   icmp(): IcmpSocket {

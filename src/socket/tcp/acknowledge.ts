@@ -177,6 +177,7 @@ function clean(connection: Connection, segment: Segment): void {
   const measured = measureTrip(connection, segment, acked, sackedBefore)
   if (acked > 0) {
     round.flags |= to.TIMER
+    if (connection.search?.acknowledged(connection) === true) netns.counters.tcpMtuSuccess++
     if (!connection.sack) {
       eatDuplicates(connection, acked)
       if (round.has(to.RESENT_ACKED)) round.flags &= ~to.ORIGINAL_ARRIVED

@@ -218,6 +218,15 @@ export class Congestion {
     this.window = inFlight + count
   }
 
+  /** Segments are longer than before by 1/`factor`: fewer make the same window (tcp_mtup_probe_success). */
+  rescale(factor: number, now: number): void {
+    this.priorThreshold = this.keptThreshold
+    this.window = Math.max(1, Math.floor(this.window * factor))
+    this.credit = 0
+    this.#stamp = now
+    this.threshold = this.keptThreshold
+  }
+
   /** So many segments left during a reduction. */
   sentNew(count: number): void {
     this.#sent += count

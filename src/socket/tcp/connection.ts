@@ -10,9 +10,6 @@ import type { Netns } from '../../net/netns.ts'
 import { HZ, JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
 import { MICROSECOND, MILLISECOND, type Nanos, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
-import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
-import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
-import { pathMtu } from '../route.ts'
 import { Acknowledging } from './acks.ts'
 import { type Acceptor, Alarm, type Alarms, type Owner, Pending, Wake } from './around.ts'
 import { Limit } from './chrono.ts'
@@ -20,6 +17,8 @@ import { Congestion } from './congestion.ts'
 import { controlNamed } from './cubic.ts'
 import { Ecn } from './ecn.ts'
 import { newMoments } from './moments.ts'
+import { isWhole, mtuOf } from './path.ts'
+import { type PathSearch, segmentFor, withinHalfWindow } from './path-search.ts'
 import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
 import { RoundTrip, RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
@@ -31,11 +30,8 @@ import { Tally } from './tally.ts'
 import type { Tunables } from './tunables.ts'
 import { Undo } from './undo.ts'
 
-/** The segment size assumed of a peer that names none (RFC 9293 section 3.7.1), and the least we use. */
+/** The segment size assumed of a peer that names none (RFC 9293 section 3.7.1). */
 const DEFAULT_MSS = 536
-const LEAST_MSS = 48
-/** `nop, nop, TS`: what every segment but the SYN carries when timestamps were agreed. */
-export const TIMESTAMPS_LENGTH = 12
 
 /** On top of two round trips: TCP_TIMEOUT_MIN_US, and room for a delayed acknowledgment of a single segment. */
 const TAIL_LEAST = 2 * MILLISECOND
@@ -92,6 +88,8 @@ export class Connection extends Tally implements Tuple<Connection> {
   peerMss = DEFAULT_MSS
   /** The path's MTU for which segments were sized (icsk_pmtu_cookie). */
   pmtuCookie = 0
+  /** Null: the path's MTU is not searched for (icsk_mtup.enabled). */
+  search: PathSearch | null = null
   /** What our SYN says, and with the timestamps' length taken off (advmss). */
   advertisedMss = 0
   /** The peer's window scale; ours is `receive.scale`. */
@@ -203,11 +201,6 @@ export class Connection extends Tally implements Tuple<Connection> {
     return Math.min(this.roundTrip.timeout * 2 ** this.backoff, RTO_MAX)
   }
 
-  /** How large a packet of this connection may be now. */
-  get pathMtu(): number {
-    return pathMtu(this.netns, this.remoteAddress, this.localAddress, this.remotePort, this.localPort)
-  }
-
   /** The same, no longer than TCP_USER_TIMEOUT leaves (tcp_clamp_rto_to_user_timeout). */
   get patience(): number {
     const { userTimeout } = this.settings
@@ -218,20 +211,22 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** Full segments follow the path's MTU, the peer's offer, and half of its largest window (tcp_sync_mss). */
   sizeSegments(): void {
-    this.pmtuCookie = this.pathMtu
-    const path = this.pmtuCookie - IP_HEADER - TCP_HEADER
-    const options = this.timestamps ? TIMESTAMPS_LENGTH : 0
-    let mss = Math.min(this.peerMss, path) - options
-    const largest = this.send.largestWindow
-    const half = largest > DEFAULT_MSS ? largest >> 1 : largest
-    if (half > 0 && mss > half) mss = half
-    this.mss = Math.max(mss, LEAST_MSS)
+    this.pmtuCookie = mtuOf(this)
+    this.whole = isWhole(this)
+    const { search } = this
+    let mss = withinHalfWindow(this, segmentFor(this, this.pmtuCookie))
+    if (search !== null) {
+      search.high = Math.min(search.high, this.pmtuCookie)
+      mss = Math.min(mss, segmentFor(this, search.low))
+    }
+    this.mss = mss
     this.send.grow(this.congestion.window, Math.max(this.mss, this.peerMss))
   }
 
   /** The same, when the path's MTU is no longer what it was. */
   followPath(): void {
-    if (this.pathMtu !== this.pmtuCookie) this.sizeSegments()
+    if (mtuOf(this) !== this.pmtuCookie) this.sizeSegments()
+    this.narrow = !this.netns.exceptions.empty
   }
 
   /**

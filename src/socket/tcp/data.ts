@@ -3,8 +3,9 @@ import { MICROSECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Wake } from './around.ts'
 import { DUPLICATES } from './congestion.ts'
-import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { sendAck } from './output.ts'
+import { TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
 
 /** Smaller segments do not let the window grow. */

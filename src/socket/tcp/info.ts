@@ -3,7 +3,8 @@
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Timer } from '../../sim/scheduler.ts'
 import { Pending } from './around.ts'
-import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
+import type { Connection } from './connection.ts'
+import { TIMESTAMPS_LENGTH } from './path-search.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
 export interface TcpInfo {

@@ -8,9 +8,10 @@ import { MILLISECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Ack, acknowledge, makeRoom } from './acknowledge.ts'
 import { Wake } from './around.ts'
-import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { acknowledgeData, takeData } from './data.ts'
 import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
+import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
 import { Urgent } from './urgent.ts'
 
@@ -115,6 +116,7 @@ function establish(connection: Connection, segment: Segment): void {
   connection.timeouts = 0
   connection.backoff = 0
   congestion.begin(connection, lossy)
+  if (connection.tunables.mtuProbing > 1) connection.search = new PathSearch(connection, connection.jiffies())
   connection.undo.end()
   connection.tailProbed = false
   acks.start(advertised, connection.mss, receive.window)

@@ -2,8 +2,9 @@
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
 import type { CongestionState } from './congestion.ts'
-import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { InetStream } from './inet-stream.ts'
+import { TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { TcpState } from './state.ts'
 
 /** include/net/tcp_states.h. A socket that has come to TIME-WAIT is closed as far as its program can see. */

@@ -5,10 +5,11 @@
 import type { Netns } from '../../net/netns.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { type Acceptor, Wake } from './around.ts'
-import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Cookies } from './cookie.ts'
 import { negotiate, receive } from './input.ts'
 import { sendCookie, sendReset, sendSyn } from './output.ts'
+import { TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
 import { needsReset } from './state.ts'
 

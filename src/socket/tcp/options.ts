@@ -3,6 +3,10 @@ import { put16, put32 } from '../../wire/bytes.ts'
 import * as tcp from '../../wire/tcp.ts'
 import type { Connection } from './connection.ts'
 
+/** 40 bytes of options hold four SACK blocks, or three beside the timestamps. */
+const MOST_BLOCKS = 4
+const MOST_BESIDE_STAMP = 3
+
 /** Of a SYN or SYN-ACK, at `at`; returns their length. A window scale of -1 is not offered. */
 export function writeSyn(
   bytes: Uint8Array,
@@ -53,10 +57,16 @@ export function write(bytes: Uint8Array, at: number, connection: Connection): nu
   const { receive } = connection
   const duplicate = receive.duplicateBegin !== receive.duplicateEnd
   if (connection.sack && (duplicate || receive.pieces > 0)) {
-    // 40 bytes of options hold four blocks, or three beside the timestamps.
-    to = writeBlocks(bytes, to, connection, connection.timestamps ? 3 : 4)
+    to = writeBlocks(bytes, to, connection, connection.timestamps ? MOST_BESIDE_STAMP : MOST_BLOCKS)
   }
   return to - at
+}
+
+/** How much longer than usual the options of the next segment are: by its SACK blocks (tcp_established_options). */
+export function sackLength({ sack, receive, timestamps }: Connection): number {
+  const duplicate = receive.duplicateBegin !== receive.duplicateEnd ? 1 : 0
+  if (!sack || (duplicate === 0 && receive.pieces === 0)) return 0
+  return 4 + 8 * Math.min(receive.pieces + duplicate, timestamps ? MOST_BESIDE_STAMP : MOST_BLOCKS)
 }
 
 function writeStamp(bytes: Uint8Array, at: number, value: number, echo: number): number {

@@ -10,6 +10,8 @@ import type { Connection } from './connection.ts'
 import { inHostQueue } from './host-queue.ts'
 import { waits } from './nagle.ts'
 import * as options from './options.ts'
+import { advertisable } from './path.ts'
+import { WAIT } from './path-search.ts'
 import { enterNarrower, enterReduction } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { JOINED, LIMITED, LOST, RESENT } from './sent.ts'
@@ -68,8 +70,8 @@ function transmit(
   const id = unowned ? 0 : connection.nextId()
   const tos = marked ? connection.ecn.tos(connection.tos, fresh) : connection.tos
   // An answer to a connection request is too short to be cut in any case (ip_build_and_send_pkt).
-  const whole = netns.discoversPathMtu || (syn && connection.acceptor !== null)
-  const fragment = connection.mayFragment || !whole ? 0 : ipv4.DF
+  const whole = connection.whole || (syn && connection.acceptor !== null)
+  const fragment = whole ? ipv4.DF : 0
   const { refused } = world.frames
   const error = netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, fragment)
   if (world.frames.refused === refused) return error
@@ -81,11 +83,22 @@ function synOptions(connection: Connection, bytes: Uint8Array, at: number): numb
   const { advertisedMss, recentTimestamp, offered } = connection
   // A SYN says what we offer, also the one that answers the peer's own; a listener's answer, what was agreed.
   const answers = connection.acceptor !== null
+  // The path may have become narrower since the first SYN (tcp_advertise_mss).
+  if (!answers) connection.advertisedMss = Math.min(advertisedMss, advertisable(connection))
   const sack = answers ? connection.sack : (offered & Offer.SACK) !== 0
   const timestamps = answers ? connection.timestamps : (offered & Offer.TIMESTAMPS) !== 0
   const scales = answers ? connection.scaling : (offered & Offer.SCALE) !== 0
   const scale = scales ? connection.offeredScale : -1
-  return options.writeSyn(bytes, at, advertisedMss, sack, timestamps, connection.clock(), recentTimestamp, scale)
+  return options.writeSyn(
+    bytes,
+    at,
+    connection.advertisedMss,
+    sack,
+    timestamps,
+    connection.clock(),
+    recentTimestamp,
+    scale,
+  )
 }
 
 /** Sends SYN, or SYN-ACK in SYN-RECEIVED, for the first time. */
@@ -144,9 +157,13 @@ export function sendReset(connection: Connection): void {
 
 /** Sends what the windows and Nagle's algorithm allow (tcp_write_xmit). `atOnce`: Nagle is not asked. */
 export function push(connection: Connection, atOnce = false): void {
-  const { send, congestion } = connection
+  const { send, congestion, netns } = connection
   const { sent } = send
-  let count = 0
+  if (send.pending && (connection.narrow || !netns.exceptions.empty)) connection.followPath()
+  const mss = connection.mss - options.sackLength(connection)
+  const probed = connection.search === null ? 0 : probePath(connection)
+  if (probed === WAIT) return
+  let count = probed
   // How many more segments the present burst may have: at most half a window (tcp_cwnd_test).
   let burst = 0
   let shut = false
@@ -154,7 +171,7 @@ export function push(connection: Connection, atOnce = false): void {
     const unsent = send.unsent
     const { room } = send
     const joined = burst > 0
-    let length = Math.min(unsent, connection.mss, send.toRecordEnd)
+    let length = Math.min(unsent, mss, send.toRecordEnd)
     // What a window's end leaves of a burst goes with it; a window too small for one segment waits.
     if (length > room && joined && room > 0) length = room
     const fin = send.finQueued && length === unsent
@@ -162,7 +179,7 @@ export function push(connection: Connection, atOnce = false): void {
       shut = true
       break
     }
-    const small = length < connection.mss && !fin
+    const small = length < mss && !fin
     // Only the last of what was written waits; what a record's end cut off does not.
     if (small && !atOnce && length === unsent && waits(connection)) break
     count++
@@ -189,6 +206,18 @@ export function push(connection: Connection, atOnce = false): void {
 function waitForWindow({ chrono }: Connection, now: number, shut: boolean): void {
   if (shut) chrono.start(Limit.WINDOW, now)
   else chrono.stop(Limit.WINDOW, now)
+}
+
+/** Sends a probe of the path's MTU if one is due; returns how many segments left, or WAIT. */
+function probePath(connection: Connection): number {
+  const { send, search } = connection
+  const length = search === null ? 0 : search.next(connection)
+  if (search === null || length <= 0) return length
+  const { next, smallEnd } = send
+  if (sendNext(connection, length, false, false, false) !== null) return 0
+  send.smallEnd = smallEnd
+  search.sent(connection, next)
+  return 1
 }
 
 /**
@@ -226,7 +255,7 @@ function sendNext(
   const { smallEnd } = send
   connection.netns.counters.tcpOrigDataSent++
   send.next = (begin + length + (fin ? 1 : 0)) | 0
-  if (length < connection.mss && !cut) send.smallEnd = send.next
+  if (length < connection.mss - options.sackLength(connection) && !cut) send.smallEnd = send.next
   const marks = (joined ? JOINED : 0) | (connection.appLimited === 0 ? 0 : LIMITED)
   send.sent.push(begin, send.next, flags, world.scheduler.now, marks, connection.delivered)
   if (idle) connection.rearm()
@@ -250,9 +279,12 @@ function takeBack(connection: Connection, begin: number, smallEnd: number): void
  * for nothing. EAGAIN: it has not left yet, or lies beyond the window. ENOBUFS: the local queue refused it.
  */
 export function resend(connection: Connection, i: number, probe = false): Errno | null {
-  const { send, mss, world } = connection
+  const { send, world } = connection
   const { sent } = send
+  const mss = connection.mss - options.sackLength(connection)
   const begin = sent.begin(i)
+  // What a probe meets now tells nothing of the path.
+  if (connection.search !== null) connection.search.probe = 0
   if (inHostQueue(connection, begin)) return 'EAGAIN'
   // What the peer took back is not sent, except for the first, which asks (__tcp_retransmit_skb).
   const room = (send.una + send.window - begin) | 0

@@ -30,6 +30,13 @@ export function outOfPatience(connection: Connection): boolean {
   return timedOut(connection, mostRetries(connection), RTO_MIN)
 }
 
+/** After tcp_retries1 time-outs the path itself is doubted (tcp_write_timeout). */
+export function seemsBlackHole(connection: Connection): boolean {
+  const { mtuProbing, retries1 } = connection.tunables
+  if (mtuProbing === 0 || connection.timeouts === 0) return false
+  return elapsed(connection) >= modelled(retries1, RTO_MIN) * MILLISECONDS_PER_JIFFY
+}
+
 /** tcp_retries2; an orphan is not waited for as long (tcp_orphan_retries). */
 export function mostRetries(connection: Connection): number {
   if (connection.owner !== null) return sysctl(connection, 'tcp_retries2')

@@ -52,7 +52,11 @@ export function alert(connection: Connection, segment: Segment, duplicates: numb
     if (congestion.state === 'Open' || congestion.state === 'Disorder') undoDuplicates(connection)
     identify(connection)
     if (send.sent.lost === 0) return tryOpen(connection)
-    enterRecovery(connection, round.has(to.CONGESTED))
+    if (connection.search?.failed(connection) === true) {
+      connection.netns.counters.tcpMtuFail++
+      send.sent.rejoin(connection.mss)
+      enterNarrower(connection)
+    } else enterRecovery(connection, round.has(to.CONGESTED))
   }
   round.resend = Resend.LOST
 }

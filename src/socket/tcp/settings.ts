@@ -1,3 +1,6 @@
+/** IP_MTU_DISCOVER: IP_PMTUDISC_*. */
+export const PathMtuDiscovery = { DONT: 0, WANT: 1, DO: 2, PROBE: 3, INTERFACE: 4, OMIT: 5 } as const
+
 /**
  * What setsockopt(2) leaves on a TCP socket. A connection that a listener accepts begins with the listener's
  * (sk_clone_lock). Zero means "as the sysctl says" where a field has a sysctl.
@@ -22,7 +25,7 @@ export class Settings {
   /** IP_TOS, IP_TTL (0: ip_default_ttl) and IP_MTU_DISCOVER (IP_PMTUDISC_WANT). */
   tos = 0
   ttl = 0
-  mtuDiscover = 1
+  mtuDiscover: number = PathMtuDiscovery.WANT
   /** IP_RECVERR: ICMP errors are told at once, also of a connection that stands. */
   receiveErrors = false
 

@@ -8,7 +8,9 @@ import { controlNamed } from './cubic.ts'
 import { retransmissionsIn, secondsOf } from './defer.ts'
 import type { InetStream } from './inet-stream.ts'
 import { sendAck } from './output.ts'
+import { isWhole, mtuOf } from './path.ts'
 import { keepAlive } from './patience.ts'
+import { PathMtuDiscovery } from './settings.ts'
 import { maySend } from './state.ts'
 
 /** What an option is given and gives: a number, a name, or the members of its struct. */
@@ -258,25 +260,21 @@ const ttl: Option = {
   get: ({ settings, socket }) => settings.ttl || socket.netns.defaultTtl,
 }
 
-/** IP_PMTUDISC_OMIT. */
-const LAST_DISCOVERY = 5
-const IP_PMTUDISC_DONT = 0
-
 /** What getOption makes ENOTCONN of. */
 const NOT_CONNECTED = -1
 
 const mtuDiscover: Option = {
   set: (stream, value) => {
     const { connection } = stream
-    if (value < IP_PMTUDISC_DONT || value > LAST_DISCOVERY) return 'EINVAL'
+    if (value < PathMtuDiscovery.DONT || value > PathMtuDiscovery.OMIT) return 'EINVAL'
     stream.change().mtuDiscover = value
-    if (connection !== null) connection.mayFragment = value === IP_PMTUDISC_DONT || value === LAST_DISCOVERY
+    if (connection !== null) connection.whole = isWhole(connection)
     return null
   },
   get: ({ settings }) => settings.mtuDiscover,
 }
 
-const mtu: Option = { get: ({ connection }) => connection?.pathMtu ?? NOT_CONNECTED }
+const mtu: Option = { get: ({ connection }) => (connection === null ? NOT_CONNECTED : mtuOf(connection)) }
 
 const fixed = (value: OptionValue): Option => ({ get: () => value })
 

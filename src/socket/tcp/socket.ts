@@ -10,15 +10,16 @@ import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import { chooseEphemeral, NO_REUSE } from '../ports.ts'
 import { realDestination, routeError, sourceTo } from '../route.ts'
 import type { Owner } from './around.ts'
-import { type Connection, TIMESTAMPS_LENGTH } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { acknowledgeReading } from './data.ts'
 import { infoOf, type TcpInfo } from './info.ts'
 import { Listener } from './listener.ts'
 import { Listening } from './listening.ts'
 import { Msg } from './message.ts'
 import { push, sendReset, sendSyn } from './output.ts'
+import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
-import { Settings } from './settings.ts'
+import type { Settings } from './settings.ts'
 import type { TcpPort, TcpStack } from './stack.ts'
 import { maySend, needsReset, type TcpState } from './state.ts'
 import type { Urgent } from './urgent.ts'
@@ -54,7 +55,7 @@ export class TcpSocket implements Owner, TcpPort {
   /** The connection is over: in order (null), or why not. */
   onClose: ((error: Errno | null) => void) | null = null
 
-  constructor(stack: TcpStack, settings: Readonly<Settings> = Settings.untouched) {
+  constructor(stack: TcpStack, settings: Readonly<Settings>) {
     this.#stack = stack
     this.settings = settings
   }
@@ -191,6 +192,7 @@ export class TcpSocket implements Owner, TcpPort {
     if (old !== null) succeed(connection, old)
     this.#adopt(connection)
     connection.receive.open(connection.advertisedMss - (old !== null ? TIMESTAMPS_LENGTH : 0))
+    if (connection.tunables.mtuProbing > 1) connection.search = new PathSearch(connection, connection.jiffies())
     connection.sizeSegments()
     connection.enter('SYN-SENT')
     netns.counters.tcpActiveOpens++

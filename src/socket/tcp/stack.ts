@@ -3,16 +3,14 @@ import type { Netns } from '../../net/netns.ts'
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
 import { type Ipv4, isLoopback } from '../../wire/address.ts'
-import { HEADER as IP_HEADER } from '../../wire/ipv4.ts'
-import { HEADER as TCP_HEADER } from '../../wire/tcp.ts'
 import { type PortHolder, Ports } from '../ports.ts'
-import { pathMtu } from '../route.ts'
 import { Offer } from './around.ts'
 import { Connection } from './connection.ts'
 import { Cookies } from './cookie.ts'
 import type { Listening } from './listening.ts'
+import { advertisable } from './path.ts'
 import { Segment } from './segment.ts'
-import type { Settings } from './settings.ts'
+import { PathMtuDiscovery, Settings } from './settings.ts'
 import { TupleTable } from './table.ts'
 import { alarms } from './timers.ts'
 import { Tunables } from './tunables.ts'
@@ -42,6 +40,14 @@ export class TcpStack {
     this.#secret = netns.world.random.int32()
   }
 
+  /** What socket(2) gives. */
+  freshSettings(): Readonly<Settings> {
+    if (this.netns.discoversPathMtu) return Settings.untouched
+    const settings = new Settings()
+    settings.mtuDiscover = PathMtuDiscovery.DONT
+    return settings
+  }
+
   /** A connection between these endpoints, closed as yet, with what we would offer in a SYN. */
   connection(
     settings: Readonly<Settings>,
@@ -55,16 +61,12 @@ export class TcpStack {
     const connection = new Connection(netns, this.connections, alarms, settings, this.tunables)
     connection.tos = settings.tos
     connection.ttl = settings.ttl || netns.defaultTtl
-    connection.mayFragment = settings.mtuDiscover === 0 || settings.mtuDiscover === 5
     connection.localAddress = localAddress
     connection.localPort = localPort
     connection.remoteAddress = remoteAddress
     connection.remotePort = remotePort
     connection.clockOffset = this.#clockOffset(localAddress, remoteAddress)
-    connection.advertisedMss = Math.min(
-      pathMtu(netns, remoteAddress, localAddress, remotePort, localPort) - IP_HEADER - TCP_HEADER,
-      settings.maxSegment || ANY_SIZE,
-    )
+    connection.advertisedMss = Math.min(advertisable(connection), settings.maxSegment || ANY_SIZE)
     connection.timestamps = sysctl.number('net.ipv4.tcp_timestamps') !== 0
     connection.sack = sysctl.number('net.ipv4.tcp_sack') !== 0
     connection.scaling = sysctl.number('net.ipv4.tcp_window_scaling') !== 0

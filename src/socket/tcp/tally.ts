@@ -42,8 +42,10 @@ export class Tally {
   savesAck = false
   /** Null until the peer sends urgent data. */
   urgent: Urgent | null = null
-  /** IP_PMTUDISC_DONT: routers may cut our packets. */
-  mayFragment = false
+  /** Something was learnt of some path when segments were sized last: it may be forgotten. */
+  narrow = false
+  /** DF: routers may not cut our packets (ip_dont_fragment). */
+  whole = true
   /** MSG_MORE: the call that is writing will be followed by another. */
   more = false
 }

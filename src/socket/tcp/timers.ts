@@ -4,7 +4,8 @@ import { type Alarms, Pending } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
 import { resend, resendLost, sendAck, sendProbe } from './output.ts'
-import { askAlive, mostRetries, outOfPatience } from './patience.ts'
+import { PathSearch } from './path-search.ts'
+import { askAlive, mostRetries, outOfPatience, seemsBlackHole } from './patience.ts'
 import { enterLoss, enterRecovery } from './recovery.ts'
 import { probeTail } from './tail-loss.ts'
 
@@ -50,6 +51,7 @@ export const alarms: Alarms<Connection> = {
 function retransmit(connection: Connection): void {
   const { send, state } = connection
   if (send.sent.size === 0) return
+  if (state !== 'SYN-SENT' && state !== 'SYN-RECEIVED' && seemsBlackHole(connection)) avoidBlackHole(connection)
   if (outOfPatience(connection)) {
     connection.end(connection.softError ?? 'ETIMEDOUT')
     return
@@ -73,6 +75,13 @@ function retransmit(connection: Connection): void {
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
   if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
   connection.rearmFromNow()
+}
+
+/** Perhaps only long segments vanish, and whoever drops them does not tell: they become shorter (tcp_mtu_probing). */
+function avoidBlackHole(connection: Connection): void {
+  if (connection.search === null) connection.search = new PathSearch(connection, connection.jiffies())
+  else connection.search.halve(connection)
+  connection.sizeSegments()
 }
 
 /**

@@ -11,7 +11,9 @@ import { Wake } from './around.ts'
 import type { Connection } from './connection.ts'
 import { mayReopen, receive } from './input.ts'
 import { refuse, shrink } from './output.ts'
+import { mtuOf } from './path.ts'
 import type { Segment } from './segment.ts'
+import { PathMtuDiscovery } from './settings.ts'
 import type { TcpStack } from './stack.ts'
 import { revertBackoff } from './timers.ts'
 
@@ -57,7 +59,7 @@ export class TcpTransport implements Transport {
     else frames.drop(frame, DropReason.NoSocket, netns.name)
   }
 
-  error(frame: Frame, netns: Netns, type: number, code: number): void {
+  error(frame: Frame, netns: Netns, type: number, code: number, info: number): void {
     const { bytes, network, transport: at } = frame
     const local = ipv4.source(bytes, network)
     const remote = ipv4.destination(bytes, network)
@@ -73,8 +75,10 @@ export class TcpTransport implements Transport {
     const sequence = i32(bytes, at + QUOTED_SEQUENCE)
     // An error about something that is not on its way is old or forged.
     if (tcp.before(sequence, send.una) || tcp.after(sequence, send.next)) return
-    if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) shrink(connection)
-    else {
+    if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) {
+      // A listener's answer is too short for it (tcp_req_err).
+      if (connection.acceptor === null) narrower(connection, info)
+    } else {
       const noWay =
         type === icmp.DESTINATION_UNREACHABLE && (code === icmp.NET_UNREACHABLE || code === icmp.HOST_UNREACHABLE)
       if (noWay && connection.acceptor === null) revertBackoff(connection, sequence)
@@ -98,6 +102,15 @@ export class TcpTransport implements Transport {
     listening.receive(segment)
     return true
   }
+}
+
+/** A router could not pass on something that we sent, for it takes `mtu` bytes (tcp_v4_mtu_reduced). */
+function narrower(connection: Connection, mtu: number): void {
+  const { netns, remoteAddress, settings } = connection
+  netns.learnPathMtu(remoteAddress, mtu)
+  if (mtu < mtuOf(connection) && connection.whole) connection.softError = 'EMSGSIZE'
+  const { mtuDiscover } = settings
+  if (mtuDiscover >= PathMtuDiscovery.WANT && mtuDiscover <= PathMtuDiscovery.PROBE) shrink(connection)
 }
 
 /** tcp_v4_err: during the handshake every error ends the attempt; later it is only remembered. */

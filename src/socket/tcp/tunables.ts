@@ -30,6 +30,16 @@ export class Tunables {
   retransmitCollapse = true
   minimumTsoSegments = 2
   tsoRttLog = 9
+  /** tcp_mtu_probing (RFC 4821): 0 never, 1 when long segments vanish, 2 always; tcp_base_mss, tcp_mtu_probe_floor: bytes. */
+  mtuProbing = 0
+  baseSegment = 1024
+  probeFloor = 48
+  /** Bytes of MTU that are not worth a probe; seconds until the path is searched again. */
+  probeThreshold = 8
+  probeInterval = 600
+  /** tcp_min_snd_mss: data and options. */
+  leastSegment = 48
+  retries1 = 3
   pacingSlowStart = 200
   pacingAvoidance = 120
 
@@ -65,6 +75,13 @@ export class Tunables {
     this.retransmitCollapse = number('retrans_collapse') !== 0
     this.minimumTsoSegments = number('min_tso_segs')
     this.tsoRttLog = number('tso_rtt_log')
+    this.mtuProbing = number('mtu_probing')
+    this.baseSegment = number('base_mss')
+    this.probeFloor = number('mtu_probe_floor')
+    this.probeThreshold = number('probe_threshold')
+    this.probeInterval = number('probe_interval')
+    this.leastSegment = number('min_snd_mss')
+    this.retries1 = number('retries1')
     this.pacingSlowStart = number('pacing_ss_ratio')
     this.pacingAvoidance = number('pacing_ca_ratio')
   }
