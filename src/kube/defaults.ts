@@ -1,6 +1,7 @@
 /** What the API server fills in when a manifest leaves it out. Each function changes the object it is given. */
 import { isMap, type JsonMap } from './json.ts'
 import type { KubeObject } from './objects.ts'
+import { isExternallyAccessible } from './validation-service.ts'
 
 export function setDefaults(object: KubeObject): void {
   defaulters[object.kind]?.(object as unknown as JsonMap)
@@ -163,7 +164,10 @@ function service(object: JsonMap): void {
     fill((spec.sessionAffinityConfig as JsonMap).clientIP, { timeoutSeconds: 10800 })
   } else delete spec.sessionAffinityConfig
   if (spec.type === 'ExternalName') return
+  // Whoever writes the endpoints of a headless Service by hand may write both families'.
+  const both = spec.clusterIP === 'None' && !isMap(spec.selector)
+  fill(spec, both ? { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' } : {})
   fill(spec, { ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', internalTrafficPolicy: 'Cluster' })
-  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') fill(spec, { externalTrafficPolicy: 'Cluster' })
+  if (isExternallyAccessible(spec)) fill(spec, { externalTrafficPolicy: 'Cluster' })
   if (spec.type === 'LoadBalancer') fill(spec, { allocateLoadBalancerNodePorts: true })
 }

@@ -148,47 +148,57 @@ export class ServiceAddresses {
   }
 }
 
-export const NODE_PORT_MIN = 30_000
-export const NODE_PORT_MAX = 32_767
-/** Given to those who do not ask come from here up (KEP-3668). */
-const NODE_PORT_DYNAMIC = 30_086
+export interface PortRange {
+  readonly first: number
+  readonly last: number
+}
 
-/** Node ports, per protocol. */
+/** --service-node-port-range unless it is said otherwise. */
+const NODE_PORTS: PortRange = { first: 30_000, last: 32_767 }
+
+/** Node ports. A port is one Service's, whatever the protocol. */
 export class NodePorts {
   readonly #random: Random
-  readonly #taken = new Map<string, string>()
+  readonly #range: PortRange
+  /** Given to those who do not ask come from here up, while there is one (KEP-3668). */
+  readonly #dynamic: number
+  readonly #taken = new Map<number, string>()
 
-  constructor(random: Random) {
+  constructor(random: Random, range: PortRange = NODE_PORTS) {
     this.#random = random
+    this.#range = range
+    const count = range.last - range.first + 1
+    this.#dynamic = count <= 16 ? 0 : Math.min(Math.max(16, Math.floor(count / 32)), 128)
   }
 
   /** Null when it worked, else Kubernetes' sentence. */
-  claim(port: number, protocol: string, owner: string): string | null {
-    if (port < NODE_PORT_MIN || port > NODE_PORT_MAX) {
-      return `provided port is not in the valid range. The range of valid ports is ${NODE_PORT_MIN}-${NODE_PORT_MAX}`
+  claim(port: number, owner: string): string | null {
+    const { first, last } = this.#range
+    if (port < first || port > last) {
+      return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
     }
-    const holder = this.#taken.get(`${port}/${protocol}`)
+    const holder = this.#taken.get(port)
     if (holder !== undefined && holder !== owner) return 'provided port is already allocated'
-    this.#taken.set(`${port}/${protocol}`, owner)
+    this.#taken.set(port, owner)
     return null
   }
 
   /** Null when all are taken. */
-  allocate(protocol: string, owner: string): number | null {
-    const start = this.#random.below(NODE_PORT_MAX - NODE_PORT_DYNAMIC + 1)
-    const count = NODE_PORT_MAX - NODE_PORT_MIN + 1
+  allocate(owner: string): number | null {
+    const { first, last } = this.#range
+    const count = last - first + 1
+    const start = this.#random.below(count - this.#dynamic)
     for (let i = 0; i < count; i++) {
-      const offset = (NODE_PORT_DYNAMIC - NODE_PORT_MIN + ((start + i) % count)) % count
-      const port = NODE_PORT_MIN + offset
-      if (this.#taken.has(`${port}/${protocol}`)) continue
-      this.#taken.set(`${port}/${protocol}`, owner)
+      const port = first + ((this.#dynamic + start + i) % count)
+      if (this.#taken.has(port)) continue
+      this.#taken.set(port, owner)
       return port
     }
     return null
   }
 
   /** Frees what the owner holds, except these. */
-  keep(owner: string, ports: ReadonlySet<string>): void {
+  keep(owner: string, ports: ReadonlySet<number>): void {
     for (const [port, holder] of this.#taken) if (holder === owner && !ports.has(port)) this.#taken.delete(port)
   }
 }

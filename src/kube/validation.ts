@@ -1,20 +1,12 @@
 /** Validation of objects as the API server does it: what may be created, and what may change. */
-import { tryParseIpv4 } from '../wire/address.ts'
 import { ApiError } from './api-error.ts'
 import { Causes, goSelector, goText } from './causes.ts'
 import { equal, isMap, type JsonMap } from './json.ts'
 import { selects } from './label-selector.ts'
-import {
-  checkLabel,
-  checkLabel1035,
-  checkLabelKey,
-  checkLabelValue,
-  checkPort,
-  checkPortName,
-  checkSubdomain,
-} from './names.ts'
+import { checkLabel, checkLabel1035, checkLabelKey, checkLabelValue, checkPort, checkSubdomain } from './names.ts'
 import type { KubeObject, LabelSelector } from './objects.ts'
 import { validatePodSpec } from './validation-pod.ts'
+import { endpointAddress, service, serviceChange } from './validation-service.ts'
 
 /** @throws ApiError Invalid with everything that is wrong; `old` is what an update replaces. */
 export function validate(object: KubeObject, old: KubeObject | null): void {
@@ -97,89 +89,6 @@ function deployment(object: JsonMap, causes: Causes): void {
   }
 }
 
-const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
-
-function service(object: JsonMap, causes: Causes): void {
-  const spec = object.spec as JsonMap
-  const ports = items(spec.ports)
-  causes.oneOf('spec.type', spec.type, TYPES)
-  causes.oneOf('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None'])
-  causes.oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, ['Cluster', 'Local'])
-  causes.oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local'])
-  validateLabels(spec.selector, 'spec.selector', causes)
-  if (spec.type === 'ExternalName') {
-    if (typeof spec.externalName !== 'string' || spec.externalName === '') causes.required('spec.externalName')
-    else causes.check('spec.externalName', spec.externalName.replace(/\.$/, ''), checkSubdomain)
-    if (spec.clusterIP && spec.clusterIP !== 'None') {
-      causes.add(
-        'spec.clusterIPs[0]',
-        `Invalid value: ${goText([spec.clusterIP])}: may not be set for ExternalName services`,
-      )
-    }
-  } else if (ports.length === 0 && spec.clusterIP !== 'None') causes.required('spec.ports')
-  if (spec.clusterIP === 'None' && (spec.type === 'NodePort' || spec.type === 'LoadBalancer')) {
-    causes.add('spec.clusterIPs[0]', `Invalid value: "None": may not be set to 'None' for ${spec.type} services`)
-  }
-  if (
-    typeof spec.clusterIP === 'string' &&
-    spec.clusterIP !== '' &&
-    spec.clusterIP !== 'None' &&
-    tryParseIpv4(spec.clusterIP) === null
-  ) {
-    causes.invalid(
-      'spec.clusterIPs[0]',
-      spec.clusterIP,
-      'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
-    )
-  }
-  if (spec.externalTrafficPolicy !== undefined && (spec.type === 'ClusterIP' || spec.type === 'ExternalName')) {
-    causes.invalid(
-      'spec.externalTrafficPolicy',
-      spec.externalTrafficPolicy,
-      'may only be set for externally-accessible services',
-    )
-  }
-  validateServicePorts(ports, spec.type, causes)
-}
-
-function validateServicePorts(ports: readonly JsonMap[], type: unknown, causes: Causes): void {
-  const names = new Set<unknown>()
-  const numbers = new Set<string>()
-  ports.forEach((port, i) => {
-    const at = `spec.ports[${i}]`
-    const name = port.name ?? ''
-    if (name === '' && ports.length > 1) causes.required(`${at}.name`)
-    else if (typeof name === 'string' && name !== '') {
-      causes.check(`${at}.name`, name, checkLabel)
-      if (names.has(name)) causes.add(`${at}.name`, `Duplicate value: ${JSON.stringify(name)}`)
-    }
-    names.add(name)
-    if (port.port === undefined) causes.required(`${at}.port`)
-    else causes.port(`${at}.port`, port.port, checkPort)
-    causes.oneOf(`${at}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP'])
-    if (typeof port.targetPort === 'string') causes.check(`${at}.targetPort`, port.targetPort, checkPortName)
-    else if (port.targetPort !== undefined) causes.port(`${at}.targetPort`, port.targetPort, checkPort)
-    if (port.nodePort && (type === 'ClusterIP' || type === 'ExternalName')) {
-      causes.add(`${at}.nodePort`, "Forbidden: may not be used when `type` is 'ClusterIP'")
-    }
-    const key = `${port.port}/${port.protocol}`
-    if (numbers.has(key)) causes.add(at, `Duplicate value: {"protocol":"${port.protocol}","port":${port.port}}`)
-    numbers.add(key)
-  })
-}
-
-function endpointAddress(address: unknown, at: string, causes: Causes): void {
-  const parsed = typeof address === 'string' ? tryParseIpv4(address) : null
-  if (parsed === null) {
-    causes.invalid(at, address ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
-  } else if (parsed >>> 24 === 127)
-    causes.invalid(at, address, 'may not be in the loopback range (127.0.0.0/8, ::1/128)')
-  else if (parsed === 0) causes.invalid(at, address, 'may not be unspecified (0.0.0.0 or ::)')
-  else if (parsed >>> 28 === 14) {
-    causes.invalid(at, address, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)')
-  }
-}
-
 function endpoints(object: JsonMap, causes: Causes): void {
   items(object.subsets).forEach((subset, i) => {
     const at = `subsets[${i}]`
@@ -208,7 +117,10 @@ const validators: Readonly<Record<string, Validator>> = {
   Deployment: deployment,
   ReplicaSet: workload,
   DaemonSet: workload,
-  Service: service,
+  Service: (object, causes) => {
+    validateLabels((object.spec as JsonMap).selector, 'spec.selector', causes)
+    service(object, causes)
+  },
   Endpoints: endpoints,
   EndpointSlice: slice,
 }
@@ -241,12 +153,7 @@ const changes: Readonly<Record<string, Change>> = {
   Deployment: selectorIsFixed,
   ReplicaSet: selectorIsFixed,
   DaemonSet: selectorIsFixed,
-  Service: (object, old, causes) => {
-    const [now, before] = [object.spec as JsonMap, old.spec as JsonMap]
-    if (now.type === 'ExternalName' || before.type === 'ExternalName') return
-    if (before.clusterIP === undefined || equal(now.clusterIP, before.clusterIP)) return
-    causes.add('spec.clusterIPs[0]', `Invalid value: ${goText([now.clusterIP])}: may not change once set`)
-  },
+  Service: serviceChange,
   ConfigMap: (object, old, causes) => {
     if (old.immutable === true && !equal(object.data, old.data)) {
       causes.add('data', 'Forbidden: field is immutable when `immutable` is set')
