@@ -11,6 +11,7 @@ import type { Runner } from '../host/run.ts'
 import type { World } from '../link/world.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, type Ipv4, nth, parseCidr, parseIpv4 } from '../wire/address.ts'
+import { type LoadBalancerOptions, startLoadBalancer } from './balancer/start.ts'
 import { type FlannelBackend, peerOf } from './cni/flannel.ts'
 import { DaemonSetController } from './controllers/daemonset.ts'
 import { DeploymentController } from './controllers/deployment.ts'
@@ -22,7 +23,7 @@ import { NodeLifecycleController } from './controllers/node-lifecycle.ts'
 import { ReplicaSetController } from './controllers/replicaset.ts'
 import { coreDns } from './coredns.ts'
 import { StoreRecords } from './coredns-records.ts'
-import { checkDisjoint, PlanError, PodCidrs, ServiceAddresses } from './ipam.ts'
+import { checkDisjoint, PlanError, PodCidrs, parsePortRange, ServiceAddresses } from './ipam.ts'
 import type { KubectlCluster } from './kubectl/api.ts'
 import { annotated, difference, LAST_APPLIED, threeWay } from './kubectl/merge.ts'
 import { CONTROLLER, JOIN, NODE_GRACE } from './latency.ts'
@@ -31,7 +32,7 @@ import { KubeNode } from './node.ts'
 import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
-import type { ProxyModeName } from './proxy-mode.ts'
+import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { type LogOptions, Remote } from './remote.ts'
 import type { ImageSource } from './runtime.ts'
 import { PodScheduler } from './scheduler.ts'
@@ -72,7 +73,14 @@ export interface ClusterOptions {
   readonly podCIDR?: string
   readonly serviceCIDR?: string
   readonly cni?: { readonly name?: 'flannel'; readonly backend?: FlannelBackend }
-  readonly kubeProxy?: { readonly mode?: ProxyModeName }
+  readonly kubeProxy?: { readonly mode?: ProxyModeName } & Pick<
+    ProxyModeOptions,
+    'nodePortAddresses' | 'localhostNodePorts'
+  >
+  /** --service-node-port-range: `30000-32767`. */
+  readonly nodePorts?: string
+  /** What gives Services of type LoadBalancer their addresses; nobody unless it is said. */
+  readonly loadBalancer?: LoadBalancerOptions | undefined
   readonly dns?: {
     readonly service?: string
     readonly domain?: string
@@ -113,13 +121,16 @@ export class Cluster {
       { what: 'podCIDR', cidr: podCIDR },
       { what: 'serviceCIDR', cidr: serviceCIDR },
     ])
-    new ServiceAllocator(this.store, new ServiceAddresses(serviceCIDR, world.random), world.random)
+    const addresses = new ServiceAddresses(serviceCIDR, world.random)
+    new ServiceAllocator(this.store, addresses, world.random, parsePortRange(options.nodePorts))
     this.#startControllers()
     this.#lifecycle = new NodeLifecycleController(this.store, world.scheduler)
     const dns = { address: options.dns?.service ?? '10.96.0.10', domain: options.dns?.domain ?? 'cluster.local' }
     this.#controlPlane = this.#makeNodes(options, podCIDR, dns)
     this.#remote = new Remote(this.store, this.nodes)
     this.store.listen('Node', ({ type, object }) => this.#nodeChanged(type, object))
+    const { loadBalancer } = options
+    if (loadBalancer !== undefined) startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
     this.#boot(serviceCIDR, dns.address)
   }
 
@@ -252,6 +263,7 @@ export class Cluster {
         clusterCIDR,
         serviceCIDR: options.serviceCIDR ?? SERVICES,
         proxyMode: options.kubeProxy?.mode ?? 'iptables',
+        proxy: options.kubeProxy ?? {},
         backend: cni?.backend ?? 'vxlan',
         dns,
         images,

@@ -156,6 +156,17 @@ export interface PortRange {
 /** --service-node-port-range unless it is said otherwise. */
 const NODE_PORTS: PortRange = { first: 30_000, last: 32_767 }
 
+/** `30000-32767`; undefined stays what kube-apiserver has. @throws PlanError */
+export function parsePortRange(text: string | undefined): PortRange | undefined {
+  if (text === undefined) return undefined
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(text) ?? []
+  const range = { first: Number(first), last: Number(last) }
+  if (!(range.first >= 1 && range.first <= range.last && range.last <= 65_535)) {
+    throw new PlanError(`${JSON.stringify(text)} is no range of ports, such as 30000-32767`)
+  }
+  return range
+}
+
 /** Node ports. A port is one Service's, whatever the protocol. */
 export class NodePorts {
   readonly #random: Random

@@ -12,7 +12,7 @@ import { Kubelet } from './kubelet.ts'
 import type { Condition, Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { KubeProxy } from './proxy.ts'
-import type { ProxyModeName } from './proxy-mode.ts'
+import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { flannelRules } from './proxy-rules.ts'
 import { ContainerRuntime, type ImageSource } from './runtime.ts'
 import type { Store } from './store.ts'
@@ -28,6 +28,7 @@ export interface KubeNodeOptions {
   readonly clusterCIDR: string
   readonly serviceCIDR: string
   readonly proxyMode: ProxyModeName
+  readonly proxy?: Pick<ProxyModeOptions, 'nodePortAddresses' | 'localhostNodePorts'>
   readonly backend: FlannelBackend
   readonly dns: DnsSettings
   readonly labels?: Readonly<Record<string, string>>
@@ -45,6 +46,8 @@ export class KubeNode {
   readonly proxy: KubeProxy
   readonly cni: BridgePlugin
   readonly flannel: Flannel
+  /** The device with the node's address. */
+  readonly underlay: NetDevice
   readonly #options: KubeNodeOptions
   readonly #store: Store
 
@@ -59,6 +62,7 @@ export class KubeNode {
     this.controlPlane = options.controlPlane
     this.machine = machine
     const underlay = deviceWith(machine, address)
+    this.underlay = underlay
     const clusterCidr = parseCidr(clusterCIDR)
     const cniNode: CniNode = {
       name: this.name,
@@ -71,12 +75,13 @@ export class KubeNode {
     this.cni = new BridgePlugin(cniNode, { clusterCidr, mtu: this.flannel.mtu })
     this.runtime = new ContainerRuntime(machine, this.cni, options.images, store.clock)
     this.kubelet = new Kubelet(store, this.runtime, { node: this.name, hostIp: ip, dns: options.dns })
-    this.proxy = new KubeProxy(store, machine.world.scheduler, machine.netns, {
+    this.proxy = new KubeProxy(store, machine, {
       mode: options.proxyMode,
       node: this.name,
       nodeIP: ip,
       clusterCIDR,
       serviceCIDR: options.serviceCIDR,
+      ...options.proxy,
     })
   }
 

@@ -3,11 +3,14 @@
  * changed, and forgets UDP flows that would go on to endpoints that are gone.
  */
 
+import type { Machine } from '../host/machine.ts'
 import type { Netns } from '../net/netns.ts'
 import { type Scheduler, Timer } from '../sim/scheduler.ts'
+import { EventRecorder } from './events.ts'
 import { equal } from './json.ts'
 import { PROXY_DELAY, PROXY_PERIOD } from './latency.ts'
 import { forgetStaleFlows } from './proxy-conntrack.ts'
+import { ServiceHealth } from './proxy-health.ts'
 import { IptablesMode } from './proxy-iptables.ts'
 import type { ProxyMode, ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { type ProxyService, placeOf, proxyServices } from './proxy-services.ts'
@@ -24,15 +27,19 @@ export class KubeProxy {
   readonly #options: KubeProxyOptions
   readonly #timer: Timer
   readonly #mode: ProxyMode
+  readonly #health: ServiceHealth
   #services: readonly ProxyService[] = []
   #last = Number.NEGATIVE_INFINITY
 
-  constructor(store: Store, scheduler: Scheduler, netns: Netns, options: KubeProxyOptions) {
+  constructor(store: Store, machine: Machine, options: KubeProxyOptions) {
+    const { netns } = machine
     this.#store = store
-    this.#scheduler = scheduler
+    this.#scheduler = machine.world.scheduler
     this.#netns = netns
     this.#options = options
     this.#mode = modeOf(options.mode, netns, options)
+    const place = machine.addPlace('kube-proxy', netns, { hostname: machine.name, programs: new Map() })
+    this.#health = new ServiceHealth(store, place, new EventRecorder(store, 'kube-proxy', options.node))
     this.#timer = new Timer({ run: () => this.sync() })
   }
 
@@ -63,6 +70,7 @@ export class KubeProxy {
     const services = proxyServices(this.#store, node)
     this.#mode.sync(services, placeOf(this.#store, node))
     forgetStaleFlows(this.#netns.netfilter, services)
+    this.#health.sync(services)
     this.#services = services
   }
 

@@ -225,6 +225,7 @@ export class Lab {
         machine: this.machines.get(node.name) as Machine,
         ip: node.ip,
         controlPlane: node.roles.includes('control-plane'),
+        labels: node.labels,
         ...(node.podCIDR === undefined ? {} : { podCIDR: node.podCIDR }),
       })),
       ...topology.cluster,

@@ -1,6 +1,8 @@
 /** What a topology file may say. The types of the loaded file come from here too. */
 import { z } from 'zod'
 import { compileFilter } from '../host/commands/pcap-filter.ts'
+import { tryParseRange } from '../kube/balancer/address-pool.ts'
+import { parsePortRange } from '../kube/ipam.ts'
 import { tryParseCidr, tryParseInterfaceAddress, tryParseIpv4 } from '../wire/address.ts'
 import { cable } from './cable.ts'
 import { parseDuration, parseLink } from './units.ts'
@@ -35,6 +37,7 @@ const node = z.strictObject({
   ip: address,
   roles: z.array(z.enum(['control-plane'])).default([]),
   podCIDR: cidr.optional(),
+  labels: z.record(z.string(), z.string()).default({}),
   cable: cable.optional(),
 })
 
@@ -59,6 +62,16 @@ const image = z.strictObject({
   env: z.record(z.string(), z.string()).optional(),
 })
 
+const nodePortAddress = z.string().refine((text) => text === 'primary' || tryParseCidr(text) !== null, {
+  error: 'a network in CIDR notation, such as 192.168.14.0/24, or "primary"',
+})
+const portRange = z.string().refine((text) => holds(() => parsePortRange(text)), {
+  error: 'a range of ports, such as 30000-32767',
+})
+const addressRange = z.string().refine((text) => tryParseRange(text) !== null, {
+  error: 'a range of addresses, such as 192.168.14.240-192.168.14.250 or 192.168.14.240/28',
+})
+
 const cluster = z.strictObject({
   podCIDR: cidr.default('10.244.0.0/16'),
   serviceCIDR: cidr.default('10.96.0.0/12'),
@@ -68,7 +81,24 @@ const cluster = z.strictObject({
       backend: z.enum(['vxlan', 'host-gw']).default('vxlan'),
     })
     .prefault({}),
-  kubeProxy: z.strictObject({ mode: z.enum(['iptables']).default('iptables') }).prefault({}),
+  kubeProxy: z
+    .strictObject({
+      mode: z.enum(['iptables']).default('iptables'),
+      nodePortAddresses: z.array(nodePortAddress).default([]),
+      localhostNodePorts: z.boolean().default(true),
+    })
+    .prefault({}),
+  nodePorts: portRange.default('30000-32767'),
+  loadBalancer: z
+    .strictObject({
+      name: z.enum(['metallb', 'servicelb']),
+      pool: z.array(addressRange).default([]),
+      class: z.string().optional(),
+    })
+    .refine((given) => given.name !== 'metallb' || given.pool.length > 0, {
+      error: 'a pool of addresses, such as [192.168.14.240-192.168.14.250]',
+    })
+    .optional(),
   dns: z
     .strictObject({
       service: address.default('10.96.0.10'),

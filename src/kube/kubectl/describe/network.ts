@@ -34,8 +34,11 @@ export function describeService(session: Session, service: KubeObject): string {
   field('Session Affinity', 'spec.sessionAffinity')
   optional('External Traffic Policy', 'spec.externalTrafficPolicy')
   optional('Internal Traffic Policy', 'spec.internalTrafficPolicy')
+  optional('Traffic Distribution', 'spec.trafficDistribution')
   const check = numberAt(service, 'spec.healthCheckNodePort')
   if (check !== 0) into.line(0, `HealthCheck NodePort:\t${check}`)
+  const ranges = listAt(service, 'spec.loadBalancerSourceRanges')
+  if (ranges.length > 0) into.line(0, `LoadBalancer Source Ranges:\t${ranges.join(',')}`)
   describeEvents(session, service, into)
   return into.toString()
 }
@@ -59,7 +62,7 @@ function endpointsOf(session: Session, service: KubeObject, port: string): strin
   })
   if (slices.length === 0) {
     const endpoints = session.cluster.get('Endpoints', namespace, nameOf(service))
-    return endpoints === null ? '' : formatEndpoints(endpoints, port)
+    return endpoints === null ? '<none>' : formatEndpoints(endpoints, port)
   }
   const found: string[] = []
   for (const slice of slices) {

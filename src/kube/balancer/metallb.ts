@@ -1,0 +1,182 @@
+/**
+ * MetalLB in layer-2 mode. Its controller gives each Service of type LoadBalancer an address of a pool; its speakers,
+ * one on each node, agree without a word which of them answers ARP for it. No device has the address: kube-proxy's
+ * rules on that node take the packets.
+ */
+import { l2announce } from '../../host/commands/apps/announce.ts'
+import type { Place } from '../../host/place.ts'
+import { type Process, SIGKILL } from '../../host/process.ts'
+import { sha256Hex } from '../../host/sha256.ts'
+import type { Scheduler } from '../../sim/scheduler.ts'
+import { formatIpv4, tryParseIpv4 } from '../../wire/address.ts'
+import { SERVICE_NAME } from '../controllers/endpointslice.ts'
+import { keyOf, splitKey, WorkQueue } from '../controllers/queue.ts'
+import { EventRecorder } from '../events.ts'
+import { canonical } from '../json.ts'
+import type { Service } from '../objects.ts'
+import type { Store } from '../store.ts'
+import { AddressPool, PoolError, type PoolRequest, wantedAddress } from './address-pool.ts'
+import { ingressOf, isMine, nodesWithEndpoints, portsOf, setIngress, usableNodes } from './balanced.ts'
+
+/** A node as a speaker needs it: where programs run, and the device on the clients' network. */
+export interface SpeakerNode {
+  readonly name: string
+  readonly place: Place
+  readonly device: string
+}
+
+export interface MetalLbOptions {
+  readonly pool: readonly string[]
+  readonly loadBalancerClass: string | null
+  /** Asked whenever somebody is elected: nodes may join later. */
+  readonly nodes: () => readonly SpeakerNode[]
+}
+
+interface Announcement {
+  readonly node: string
+  readonly process: Process
+}
+
+const SHARED = ['metallb.io/allow-shared-ip', 'metallb.universe.tf/allow-shared-ip']
+const ADDRESSES = ['metallb.io/loadBalancerIPs', 'metallb.universe.tf/loadBalancerIPs']
+const POOL_USED = 'metallb.io/ip-allocated-from-pool'
+
+export class MetalLb {
+  readonly #store: Store
+  readonly #options: MetalLbOptions
+  readonly #pool: AddressPool
+  readonly #controller: EventRecorder
+  readonly #queue: WorkQueue
+  readonly #announced = new Map<string, Announcement>()
+  /** The speaker of each Service, for its events. */
+  readonly #assigned = new Map<string, string>()
+
+  constructor(store: Store, scheduler: Scheduler, options: MetalLbOptions) {
+    this.#store = store
+    this.#options = options
+    this.#pool = new AddressPool(options.pool)
+    this.#controller = new EventRecorder(store, 'metallb-controller')
+    this.#queue = new WorkQueue(scheduler, (key) => (key === '' ? this.#elect() : this.#sync(key)))
+    store.listen('Service', ({ object }) => this.#queue.add(keyOf(object)))
+    store.listen('EndpointSlice', ({ object }) => {
+      if (object.metadata.labels?.[SERVICE_NAME] !== undefined) this.#queue.add('')
+    })
+    store.listen('Node', () => this.#queue.add(''))
+  }
+
+  /** The node that answers for an address; null when nobody does. */
+  speakerOf(address: string): string | null {
+    return this.#announced.get(address)?.node ?? null
+  }
+
+  #sync(key: string): void {
+    const [namespace, name] = splitKey(key)
+    const service = this.#store.get<Service>('Service', namespace, name)
+    if (service !== null && isMine(service, this.#options.loadBalancerClass)) this.#assign(service, key)
+    else {
+      if (this.#pool.release(key)) this.#retry()
+      if (service !== null) this.#unmark(service)
+    }
+    this.#queue.add('')
+  }
+
+  #assign(service: Service, key: string): void {
+    const present = ingressOf(service)[0]?.ip
+    const request: PoolRequest = {
+      owner: key,
+      ports: portsOf(service),
+      sharingKey: annotation(service, SHARED) ?? '',
+      backend: service.spec.externalTrafficPolicy === 'Local' ? canonical(service.spec.selector ?? {}) : '',
+    }
+    try {
+      const wanted = wantedAddress(annotation(service, ADDRESSES) ?? service.spec.loadBalancerIP)
+      const kept = present === undefined ? null : tryParseIpv4(present)
+      if (kept !== null && this.#pool.holds(kept) && (wanted === null || wanted === kept)) {
+        return this.#pool.claim(kept, request)
+      }
+      if (this.#pool.release(key)) this.#retry()
+      const address = wanted ?? this.#pool.allocate(request)
+      if (wanted !== null) this.#pool.claim(wanted, request)
+      const ip = formatIpv4(address)
+      this.#controller.normal(service, 'IPAllocated', `Assigned IP ["${ip}"]`)
+      const marked = this.#store.modify(service, ({ metadata }) => {
+        metadata.annotations = { ...metadata.annotations, [POOL_USED]: 'default' }
+      })
+      setIngress(this.#store, marked, [{ ip, ipMode: 'VIP' }])
+    } catch (error) {
+      if (!(error instanceof PoolError)) throw error
+      this.#controller.warning(service, 'AllocationFailed', `Failed to allocate IP for "${key}": ${error.message}`)
+      setIngress(this.#store, service, [])
+    }
+  }
+
+  /** It is no load balancer any more. */
+  #unmark(service: Service): void {
+    if (service.metadata.annotations?.[POOL_USED] === undefined) return
+    this.#store.modify(service, ({ metadata }) => delete metadata.annotations?.[POOL_USED])
+  }
+
+  /** An address or a port has become free: those that wait may have it. */
+  #retry(): void {
+    for (const service of this.#store.list<Service>('Service')) {
+      const waits = isMine(service, this.#options.loadBalancerClass) && ingressOf(service).length === 0
+      if (waits) this.#queue.add(keyOf(service))
+    }
+  }
+
+  /** Every speaker comes to the same result; who is it now starts to answer, who was it stops. */
+  #elect(): void {
+    const owners = new Map<string, string>()
+    const assigned = new Map<string, string>()
+    for (const service of this.#store.list<Service>('Service')) {
+      const ip = ingressOf(service)[0]?.ip
+      if (ip === undefined || !isMine(service, this.#options.loadBalancerClass)) continue
+      const node = this.#ownerOf(service, ip)
+      if (node === null) continue
+      owners.set(ip, node)
+      assigned.set(keyOf(service), node)
+    }
+    for (const [ip, { node, process }] of this.#announced) {
+      if (owners.get(ip) === node) continue
+      process.kill(SIGKILL)
+      this.#announced.delete(ip)
+    }
+    for (const [ip, node] of owners) if (!this.#announced.has(ip)) this.#announce(ip, node)
+    for (const [key, node] of assigned) if (this.#assigned.get(key) !== node) this.#tell(key, node)
+    this.#assigned.clear()
+    for (const [key, node] of assigned) this.#assigned.set(key, node)
+  }
+
+  /** Of the nodes that may, the one whose name and the address hash to the least. */
+  #ownerOf(service: Service, ip: string): string | null {
+    const speakers = new Set(this.#options.nodes().map((node) => node.name))
+    const serving = nodesWithEndpoints(this.#store, service)
+    if (serving.size === 0) return null
+    const local = service.spec.externalTrafficPolicy === 'Local'
+    const names = usableNodes(this.#store)
+      .map((node) => node.metadata.name)
+      .filter((name) => speakers.has(name) && (!local || serving.has(name)))
+    const ranked = names.map((name) => ({ name, rank: sha256Hex(`${name}#${ip}`) }))
+    return ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1))[0]?.name ?? null
+  }
+
+  #announce(ip: string, name: string): void {
+    const node = this.#options.nodes().find((each) => each.name === name)
+    if (node === undefined) return
+    node.place.programs.set('speaker', l2announce)
+    const { process } = node.place.spawn(['speaker', node.device, ip], { out: () => {}, err: () => {} })
+    node.place.machine.runner.wake()
+    this.#announced.set(ip, { node: name, process })
+  }
+
+  #tell(key: string, node: string): void {
+    const service = this.#store.get<Service>('Service', ...splitKey(key))
+    if (service === null) return
+    const message = `announcing from node "${node}" with protocol "layer2"`
+    new EventRecorder(this.#store, 'metallb-speaker', node).normal(service, 'nodeAssigned', message)
+  }
+}
+
+function annotation(service: Service, names: readonly string[]): string | undefined {
+  return names.map((name) => service.metadata.annotations?.[name]).find((value) => value !== undefined)
+}
