@@ -117,6 +117,7 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.ipv4.tcp_slow_start_after_idle': byte(1),
   'net.ipv4.tcp_thin_linear_timeouts': byte(0),
   'net.ipv4.tcp_tso_rtt_log': byte(9),
+  'net.ipv4.tcp_tso_win_divisor': number(3),
   'net.ipv4.tcp_congestion_control': text('cubic'),
   'net.ipv4.tcp_abort_on_overflow': byte(0),
   'net.ipv4.tcp_fin_timeout': number(60),

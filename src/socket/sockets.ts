@@ -13,6 +13,7 @@ import { TcpSocket } from './tcp/socket.ts'
 import { TcpStack } from './tcp/stack.ts'
 import type { TcpState } from './tcp/state.ts'
 import { TcpTransport } from './tcp/transport.ts'
+import type { Tunables } from './tcp/tunables.ts'
 import { UdpSocket, UdpTransport } from './udp.ts'
 
 export interface Endpoint {
@@ -68,6 +69,11 @@ export class Sockets {
       registry.set(netns, sockets)
     }
     return sockets
+  }
+
+  /** What TCP's path reads of its switches. */
+  get tcpTunables(): Tunables {
+    return this.#tcp.tunables
   }
 
   udp(): UdpSocket {

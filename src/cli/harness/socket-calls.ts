@@ -149,11 +149,14 @@ export class SocketCalls {
     if (fields.has('ip')) fields.address('ip')
     const patient = !nonblock && (flags & Msg.DONTWAIT) === 0
     let sent = 0
+    let asleep = false
     const attempt = (): Answer | null => {
+      if (asleep && stream.fills) return null
       const taken = stream.send(bytes, sent, bytes.length - sent, patient ? flags : flags | Msg.DONTWAIT)
       if (typeof taken === 'number') sent += taken
       if (sent === bytes.length && typeof taken === 'number') return { ret: sent }
       if (taken !== 'EAGAIN' && typeof taken === 'string') return sent > 0 ? { ret: sent } : failed(taken)
+      asleep = patient
       if (patient) return null
       return sent > 0 ? { ret: sent } : failed('EAGAIN')
     }

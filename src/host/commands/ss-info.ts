@@ -110,17 +110,11 @@ function shortTime(milliseconds: number): string {
   return text
 }
 
-/** What a full segment in a queue is charged: its data's buffer and the sk_buff (SKB_TRUESIZE). */
-const SEGMENT_DATA = 1448
-const SEGMENT_MEMORY = 2304
 const PAGE = 4096
 /** net.core.rmem_default and wmem_default. */
 const DATAGRAM_BUFFER = 212_992
 
-/**
- * `skmem:(r…)`: what waits, and the limits. podwire keeps bytes, not buffers: what they would be charged is reckoned
- * as of full segments.
- */
+/** `skmem:(r…)`: the memory of what waits, either way, and the limits. */
 export function memoryText(
   netns: Netns,
   socket: Pick<SocketInfo, 'state' | 'recvQ'> & { tcp: TcpInfo | null; protocol: string },
@@ -131,13 +125,9 @@ export function memoryText(
   const stream = socket.protocol === 'tcp'
   const receiveLimit = stream ? (tcp?.receiveBuffer ?? middle('net.ipv4.tcp_rmem')) : DATAGRAM_BUFFER
   const sendLimit = stream ? (tcp?.sendBuffer ?? middle('net.ipv4.tcp_wmem')) : DATAGRAM_BUFFER
-  const received = state === 'LISTEN' ? 0 : charged(socket.recvQ)
-  const queued = charged(tcp?.queued ?? 0)
+  const received = state === 'LISTEN' ? 0 : (tcp?.receiveMemory ?? socket.recvQ)
+  const queued = tcp?.sendMemory ?? 0
   const used = received + queued
   const forward = Math.ceil(used / PAGE) * PAGE - used
   return ` skmem:(r${received},rb${receiveLimit},t0,tb${sendLimit},f${forward},w${queued},o0,bl0,d0)`
-}
-
-function charged(bytes: number): number {
-  return Math.ceil(bytes / SEGMENT_DATA) * SEGMENT_MEMORY
 }

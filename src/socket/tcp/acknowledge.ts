@@ -3,6 +3,7 @@ import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Pending, Wake } from './around.ts'
+import { expandBuffer } from './burst.ts'
 import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { noteArrival } from './loss-detection.ts'
@@ -100,7 +101,7 @@ function takeWindow(connection: Connection, segment: Segment): void {
 
 /** Forgets what was acknowledged, judges what it means, and lets the congestion window follow. */
 function settle(connection: Connection, segment: Segment): void {
-  const { send, congestion, rack, tunables, netns } = connection
+  const { congestion, rack, tunables, netns } = connection
   clean(connection, segment)
   rack.adapt(tunables.recovery, connection.delivered, round.priorDelivered)
   if (connection.tailProbed) judgeProbe(connection, segment.acknowledgment)
@@ -117,7 +118,6 @@ function settle(connection: Connection, segment: Segment): void {
   if (round.has(to.CONGESTED)) connection.deliveredMarked += connection.delivered - round.delivered
   if (synchronised(connection)) control(connection)
   sendAgain(connection)
-  if (congestion.window > 10) send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
 }
 
 function synchronised({ state }: Connection): boolean {
@@ -259,9 +259,13 @@ function answerProbe(connection: Connection): void {
   } else connection.armProbe()
 }
 
-/** A program that waits is told when a third of the buffer is free (sk_stream_is_writeable). */
+/**
+ * A program waits for room: the buffer grows with the window, unless that is in full use, and it is told when a third is
+ * free (tcp_new_space, sk_stream_write_space).
+ */
 export function makeRoom(connection: Connection): void {
-  const { send } = connection
+  const { send, congestion } = connection
+  if (send.sent.inFlight < congestion.window) expandBuffer(connection)
   if (!send.writable) return
   connection.wantsRoom = false
   connection.chrono.stop(Limit.BUFFER, connection.jiffies())

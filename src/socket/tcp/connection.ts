@@ -220,7 +220,6 @@ export class Connection extends Tally implements Tuple<Connection> {
       mss = Math.min(mss, segmentFor(this, search.low))
     }
     this.mss = mss
-    this.send.grow(this.congestion.window, Math.max(this.mss, this.peerMss))
   }
 
   /** The same, when the path's MTU is no longer what it was. */
@@ -229,10 +228,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.narrow = !this.netns.exceptions.empty
   }
 
-  /**
-   * The retransmission timer runs while something is unacknowledged. What waited for a tail loss probe or for the late
-   * is not waited for again: then it is counted from when the oldest segment left (tcp_rearm_rto).
-   */
+  /** Runs while something is unacknowledged; after a probe or a doubt, since the oldest left (tcp_rearm_rto). */
   rearm(): void {
     const waited = this.pending === Pending.TAIL || this.pending === Pending.REORDERING
     this.rearmFromNow()
@@ -265,7 +261,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.#arm(Pending.RETRANSMISSION, Math.max((this.roundTrip.smoothed >> 4) * MICROSECOND, LEAST_RENEGING))
   }
 
-  /** More to send after a silence: the window is not what it was (tcp_slow_start_after_idle_check). */
+  /** More to send after a silence: slow start (tcp_slow_start_after_idle_check). */
   afterIdle(): void {
     if (!this.tunables.slowStartAfterIdle || this.send.sent.size > 0) return
     const silence = this.jiffies() - this.lastSent

@@ -146,6 +146,12 @@ export class InetStream {
     return taken === 0 && length > 0 ? 'EAGAIN' : taken
   }
 
+  /** A writer that found no room has not been woken yet (SOCK_NOSPACE). */
+  get fills(): boolean {
+    const { connection } = this
+    return connection?.wantsRoom === true && connection.error === null && maySend(connection.state)
+  }
+
   /** tcp_recvmsg: how many bytes came, 0 at the end of the stream, or why none. */
   receive(into: Uint8Array, length: number, flags: number): number | Errno {
     const { connection } = this

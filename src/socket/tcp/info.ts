@@ -71,7 +71,8 @@ export interface TcpInfo {
   /** SO_RCVBUF, SO_SNDBUF, and what is in the send buffer. */
   receiveBuffer: number
   sendBuffer: number
-  queued: number
+  sendMemory: number
+  receiveMemory: number
   /** We will send, or read, no more. */
   sendShut: boolean
   receiveShut: boolean
@@ -136,7 +137,8 @@ export function infoOf(connection: Connection): TcpInfo {
     timer: timerOf(connection),
     receiveBuffer: receive.buffer,
     sendBuffer: send.capacity,
-    queued: send.queued,
+    sendMemory: send.memory,
+    receiveMemory: receive.memory,
     sendShut: send.finQueued,
     receiveShut: connection.receiveShut || receive.finished,
   }

@@ -8,10 +8,12 @@ import { MILLISECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Ack, acknowledge, makeRoom } from './acknowledge.ts'
 import { Wake } from './around.ts'
+import { expandBuffer } from './burst.ts'
 import type { Connection } from './connection.ts'
 import { acknowledgeData, takeData } from './data.ts'
-import { answerSyn, push, refuse, resend, sendAck } from './output.ts'
+import { answerSyn, push, resend, sendAck } from './output.ts'
 import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
+import { refuse } from './refuse.ts'
 import type { Segment } from './segment.ts'
 import { Urgent } from './urgent.ts'
 
@@ -102,7 +104,7 @@ function ours(connection: Connection, echo: number): boolean {
 
 /** The handshake is over on our side. */
 function establish(connection: Connection, segment: Segment): void {
-  const { receive, acks, congestion, timestamps, send } = connection
+  const { receive, acks, congestion, timestamps } = connection
   const advertised = connection.advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0)
   if (connection.acceptor !== null) {
     connection.netns.counters.tcpPassiveOpens++
@@ -124,7 +126,7 @@ function establish(connection: Connection, segment: Segment): void {
   acks.lastReceived = now
   connection.lastSent = now
   receive.established(advertised, connection.world.scheduler.now)
-  send.grow(congestion.window, Math.max(connection.mss, connection.peerMss))
+  expandBuffer(connection)
 }
 
 /** Our SYN went again for nothing: this echoes the timestamp of the first (tcp_try_undo_spurious_syn). */

@@ -1,10 +1,9 @@
 /** Segments on their way out (net/ipv4/tcp_output.c). */
 import type { Errno } from '../../net/errno.ts'
-import type { Netns } from '../../net/netns.ts'
-import type { Ipv4 } from '../../wire/address.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Offer, Pending } from './around.ts'
+import { currentMss, Defer, defers, largestBurst, quotaOf, splitPoint } from './burst.ts'
 import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { inHostQueue } from './host-queue.ts'
@@ -13,13 +12,14 @@ import * as options from './options.ts'
 import { advertisable } from './path.ts'
 import { WAIT } from './path-search.ts'
 import { enterNarrower, enterReduction } from './recovery.ts'
-import type { Segment } from './segment.ts'
 import { JOINED, LIMITED, LOST, RESENT } from './sent.ts'
+import { PUSHED } from './write-queue.ts'
 
 /** The largest header: 20 bytes and 40 of options. */
 const LONGEST_HEADER = 60
-/** GSO's limit in bytes. */
-const LARGEST_BURST = 65_536
+/** Beside the flags: a probe, which does not count for Nagle's algorithm; the end of a burst, which PSH marks. */
+const PROBE = 0x100
+const BURST = 0x200
 
 /** Builds one segment of `length` bytes from the send buffer and sends it. ENOBUFS: the local queue refused it. */
 function transmit(
@@ -33,7 +33,7 @@ function transmit(
   const { localAddress: source, remoteAddress: destination, localPort, remotePort } = connection
   const syn = (flagsWanted & tcp.SYN) !== 0
   const marked = connection.ecn.agreed && !syn
-  const flags = marked ? flagsWanted | connection.ecn.flags(fresh) : flagsWanted
+  const flags = (marked ? flagsWanted | connection.ecn.flags(fresh) : flagsWanted) & 0xff
   const frame = world.frames.take(LONGEST_HEADER + length)
   const { bytes, start: at } = frame
   const optionsAt = at + tcp.HEADER
@@ -140,13 +140,20 @@ export function sendAck(connection: Connection): void {
 }
 
 /**
- * A zero-window probe: what fits into the window, or an old sequence number that the peer must answer. `cut`: what the
- * window cuts off a segment is marked with PSH (tcp_write_wakeup).
+ * A zero-window probe: what fits into the window, or an old sequence number that the peer must answer. `wakes`: it is to
+ * wake the peer, and is marked with PSH (tcp_write_wakeup).
  */
-export function sendProbe(connection: Connection, cut = false): Errno | null {
+export function sendProbe(connection: Connection, wakes = false): Errno | null {
   const { send } = connection
-  const length = Math.min(send.unsent, send.room, connection.mss)
-  if (length > 0) return sendNext(connection, length, false, false, false, cut && length < send.unsent)
+  const whole = send.head(1)
+  const length = Math.min(whole, send.room, currentMss(connection))
+  if (length > 0) {
+    const pushed = length === whole && (send.queue.headMarks & PUSHED) !== 0
+    const flags = wakes ? tcp.ACK | tcp.PSH | PROBE : tcp.ACK | (pushed ? tcp.PSH : 0)
+    const error = sendNext(connection, length, flags, 0)
+    send.queue.sent(send.next)
+    return error
+  }
   return transmit(connection, (send.una - 1) | 0, 0, tcp.ACK, false)
 }
 
@@ -155,45 +162,46 @@ export function sendReset(connection: Connection): void {
   transmit(connection, connection.send.next, 0, tcp.RST | tcp.ACK, false)
 }
 
-/** Sends what the windows and Nagle's algorithm allow (tcp_write_xmit). `atOnce`: Nagle is not asked. */
-export function push(connection: Connection, atOnce = false): void {
+/**
+ * Sends what the windows and Nagle's algorithm allow (tcp_write_xmit). `atOnce`: Nagle is not asked; `once`: only one
+ * burst, which waits for nothing that may join it (tcp_push_one).
+ */
+export function push(connection: Connection, atOnce = false, once = false): void {
   const { send, congestion, netns } = connection
-  const { sent } = send
+  const { sent, queue } = send
   if (send.pending && (connection.narrow || !netns.exceptions.empty)) connection.followPath()
-  const mss = connection.mss - options.sackLength(connection)
-  const probed = connection.search === null ? 0 : probePath(connection)
+  const mss = currentMss(connection)
+  const probed = connection.search === null || once ? 0 : probePath(connection)
   if (probed === WAIT) return
   let count = probed
-  // How many more segments the present burst may have: at most half a window (tcp_cwnd_test).
-  let burst = 0
-  let shut = false
-  while (send.pending && sent.inFlight < congestion.window) {
-    const unsent = send.unsent
-    const { room } = send
-    const joined = burst > 0
-    let length = Math.min(unsent, mss, send.toRecordEnd)
-    // What a window's end leaves of a burst goes with it; a window too small for one segment waits.
-    if (length > room && joined && room > 0) length = room
-    const fin = send.finQueued && length === unsent
-    if (length + (fin ? 1 : 0) > room) {
-      shut = true
+  let most = 0
+  let deferred: Defer = Defer.NO
+  while (send.pending) {
+    if (most === 0) most = largestBurst(connection, mss)
+    const quota = Math.min(quotaOf(connection), most)
+    if (quota === 0) break
+    let length = send.head(quota * mss)
+    const ends = send.finQueued && queue.size <= 1
+    const several = length > mss
+    if ((several ? mss : length + (ends ? 1 : 0)) > send.room) {
+      deferred = Defer.WINDOW
       break
     }
-    const small = length < mss && !fin
-    // Only the last of what was written waits; what a record's end cut off does not.
-    if (small && !atOnce && length === unsent && waits(connection)) break
-    count++
-    if (!joined) burst = burstOf(connection)
-    burst--
-    const error = sendNext(connection, length, fin, joined, burst === 0)
+    if (several) {
+      if (!once) deferred = defers(connection, length, most, mss)
+      if (deferred !== Defer.NO) break
+      length = send.urging ? mss : splitPoint(connection, length, quota, mss, atOnce)
+    } else if (length < mss && !ends && queue.size <= 1 && !atOnce && waits(connection)) break
+    const before = sent.size
+    const error = sendBurst(connection, length, mss, queue.headMarks)
+    queue.sent(send.next)
+    count += sent.size - before
     if (error === 'EMSGSIZE' && shrink(connection)) return
-    if (error === 'ENOBUFS') {
-      count--
-      break
-    }
+    if (error === 'ENOBUFS' || once) break
   }
+  const shut = deferred === Defer.WINDOW
   if (shut || connection.chrono.limit === Limit.WINDOW) waitForWindow(connection, connection.jiffies(), shut)
-  const limited = sent.inFlight >= congestion.window
+  const limited = deferred === Defer.CONGESTION || sent.inFlight >= congestion.window
   if (count > 0) connection.armTailProbe()
   if (congestion.reducing) congestion.sentNew(count)
   if (count > 0 || limited) {
@@ -201,6 +209,23 @@ export function push(connection: Connection, atOnce = false): void {
     if (connection.wantsRoom && send.unsent <= 0) connection.chrono.start(Limit.BUFFER, connection.jiffies())
   }
   if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
+}
+
+/** Sends so many bytes of the first buffer, in segments that stay one buffer; PSH marks the end of several. */
+function sendBurst(connection: Connection, length: number, mss: number, marks: number): Errno | null {
+  const { send } = connection
+  const last = (send.next + length) | 0
+  const ends = last === send.queue.headEnd || length === 0
+  const fin = ends && send.finQueued && send.queue.size <= 1
+  const push = (ends && (marks & PUSHED) !== 0 && length > 0 ? tcp.PSH : 0) | (length > mss ? BURST : 0)
+  let joined = 0
+  for (let left = length; ; joined = JOINED) {
+    const part = Math.min(left, mss)
+    left -= part
+    const flags = left > 0 ? tcp.ACK : tcp.ACK | push | (fin ? tcp.FIN : 0)
+    const error = sendNext(connection, part, flags, joined)
+    if (error !== null || left === 0) return error
+  }
 }
 
 function waitForWindow({ chrono }: Connection, now: number, shut: boolean): void {
@@ -213,53 +238,32 @@ function probePath(connection: Connection): number {
   const { send, search } = connection
   const length = search === null ? 0 : search.next(connection)
   if (search === null || length <= 0) return length
-  const { next, smallEnd } = send
-  if (sendNext(connection, length, false, false, false) !== null) return 0
-  send.smallEnd = smallEnd
+  const { next } = send
+  const pushed = (send.queue.marksTo((next + length) | 0) & PUSHED) !== 0
+  if (sendNext(connection, length, tcp.ACK | (pushed ? tcp.PSH : 0) | PROBE, 0) !== null) return 0
+  send.queue.sent(send.next)
   search.sent(connection, next)
   return 1
 }
 
-/**
- * How many segments make one buffer of Linux's: half a window, and no more than a millisecond's worth at the rate at
- * which the window would be paced, to which a short path adds (tcp_cwnd_test, tcp_tso_autosize).
- */
-function burstOf(connection: Connection): number {
-  const { congestion, roundTrip, mss, send, tunables } = connection
-  const quota = Math.min(Math.max(1, congestion.window >> 1), congestion.window - send.sent.inFlight)
-  const rate = congestion.pacingRate(connection)
-  if (rate === 0) return quota
-  const far = roundTrip.least >> tunables.tsoRttLog
-  const nearby = far < 32 ? LARGEST_BURST >> far : 0
-  const bytes = Math.min(Math.floor(rate / 1024) + nearby, LARGEST_BURST)
-  return Math.min(quota, Math.max(tunables.minimumTsoSegments, Math.floor(bytes / mss)))
-}
-
-/**
- * `cut`: a probe, of what fits into the window; `joined`: it continues a burst; `ends`: the burst ends with it, which PSH
- * marks when it had several segments.
- */
-function sendNext(
-  connection: Connection,
-  length: number,
-  fin: boolean,
-  joined: boolean,
-  ends: boolean,
-  cut = false,
-): Errno | null {
+function sendNext(connection: Connection, length: number, flags: number, joined: number): Errno | null {
   const { send, world } = connection
   const begin = send.next
-  const last = length === send.unsent || length === send.toRecordEnd
-  const flags = tcp.ACK | ((last && length > 0) || cut ? tcp.PSH : 0) | (fin ? tcp.FIN : 0)
   const idle = send.sent.size === 0
   const { smallEnd } = send
   connection.netns.counters.tcpOrigDataSent++
-  send.next = (begin + length + (fin ? 1 : 0)) | 0
-  if (length < connection.mss - options.sackLength(connection) && !cut) send.smallEnd = send.next
-  const marks = (joined ? JOINED : 0) | (connection.appLimited === 0 ? 0 : LIMITED)
-  send.sent.push(begin, send.next, flags, world.scheduler.now, marks, connection.delivered)
+  send.next = (begin + length + ((flags & tcp.FIN) !== 0 ? 1 : 0)) | 0
+  if (length < currentMss(connection) && (flags & PROBE) === 0) send.smallEnd = send.next
+  send.sent.push(
+    begin,
+    send.next,
+    flags & 0xff,
+    world.scheduler.now,
+    joined | (connection.appLimited === 0 ? 0 : LIMITED),
+    connection.delivered,
+  )
   if (idle) connection.rearm()
-  const error = transmit(connection, begin, length, joined && ends ? flags | tcp.PSH : flags, true)
+  const error = transmit(connection, begin, length, (flags & BURST) !== 0 ? flags | tcp.PSH : flags, true)
   if (error === 'ENOBUFS') takeBack(connection, begin, smallEnd)
   return error
 }
@@ -279,9 +283,17 @@ function takeBack(connection: Connection, begin: number, smallEnd: number): void
  * for nothing. EAGAIN: it has not left yet, or lies beyond the window. ENOBUFS: the local queue refused it.
  */
 export function resend(connection: Connection, i: number, probe = false): Errno | null {
+  const { sent } = connection.send
+  sent.separate(i)
+  sent.separate(i + 1)
+  return resendPart(connection, i, probe, 0)
+}
+
+/** The same, of a segment that leaves with others of its buffer; `mark`: PSH at their end. */
+function resendPart(connection: Connection, i: number, probe: boolean, mark: number): Errno | null {
   const { send, world } = connection
   const { sent } = send
-  const mss = connection.mss - options.sackLength(connection)
+  const mss = currentMss(connection)
   const begin = sent.begin(i)
   // What a probe meets now tells nothing of the path.
   if (connection.search !== null) connection.search.probe = 0
@@ -306,7 +318,7 @@ export function resend(connection: Connection, i: number, probe = false): Errno 
   connection.resent++
   connection.netns.counters.tcpRetransSegs++
   connection.bytesResent += length
-  const error = transmit(connection, begin, length, now, false)
+  const error = transmit(connection, begin, length, now | mark, false)
   const refused = error === 'ENOBUFS'
   if (refused) sent.markTried(i)
   else sent.markResent(i, world.scheduler.now, connection.delivered, probe, connection.appLimited === 0 ? 0 : LIMITED)
@@ -332,9 +344,18 @@ export function resendLost(connection: Connection): void {
   const { send, congestion } = connection
   const { sent } = send
   let head = false
+  let burst = 0
+  let several = false
   for (let i = 0; i < sent.size && sent.resent < sent.lost && sent.inFlight < congestion.window; i++) {
     if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
-    if (resend(connection, i) !== null) break
+    if (burst === 0) {
+      burst = sent.run(i, Math.min(largestBurst(connection, currentMss(connection)), congestion.window - sent.inFlight))
+      sent.separate(i)
+      sent.separate(i + burst)
+      several = burst > 1
+    }
+    burst--
+    if (resendPart(connection, i, false, several && burst === 0 ? tcp.PSH : 0) !== null) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
     if (congestion.reducing) congestion.sentNew(1)
     if (i === 0) head = true
@@ -356,27 +377,4 @@ export function shrink(connection: Connection): boolean {
     resendLost(connection)
   }
   return true
-}
-
-/** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
-export function refuse(netns: Netns, segment: Segment): void {
-  if (segment.has(tcp.RST)) return
-  const acknowledged = segment.has(tcp.ACK)
-  const sequence = acknowledged ? segment.acknowledgment : 0
-  const ack = acknowledged ? 0 : segment.end
-  bare(netns, segment, sequence, ack, acknowledged ? tcp.RST : tcp.RST | tcp.ACK)
-}
-
-/** A segment without options, from no socket: identification 0. */
-function bare(netns: Netns, segment: Segment, sequence: number, ack: number, flags: number): void {
-  const frame = netns.world.frames.take(tcp.HEADER)
-  const from: Ipv4 = segment.destination
-  const to: Ipv4 = segment.source
-  const { sourcePort, destinationPort } = segment
-  frame.end = frame.start + tcp.HEADER
-  netns.counters.tcpOutSegs++
-  if ((flags & tcp.RST) !== 0) netns.counters.tcpOutRsts++
-  const { bytes, start } = frame
-  tcp.write(bytes, start, frame.end, tcp.HEADER, from, to, destinationPort, sourcePort, sequence, ack, flags, 0)
-  netns.send(frame, from, to, ipv4.IPPROTO_TCP, netns.defaultTtl, 0, 0, ipv4.DF)
 }

@@ -10,6 +10,7 @@ import type { Congestion } from './congestion.ts'
 import type { ReceiveQueue } from './receive.ts'
 import type { SendQueue } from './send.ts'
 import type { Tunables } from './tunables.ts'
+import { RECORD } from './write-queue.ts'
 
 /** TCP_MSS_DEFAULT: up to here a peer's whole window may be one segment (tcp_bound_to_half_wnd). */
 const DEFAULT_MSS = 536
@@ -101,7 +102,8 @@ export class PathSearch {
     if (send.unsent < needed || send.window < needed) return NO_PROBE
     if (send.room < needed) return WAIT
     if (inFlight + 2 > congestion.window) return inFlight === 0 ? NO_PROBE : WAIT
-    return send.toRecordEnd < length ? NO_PROBE : length
+    const records = send.queue.marksTo((send.next + length - 1) | 0) & RECORD
+    return records !== 0 ? NO_PROBE : length
   }
 
   /** The probe left, in the place of two segments. */

@@ -8,14 +8,14 @@
 import { after } from '../../wire/tcp.ts'
 import { ByteRing } from './ring.ts'
 import { SentSegments } from './sent.ts'
+import { PUSHED, RECORD, WriteQueue } from './write-queue.ts'
 
-/** tcp_wmem: what a socket begins with, and the most it may grow to. */
-const SMALLEST = 16_384
-const LARGEST = 4_194_304
-
-const NO_RECORD = 0x7fffffff
 /** More than is ever unsent, in an integer that needs no box. */
 const UNLIMITED = 0x7fffffff
+/** What a buffer is charged beside its bytes: the sk_buff, its shared info, the head with the headers (skb->truesize). */
+const OVERHEAD = 832
+const SKB = 256
+const HEADERS_AND_SHARED_INFO = 576
 
 export class SendQueue {
   /** SND.UNA and SND.NXT. */
@@ -26,8 +26,6 @@ export class SendQueue {
   /** MSG_OOB: urgent data end before this number (snd_up), as long as it is not acknowledged. */
   #urgentEnd = 0
   #urging = false
-  /** Where records end that are not sent yet; null: nobody wrote any. */
-  #records: number[] | null = null
   /** TCP_NOTSENT_LOWAT: no more is taken while so much is unsent. */
   notSentLow = UNLIMITED
   /** SO_SNDBUF was set: the kernel does not tune it any more. */
@@ -36,11 +34,14 @@ export class SendQueue {
   end = 0
   finQueued = false
   readonly sent: SentSegments
+  readonly queue = new WriteQueue()
+  /** How far what was written was pushed (pushed_seq). */
+  #pushed = 0
   readonly ring = new ByteRing()
   /** First byte that is still kept. */
   #first = 0
-  /** SO_SNDBUF. */
-  capacity = SMALLEST
+  /** SO_SNDBUF (sk_sndbuf), which is memory, not bytes of payload. */
+  capacity = 16_384
   /** SND.WND, the largest ever offered, and SND.WL1. */
   window = 0
   largestWindow = 0
@@ -58,6 +59,7 @@ export class SendQueue {
     this.next = sequence
     this.end = (sequence + 1) | 0
     this.#first = this.end
+    this.#pushed = this.end
     this.smallEnd = sequence
   }
 
@@ -81,10 +83,20 @@ export class SendQueue {
     return (this.end + (this.finQueued ? 1 : 0) - this.una) | 0
   }
 
-  /** A third of the buffer is free (sk_stream_is_writeable): a program that polls may write. */
+  /** The memory of what was written and is not acknowledged (sk_wmem_queued). */
+  get memory(): number {
+    return this.queued + OVERHEAD * (this.queue.size + this.sent.buffers)
+  }
+
+  /** Is there memory for one more buffer, however large? (sk_stream_memory_free) */
+  get memoryFree(): boolean {
+    return this.memory < this.capacity && this.unsent < this.notSentLow
+  }
+
+  /** A third of the buffer is free (__sk_stream_is_writeable): a program that polls may write. */
   get writable(): boolean {
-    const { queued } = this
-    return this.capacity - queued >= queued >> 1 && 2 * this.unsent < this.notSentLow
+    const { memory } = this
+    return this.capacity - memory >= memory >> 1 && 2 * this.unsent < this.notSentLow
   }
 
   /** What the peer's window still lets us send. */
@@ -102,31 +114,45 @@ export class SendQueue {
     return after(this.smallEnd, this.una) && !after(this.smallEnd, this.next)
   }
 
-  /** Takes what there is room for; returns how much. */
-  write(bytes: Uint8Array, at: number, length: number): number {
-    const queued = this.queued
-    const taken = this.unsent < this.notSentLow ? Math.min(length, this.capacity - queued) : 0
-    if (taken <= 0) return 0
-    this.ring.reserve(this.#first, queued, queued + taken)
-    this.ring.write(this.end, bytes, at, taken)
-    this.end = (this.end + taken) | 0
-    return taken
+  /** How many more bytes the last buffer takes, of `goal`; 0: there is none that takes any. */
+  tailRoom(goal: number): number {
+    const { queue } = this
+    if (queue.size === 0 || (queue.tailMarks & RECORD) !== 0) return 0
+    return Math.max(goal - ((this.end - queue.tailBegin(this.next)) | 0), 0)
+  }
+
+  /** Adds to the last buffer. */
+  append(bytes: Uint8Array, at: number, length: number): void {
+    const { queued } = this
+    this.ring.reserve(this.#first, queued, queued + length)
+    this.ring.write(this.end, bytes, at, length)
+    this.end = (this.end + length) | 0
+    this.queue.extend(this.end)
+  }
+
+  /** So much was written since the last push that the receiver's program should not be kept waiting (forced_push). */
+  get forced(): boolean {
+    return after(this.end, (this.#pushed + (this.largestWindow >> 1)) | 0)
+  }
+
+  /** The last buffer is to be given to the program at once (tcp_mark_push). */
+  markPush(): void {
+    this.queue.mark(PUSHED)
+    this.#pushed = this.end
   }
 
   /** MSG_EOR: the next byte to be written begins a segment of its own. */
   endRecord(): void {
-    this.#records ??= []
-    this.#records.push(this.end)
+    this.queue.mark(RECORD)
   }
 
-  /** Bytes from SND.NXT to the end of its record (MSG_EOR); more than any segment has when there is none. */
-  get toRecordEnd(): number {
-    const records = this.#records
-    if (records === null) return NO_RECORD
-    while (records.length > 0 && !after(records[0], this.next)) records.shift()
-    if (records.length > 0) return (records[0] - this.next) | 0
-    this.#records = null
-    return NO_RECORD
+  /** Bytes of the first buffer, to which so much of the next is added that it has `wanted`, if there is as much. */
+  head(wanted: number): number {
+    const { queue, next } = this
+    if (queue.size === 0) return 0
+    const missing = (wanted - (queue.headEnd - next)) | 0
+    if (missing > 0) queue.pull(missing)
+    return (queue.headEnd - next) | 0
   }
 
   /** What was written last ends urgently (tcp_mark_urg). */
@@ -160,19 +186,20 @@ export class SendQueue {
   }
 
   /**
-   * Room for two windows of segments (tcp_sndbuf_expand): a segment is charged its buffer, rounded up to a power
+   * Room for `windows` windows of segments (tcp_sndbuf_expand): a segment is charged its buffer, rounded up to a power
    * of two, and the sk_buff.
    */
-  grow(window: number, mss: number): void {
+  grow(window: number, mss: number, most: number): void {
     let buffer = 1024
-    while (buffer < mss + 640) buffer *= 2
-    const wanted = 2 * Math.max(10, window) * (buffer + 256)
-    if (wanted > this.capacity && !this.#locked) this.capacity = Math.min(wanted, LARGEST)
+    while (buffer < mss + HEADERS_AND_SHARED_INFO) buffer *= 2
+    const wanted = 2 * Math.max(10, window) * (buffer + SKB)
+    if (wanted > this.capacity && !this.#locked) this.capacity = Math.min(wanted, most)
   }
 
   release(): void {
     this.ring.release()
     this.sent.clear()
+    this.queue.clear()
     this.#first = this.end
   }
 }

@@ -53,9 +53,16 @@ export class SentSegments {
   duplicates = 0
   /** How many segments were ever given up. */
   everLost = 0
+  /** Buffers of Linux's that hold them; a burst is one. */
+  buffers = 0
 
   constructor(moments: Float64Array) {
     this.#moments = moments
+  }
+
+  /** When a segment left last (tcp_wstamp_ns). */
+  get lastAt(): number {
+    return this.#moments[LAST_SENT]
   }
 
   /** Linux's packets_out. */
@@ -125,6 +132,7 @@ export class SentSegments {
     if (this.#size > this.#mask) this.#grow()
     const row = this.#row(this.#size)
     const rows = this.#rows
+    if ((marks & JOINED) === 0) this.buffers++
     rows[row + BEGIN] = begin
     rows[row + END] = end
     rows[row + FLAGS] = flags
@@ -160,11 +168,13 @@ export class SentSegments {
     if ((marks & SACKED) !== 0) this.#sacked--
     this.#head = (this.#head + 1) & this.#mask
     this.#size--
+    if (this.#size === 0 || (this.#rows[this.#row(0) + MARKS] & JOINED) === 0) this.buffers--
   }
 
   /** Forgets the latest: it did not leave. */
   pop(): void {
     this.#size--
+    if ((this.#rows[this.#row(this.#size) + MARKS] & JOINED) === 0) this.buffers--
   }
 
   /** The front of the oldest was acknowledged. */
@@ -245,8 +255,28 @@ export class SentSegments {
     this.#rows[first + FLAGS] &= ~lastOnly
     this.#rows[second + BEGIN] = sequence
     this.#rows[second + MARKS] &= ~JOINED
+    this.buffers++
     if ((marks & LOST) !== 0) this.#lost++
     if ((marks & RESENT) !== 0) this.#resent++
+  }
+
+  /** Segment `i` begins a buffer of its own (tcp_fragment). */
+  separate(i: number): void {
+    if (i === 0 || i >= this.#size) return
+    const row = this.#row(i)
+    if ((this.#rows[row + MARKS] & JOINED) === 0) return
+    this.#rows[row + MARKS] &= ~JOINED
+    this.buffers++
+  }
+
+  /** How many segments from `i` on, at most so many, are one buffer that was lost and did not go again. */
+  run(i: number, most: number): number {
+    let count = 1
+    while (count < most && i + count < this.#size) {
+      if ((this.marks(i + count) & (JOINED | LOST | RESENT | SACKED)) !== (JOINED | LOST)) break
+      count++
+    }
+    return count
   }
 
   /** Is it alone in its buffer, and not known to have arrived? */
@@ -266,6 +296,7 @@ export class SentSegments {
     if ((marks & LOST) !== 0) this.#lost--
     if ((marks & RESENT) !== 0) this.#resent--
     this.#size--
+    this.buffers--
     for (let k = i + 1; k < this.#size; k++) this.#copy(this.#row(k + 1), this.#row(k))
   }
 
@@ -289,6 +320,8 @@ export class SentSegments {
       }
     }
     this.#size = kept
+    this.buffers = 0
+    for (let i = 0; i < kept; i++) if (i === 0 || (this.marks(i) & JOINED) === 0) this.buffers++
   }
 
   clear(): void {
@@ -298,6 +331,7 @@ export class SentSegments {
     this.#resent = 0
     this.#sacked = 0
     this.duplicates = 0
+    this.buffers = 0
   }
 
   /**

@@ -15,10 +15,10 @@ import { acknowledgeReading } from './data.ts'
 import { infoOf, type TcpInfo } from './info.ts'
 import { Listener } from './listener.ts'
 import { Listening } from './listening.ts'
-import { Msg } from './message.ts'
 import { push, sendReset, sendSyn } from './output.ts'
 import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
+import { sendmsg } from './sendmsg.ts'
 import type { Settings } from './settings.ts'
 import type { TcpPort, TcpStack } from './stack.ts'
 import { maySend, needsReset, type TcpState } from './state.ts'
@@ -208,16 +208,7 @@ export class TcpSocket implements Owner, TcpPort {
   write(bytes: Uint8Array, at = 0, length = bytes.length - at, flags = 0): number {
     const connection = this.#connection
     if (connection === null || !maySend(connection.state) || connection.send.finQueued) return 0
-    connection.writing()
-    const taken = connection.send.write(bytes, at, length)
-    if (taken < length) connection.wantsRoom = true
-    if (taken === 0) return 0
-    if ((flags & Msg.OOB) !== 0) connection.send.urge()
-    if ((flags & Msg.EOR) !== 0 && taken === length) connection.send.endRecord()
-    connection.more = (flags & Msg.MORE) !== 0
-    push(connection)
-    connection.more = false
-    return taken
+    return sendmsg(connection, bytes, at, length, flags)
   }
 
   /** Bytes that read() would return. */

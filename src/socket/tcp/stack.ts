@@ -81,6 +81,7 @@ export class TcpStack {
       settings.notSentLow || sysctl.number('net.ipv4.tcp_notsent_lowat'),
       0x7fffffff,
     )
+    connection.send.capacity = this.tunables.sendMemory[1]
     if (settings.sendBuffer > 0) connection.send.lock(settings.sendBuffer)
     connection.offeredScale = connection.receive.scale
     connection.send.begin(netns.world.random.int32())

@@ -3,6 +3,7 @@
  * somebody writes one. Times are jiffies unless they say otherwise.
  */
 import type { Netns } from '../../net/netns.ts'
+import { MILLISECOND } from '../../sim/scheduler.ts'
 
 const PREFIX = 'net.ipv4.tcp_'
 
@@ -29,6 +30,12 @@ export class Tunables {
   compressMost = 44
   retransmitCollapse = true
   minimumTsoSegments = 2
+  tsoWindowDivisor = 3
+  /**
+   * A burst is put off only as long after the last sending, in nanoseconds. Where time stands still between packets that
+   * a kernel would get milliseconds apart, it is -1: then none is.
+   */
+  deferWithin = MILLISECOND
   tsoRttLog = 9
   /** tcp_mtu_probing (RFC 4821): 0 never, 1 when long segments vanish, 2 always; tcp_base_mss, tcp_mtu_probe_floor: bytes. */
   mtuProbing = 0
@@ -74,6 +81,7 @@ export class Tunables {
     this.compressMost = number('comp_sack_nr')
     this.retransmitCollapse = number('retrans_collapse') !== 0
     this.minimumTsoSegments = number('min_tso_segs')
+    this.tsoWindowDivisor = number('tso_win_divisor')
     this.tsoRttLog = number('tso_rtt_log')
     this.mtuProbing = number('mtu_probing')
     this.baseSegment = number('base_mss')
