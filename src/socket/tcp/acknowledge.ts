@@ -1,5 +1,4 @@
 /** What an arriving acknowledgment does to the sending half (tcp_ack of net/ipv4/tcp_input.c). */
-import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Pending, Wake } from './around.ts'
@@ -11,6 +10,7 @@ import { push, resendLost } from './output.ts'
 import { alert, eatDuplicates } from './recovery.ts'
 import * as to from './round.ts'
 import { Resend, round } from './round.ts'
+import { since } from './rtt.ts'
 import { reordered, takeSacks } from './scoreboard.ts'
 import type { Segment } from './segment.ts'
 import { EVER_RESENT, SACKED } from './sent.ts'
@@ -229,11 +229,6 @@ function measureTrip(connection: Connection, segment: Segment, acked: number, sa
   if (!synchronised(connection)) return true
   if (acked > 0 || round.has(to.DATA_SACKED)) congestion.control.measured(connection, latest)
   return true
-}
-
-/** Microseconds from one reading of the microsecond clock to another. */
-function since(now: Nanos, then: Nanos): number {
-  return Math.max(0, Math.floor(now / MICROSECOND) - Math.floor(then / MICROSECOND))
 }
 
 /** tcp_xmit_recovery: what is lost goes again; after a time-out that may have been none, new data first. */

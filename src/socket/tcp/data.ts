@@ -13,6 +13,8 @@ const WORTH_GROWING = 128
 /** tcp_comp_sack_slack_ns, and the part of a round trip that an acknowledgment may be kept back: a twentieth. */
 const COMPRESS_SLACK = 100_000
 const COMPRESS_PART = 20
+/** TCP_SACK_BLOCKS_EXPECTED. */
+const BLOCKS_EXPECTED = 2
 
 /** Takes the data and the FIN of an acceptable segment. */
 export function takeData(connection: Connection, segment: Segment): void {
@@ -29,10 +31,10 @@ export function takeData(connection: Connection, segment: Segment): void {
   const before = receive.next
   if (fin) receive.awaitFin((end - 1) | 0)
   if (tcp.after(sequence, before)) {
-    if (dataLength > 0) keep(connection, segment)
-    else receive.keepEnd(sequence)
     acks.owed = true
-    return
+    if (dataLength > 0) return keep(connection, segment)
+    receive.keepEnd(sequence)
+    return tell(connection, sequence, end)
   }
   if (tcp.before(sequence, before)) {
     twice(connection, sequence, before)
@@ -55,6 +57,7 @@ export function takeData(connection: Connection, segment: Segment): void {
     if (receive.pieces === 0) acks.now = true
     acks.owed = true
   }
+  if (receive.told.count > 0) receive.told.advance(receive.next, receive.pieces > 0)
   const fresh = (receive.next - before) | 0
   connection.bytesReceived += fresh
   if (fresh > 0) connection.wake |= Wake.READABLE
@@ -82,18 +85,31 @@ function arrived(connection: Connection, segment: Segment): void {
 /** Beyond a gap (tcp_data_queue_ofo). */
 function keep(connection: Connection, segment: Segment): void {
   const { receive, acks } = connection
-  const { sequence, bytes, dataAt, dataLength } = segment
+  const { sequence, end, bytes, dataAt, dataLength } = segment
   const full = isFull(connection, dataLength)
   if (!receive.admits(dataLength, connection.advertisedMss, false, full)) {
     connection.wake |= Wake.READABLE
     return
   }
   connection.outOfOrder++
-  if (!receive.keep(sequence, bytes, dataAt, dataLength, full)) return
+  const memory = receive.keep(sequence, bytes, dataAt, dataLength, full)
+  if (memory < 0) return
+  tell(connection, sequence, end)
+  if (memory === 0) return
   if (connection.owner !== null) receive.growForGap(receive.behindGap)
   const options = connection.timestamps ? TIMESTAMPS_LENGTH : 0
   const grown = connection.sack && receive.grow(dataLength, full, acks.segment, connection.advertisedMss - options)
   if (grown) acks.hasten()
+}
+
+/** SACK's blocks with this segment. Who has to name many is not silent for long (tcp_sack_new_ofo_skb). */
+function tell(connection: Connection, begin: number, end: number): void {
+  const { told } = connection.receive
+  if (!connection.sack) return
+  const place = told.extend(begin, end)
+  if ((place < 0 ? told.count : place) >= BLOCKS_EXPECTED && connection.acks.compressed > 0) sendAck(connection)
+  if (place < 0) told.put(begin, end)
+  else told.raise(place)
 }
 
 /** A segment of full size comes out of a large buffer, which was cut; a smaller one has a buffer of its own. */

@@ -1,6 +1,7 @@
 /** Which segments are lost, as RACK sees it (net/ipv4/tcp_recovery.c, RFC 8985 section 6). */
 import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
+import { since } from './rtt.ts'
 import { EVER_RESENT, LOST, RESENT, SACKED } from './sent.ts'
 
 /** Segment `i` has arrived, by ACK or SACK. */
@@ -9,7 +10,8 @@ export function noteArrival(connection: Connection, i: number): void {
   const { sent } = connection.send
   const at = sent.sentAt(i)
   const again = (sent.marks(i) & EVER_RESENT) !== 0
-  rack.arrived(at, sent.end(i), world.scheduler.now - at, again, roundTrip.least)
+  const trip = since(world.scheduler.now, at) * MICROSECOND
+  rack.arrived(at, sent.end(i), trip, again, roundTrip.least)
 }
 
 /**

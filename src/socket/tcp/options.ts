@@ -56,7 +56,7 @@ export function write(bytes: Uint8Array, at: number, connection: Connection): nu
   }
   const { receive } = connection
   const duplicate = receive.duplicateBegin !== receive.duplicateEnd
-  if (connection.sack && (duplicate || receive.pieces > 0)) {
+  if (connection.sack && (duplicate || receive.told.count > 0)) {
     to = writeBlocks(bytes, to, connection, connection.timestamps ? MOST_BESIDE_STAMP : MOST_BLOCKS)
   }
   return to - at
@@ -77,7 +77,7 @@ function writeStamp(bytes: Uint8Array, at: number, value: number, echo: number):
   return at + 10
 }
 
-/** SACK blocks: a stretch that came twice first, then the pieces, latest first. */
+/** SACK blocks: a stretch that came twice first, then those from beyond the gap, latest first. */
 function writeBlocks(bytes: Uint8Array, at: number, connection: Connection, most: number): number {
   const { receive } = connection
   let blocks = 0
@@ -89,10 +89,10 @@ function writeBlocks(bytes: Uint8Array, at: number, connection: Connection, most
     to += 8
     blocks++
   }
-  for (let rank = 0; blocks < most && rank < receive.pieces; rank++) {
-    const piece = receive.latest(rank)
-    put32(bytes, to, receive.pieceBegin(piece))
-    put32(bytes, to + 4, receive.pieceEnd(piece))
+  const { told } = receive
+  for (let i = 0; blocks < most && i < told.count; i++) {
+    put32(bytes, to, told.begin(i))
+    put32(bytes, to + 4, told.end(i))
     to += 8
     blocks++
   }

@@ -40,7 +40,7 @@ function transmit(
   const header =
     tcp.HEADER + (syn ? synOptions(connection, bytes, optionsAt) : options.write(bytes, optionsAt, connection))
   if (!syn && receive.scarce) acks.quick = 0
-  const window = syn ? receive.window : receive.select(acks.segment)
+  const window = syn ? receive.initial : receive.select(acks.segment)
   if (length > 0) send.ring.read(sequence, bytes, at + header, length)
   frame.end = at + header + length
   frame.hash = connection.flow

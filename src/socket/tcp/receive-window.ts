@@ -112,11 +112,10 @@ export class ReceiveWindow {
     return this.trip >> 3
   }
 
-  /** The window for a SYN: the largest multiple of the segment size (tcp_select_initial_window). */
+  /** The first window: the largest multiple of the segment size (tcp_select_initial_window). */
   open(segment: number): void {
     const space = this.fullSpace
-    const whole = space > segment ? space - (space % segment) : space
-    this.window = Math.min(whole, LARGEST_UNSCALED)
+    this.window = space > segment ? space - (space % segment) : space
     this.threshold = this.window
     this.clamp = LARGEST_UNSCALED << this.scale
   }
@@ -200,6 +199,11 @@ export class ReceiveWindow {
     this.#offeredAt = this.next
     this.#refused = false
     return Math.min(window, LARGEST_UNSCALED << this.scale) >> this.scale
+  }
+
+  /** The window field of a SYN, which is never scaled. */
+  get initial(): number {
+    return Math.min(this.window, LARGEST_UNSCALED)
   }
 
   /** How much came since the window was last offered. */

@@ -10,6 +10,7 @@
 import { after, before } from '../../wire/tcp.ts'
 import { memoryOf, ReceiveWindow, tailOf } from './receive-window.ts'
 import { ByteRing } from './ring.ts'
+import { SelectiveAcks } from './selective.ts'
 
 /** More pieces than this are not remembered; the segments are dropped as if the network had lost them. */
 const PIECES = 256
@@ -24,13 +25,13 @@ export class ReceiveQueue extends ReceiveWindow {
   #finSeen = false
   #finAt = 0
   readonly #ring = new ByteRing()
-  // Pieces out of order, sorted; `#touched` tells the latest (RFC 2018 section 4 names it first), `#held` the memory.
+  // Pieces out of order, sorted; `#held` is their memory.
   #begin = NONE
   #end = NONE
-  #touched = NONE
   #held = NONE
-  #touch = 0
   pieces = 0
+  /** What of them the peer is told. */
+  readonly told = new SelectiveAcks()
   /** A stretch that came twice, to be reported once as D-SACK (RFC 2883). */
   duplicateBegin = 0
   duplicateEnd = 0
@@ -75,14 +76,22 @@ export class ReceiveQueue extends ReceiveWindow {
     if (this.memory + length <= this.buffer) return true
     this.#collapse()
     if (this.memory + length <= this.buffer) return true
-    while (this.pieces > 0 && this.memory + length > this.buffer) this.#remove(this.pieces - 1, 1, true)
+    while (this.pieces > 0 && this.memory + length > this.buffer) {
+      this.#remove(this.pieces - 1, 1, true)
+      this.told.clear()
+    }
     return this.memory + length <= this.buffer
   }
 
-  /** The pieces that RCV.NXT has reached join the stream (tcp_ofo_queue). True: something joined. */
+  /**
+   * The pieces that RCV.NXT has reached join the stream (tcp_ofo_queue); what the stream had of them already is told by
+   * D-SACK. True: something joined.
+   */
   join(): boolean {
     let gone = 0
+    const had = this.next
     while (gone < this.pieces && !after(this.#begin[gone], this.next)) {
+      this.#twice(this.#begin[gone], had)
       if (after(this.#end[gone], this.next)) {
         this.next = this.#end[gone]
         this.memory -= this.#held[gone]
@@ -98,14 +107,18 @@ export class ReceiveQueue extends ReceiveWindow {
     return gone > 0
   }
 
-  /** Keeps a piece from beyond a gap. False when it is nothing new or does not fit. */
-  keep(sequence: number, bytes: Uint8Array, at: number, length: number, full: boolean): boolean {
+  /**
+   * Keeps a piece from beyond a gap. Returns the memory it takes; 0 when all of it was here before, -1 when there are
+   * too many pieces.
+   */
+  keep(sequence: number, bytes: Uint8Array, at: number, length: number, full: boolean): number {
     const end = (sequence + length) | 0
     let first = 0
     while (first < this.pieces && before(this.#end[first], sequence)) first++
     let last = first
     while (last < this.pieces && !after(this.#begin[last], end)) last++
-    if (first === last && this.pieces === PIECES) return false
+    if (first === last && this.pieces === PIECES) return -1
+    this.#again(first, last, sequence, end)
     const duplicate = first < last && !before(sequence, this.#begin[first]) && !after(end, this.#end[first])
     if (!duplicate) {
       this.#ring.reserve(this.copied, this.#reach(), ((sequence - this.copied) | 0) + length)
@@ -119,56 +132,39 @@ export class ReceiveQueue extends ReceiveWindow {
       for (let i = first + 1; i < last; i++) this.#held[first] += this.#held[i]
       if (last - first > 1) this.#remove(first + 1, last - first - 1, false)
     }
-    this.#touched[first] = ++this.#touch
-    if (!duplicate) {
-      const memory = memoryOf(length, full)
-      this.#held[first] += memory
-      this.memory += memory
+    if (duplicate) return 0
+    const memory = memoryOf(length, full)
+    this.#held[first] += memory
+    this.memory += memory
+    return memory
+  }
+
+  /** What of a segment was in these pieces before is told by D-SACK, as far as it is one stretch. */
+  #again(first: number, last: number, begin: number, end: number): void {
+    for (let i = first; i < last; i++) {
+      const from = before(this.#begin[i], begin) ? begin : this.#begin[i]
+      this.#twice(from, after(this.#end[i], end) ? end : this.#end[i])
     }
-    if (duplicate) this.duplicated(sequence, end)
-    return !duplicate
+  }
+
+  #twice(begin: number, end: number): void {
+    if (!this.tunables.dsack || !before(begin, end)) return
+    if (this.duplicateBegin === this.duplicateEnd) this.duplicated(begin, end)
+    else if (begin === this.duplicateEnd) this.duplicateEnd = end
   }
 
   /** Keeps a bare FIN from beyond a gap: a piece without bytes, so that SACK can name it. */
   keepEnd(sequence: number): void {
     let first = 0
     while (first < this.pieces && before(this.#end[first], sequence)) first++
-    if (first < this.pieces && !after(this.#begin[first], sequence)) this.#touched[first] = ++this.#touch
-    else if (this.pieces < PIECES) {
-      this.#insert(first, sequence, sequence)
-      this.#touched[first] = ++this.#touch
-    }
+    if (first < this.pieces && !after(this.#begin[first], sequence)) return
+    if (this.pieces < PIECES) this.#insert(first, sequence, sequence)
   }
 
   /** Remembers that this stretch came twice. */
   duplicated(begin: number, end: number): void {
     this.duplicateBegin = begin
     this.duplicateEnd = end
-  }
-
-  /** The piece that changed `rank`-th last, as an index; -1 when there is none. */
-  latest(rank: number): number {
-    let limit = 0x7fffffff
-    let found = -1
-    for (let r = 0; r <= rank; r++) {
-      found = -1
-      for (let i = 0; i < this.pieces; i++) {
-        if (this.#touched[i] < limit && (found < 0 || this.#touched[i] > this.#touched[found])) found = i
-      }
-      if (found < 0) return -1
-      limit = this.#touched[found]
-    }
-    return found
-  }
-
-  pieceBegin(i: number): number {
-    return this.#begin[i]
-  }
-
-  /** For SACK a FIN counts. */
-  pieceEnd(i: number): number {
-    const end = this.#end[i]
-    return this.#finSeen && end === this.#finAt ? (end + 1) | 0 : end
   }
 
   /** The program takes up to `length` bytes; returns how many it got. */
@@ -212,11 +208,13 @@ export class ReceiveQueue extends ReceiveWindow {
     this.next = (this.next + 1) | 0
     this.finished = true
     this.#remove(0, this.pieces, true)
+    this.told.clear()
   }
 
   release(): void {
     this.#ring.release()
     this.#remove(0, this.pieces, true)
+    this.told.clear()
     this.copied = (this.next - (this.finished ? 1 : 0)) | 0
     this.#free()
   }
@@ -296,13 +294,11 @@ export class ReceiveQueue extends ReceiveWindow {
     if (this.#begin === NONE) {
       this.#begin = new Int32Array(PIECES)
       this.#end = new Int32Array(PIECES)
-      this.#touched = new Int32Array(PIECES)
       this.#held = new Int32Array(PIECES)
     }
     for (let i = this.pieces; i > at; i--) {
       this.#begin[i] = this.#begin[i - 1]
       this.#end[i] = this.#end[i - 1]
-      this.#touched[i] = this.#touched[i - 1]
       this.#held[i] = this.#held[i - 1]
     }
     this.#begin[at] = begin
@@ -316,7 +312,6 @@ export class ReceiveQueue extends ReceiveWindow {
     for (let i = at; i + count < this.pieces; i++) {
       this.#begin[i] = this.#begin[i + count]
       this.#end[i] = this.#end[i + count]
-      this.#touched[i] = this.#touched[i + count]
       this.#held[i] = this.#held[i + count]
     }
     this.pieces -= count

@@ -276,10 +276,16 @@ function anyResent(connection: Connection): boolean {
   return sent.resent > 0 || (sent.size > 0 && (sent.marks(0) & EVER_RESENT) !== 0)
 }
 
-/** tcp_packet_delayed: the peer answers something from before the first retransmission. */
+/**
+ * tcp_packet_delayed: the peer answers something from before the first retransmission. Without SACK a recovery that is
+ * held back has forgotten when that was.
+ */
 function onlyLate(connection: Connection, segment: Segment): boolean {
-  const { undo } = connection
-  if (undo.stamp === 0) return connection.state !== 'SYN-SENT'
+  const { undo, send, congestion } = connection
+  if (undo.stamp === 0) {
+    const held = !connection.sack && !tcp.before(send.una, congestion.high)
+    return !held && connection.state !== 'SYN-SENT'
+  }
   return segment.timestamps && segment.echo !== 0 && tcp.before(segment.echo, undo.stamp)
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { HZ } from '../../sim/jiffies.ts'
-import { type Nanos, SECOND } from '../../sim/scheduler.ts'
+import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { after } from '../../wire/tcp.ts'
 import { LEAST_AT } from './moments.ts'
 
@@ -81,4 +81,9 @@ export class RoundTrip {
       this.#largestDeviation = RTO_MIN_MICROSECONDS
     }
   }
+}
+
+/** Microseconds from one reading of the microsecond clock to another (tcp_stamp_us_delta). */
+export function since(now: Nanos, then: Nanos): number {
+  return Math.max(0, Math.floor(now / MICROSECOND) - Math.floor(then / MICROSECOND))
 }

@@ -12,13 +12,15 @@ import { EVER_RESENT, SACKED } from './sent.ts'
 
 const BLOCK = 8
 
-/** Takes the blocks of an acknowledgment. */
+/** Takes the blocks of an acknowledgment, from the lowest on: else their own order would look like reordering. */
 export function takeSacks(connection: Connection, segment: Segment): void {
   const { send, congestion } = connection
   const { bytes, sackAt, sackBlocks, acknowledgment } = segment
   const duplicate = isDuplicate(segment) && takeDuplicate(connection, segment)
   if (before(acknowledgment, (round.una - send.largestWindow) | 0) || send.sent.size === 0) return
-  for (let block = 0; block < sackBlocks; block++) {
+  for (let taken = 0; taken !== (1 << sackBlocks) - 1; ) {
+    const block = lowest(segment, taken)
+    taken |= 1 << block
     const begin = i32(bytes, sackAt + block * BLOCK)
     const end = i32(bytes, sackAt + block * BLOCK + 4)
     if (!after(end, begin) || after(end, send.next)) continue
@@ -27,6 +29,20 @@ export function takeSacks(connection: Connection, segment: Segment): void {
     tag(connection, begin, end, twice)
   }
   if (congestion.state !== 'Loss' || connection.undo.possible) reordered(connection, round.reordered)
+}
+
+/** Which of the blocks that are not in the set `taken` begins first? */
+function lowest({ bytes, sackAt, sackBlocks }: Segment, taken: number): number {
+  let found = -1
+  let first = 0
+  for (let block = 0; block < sackBlocks; block++) {
+    if ((taken & (1 << block)) !== 0) continue
+    const begin = i32(bytes, sackAt + block * BLOCK)
+    if (found >= 0 && !before(begin, first)) continue
+    found = block
+    first = begin
+  }
+  return found
 }
 
 /** Does the first block report a duplicate: from before the acknowledgment, or inside the second block? */

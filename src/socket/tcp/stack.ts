@@ -74,16 +74,19 @@ export class TcpStack {
       (connection.timestamps ? Offer.TIMESTAMPS : 0) |
       (connection.sack ? Offer.SACK : 0) |
       (connection.scaling ? Offer.SCALE : 0)
-    connection.receive.scale = connection.scaling ? scaleFor(this.tunables.receiveMemory[2]) : 0
-    connection.receive.buffer = this.receiveBuffer
-    if (settings.receiveBuffer > 0) connection.receive.lock(settings.receiveBuffer)
+    const { receive } = connection
+    receive.buffer = this.receiveBuffer
+    if (settings.receiveBuffer > 0) receive.lock(settings.receiveBuffer)
+    // A buffer that the program chose will not grow.
+    const largest = this.tunables.receiveMemory[2]
+    receive.scale = connection.scaling ? scaleFor(receive.locked ? Math.min(receive.fullSpace, largest) : largest) : 0
     connection.send.notSentLow = Math.min(
       settings.notSentLow || sysctl.number('net.ipv4.tcp_notsent_lowat'),
       0x7fffffff,
     )
     connection.send.capacity = this.tunables.sendMemory[1]
     if (settings.sendBuffer > 0) connection.send.lock(settings.sendBuffer)
-    connection.offeredScale = connection.receive.scale
+    connection.offeredScale = receive.scale
     connection.send.begin(netns.world.random.int32())
     return connection
   }
