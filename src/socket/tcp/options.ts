@@ -65,8 +65,8 @@ export function write(bytes: Uint8Array, at: number, connection: Connection): nu
 /** How much longer than usual the options of the next segment are: by its SACK blocks (tcp_established_options). */
 export function sackLength({ sack, receive, timestamps }: Connection): number {
   const duplicate = receive.duplicateBegin !== receive.duplicateEnd ? 1 : 0
-  if (!sack || (duplicate === 0 && receive.pieces === 0)) return 0
-  return 4 + 8 * Math.min(receive.pieces + duplicate, timestamps ? MOST_BESIDE_STAMP : MOST_BLOCKS)
+  if (!sack || (duplicate === 0 && receive.told.count === 0)) return 0
+  return 4 + 8 * Math.min(receive.told.count + duplicate, timestamps ? MOST_BESIDE_STAMP : MOST_BLOCKS)
 }
 
 function writeStamp(bytes: Uint8Array, at: number, value: number, echo: number): number {
