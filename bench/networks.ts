@@ -31,6 +31,8 @@ export interface Network {
   readonly world: World
   readonly a: Netns
   readonly b: Netns
+  /** Where frames pass: the bridge's or router's namespace, or the nodes', in the order of the way there. */
+  readonly between: readonly Netns[]
   readonly aDevice: NetDevice
   readonly bDevice: NetDevice
   /** The MAC that A's and B's frames are sent to. */
@@ -58,8 +60,9 @@ function station(world: World, name: string, address: string, own: Mac, far: str
   return { netns, eth0, other }
 }
 
-export function bridge(): Network {
+export function bridge(flowCache = false): Network {
   const world = new World(1)
+  world.flowCache = flowCache
   const a = station(world, 'a', '10.1.0.1', mac(1), 'va', mac(17))
   const b = station(world, 'b', '10.1.0.2', mac(2), 'vb', mac(18))
   const middle = new Netns(world, 'br')
@@ -71,12 +74,13 @@ export function bridge(): Network {
     br0.attach(port)
     middle.setUp(port)
   }
-  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  const ends = { world, a: a.netns, b: b.netns, between: [middle], aDevice: a.eth0, bDevice: b.eth0 }
   return { ...ends, aNextHop: mac(2), bNextHop: mac(1), target: '10.1.0.2', targetPort: 9, backend: '10.1.0.2' }
 }
 
-export function routed(): Network {
+export function routed(flowCache = false): Network {
   const world = new World(1)
+  world.flowCache = flowCache
   const a = station(world, 'a', '10.1.0.1', mac(1), 'va', mac(17))
   const b = station(world, 'b', '10.2.0.1', mac(2), 'vb', mac(18))
   const router = new Netns(world, 'r')
@@ -91,7 +95,7 @@ export function routed(): Network {
   }
   a.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.1.0.254'), device: a.eth0 }))
   b.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.2.0.254'), device: b.eth0 }))
-  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  const ends = { world, a: a.netns, b: b.netns, between: [router], aDevice: a.eth0, bDevice: b.eth0 }
   return { ...ends, aNextHop: mac(17), bNextHop: mac(18), target: '10.2.0.1', targetPort: 9, backend: '10.2.0.1' }
 }
 
@@ -126,8 +130,9 @@ function plug(at: { netns: Netns; cni0: Bridge }, port: Veth): void {
   at.netns.setUp(port)
 }
 
-export function service(): Network {
+export function service(flowCache = false): Network {
   const world = new World(1)
+  world.flowCache = flowCache
   const a = station(world, 'a', '10.244.1.2', mac(1), 'va', mac(17))
   const b = station(world, 'b', '10.244.1.3', mac(2), 'vb', mac(18))
   const n1 = node(world, 1, '10.244.1.3', 1500)
@@ -135,14 +140,15 @@ export function service(): Network {
     plug(n1, end.other)
     end.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.244.1.1'), device: end.eth0 }))
   }
-  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  const ends = { world, a: a.netns, b: b.netns, between: [n1.netns], aDevice: a.eth0, bDevice: b.eth0 }
   // B answers the client itself: they share the bridge.
   const called = { target: VIP, targetPort: SERVICE_PORT, backend: '10.244.1.3' }
   return { ...ends, aNextHop: mac(33), bNextHop: mac(1), ...called }
 }
 
-export function overlay(): Network {
+export function overlay(flowCache = false): Network {
   const world = new World(1)
+  world.flowCache = flowCache
   const underlay = new Netns(world, 'ul')
   const br0 = new Bridge(world, 'br0', mac(60))
   underlay.adopt(br0)
@@ -151,10 +157,12 @@ export function overlay(): Network {
     station(world, 'a', '10.244.1.2', mac(1), 'va', mac(17), 1450),
     station(world, 'b', '10.244.2.2', mac(2), 'vb', mac(18), 1450),
   ]
+  const nodes: Netns[] = []
   for (const [i, pod] of pods.entries()) {
     const number = i + 1
     const peer = 2 - i
     const { netns, cni0 } = node(world, number, '10.244.2.2', 1450)
+    nodes.push(netns)
     plug({ netns, cni0 }, pod.other)
     pod.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(`10.244.${number}.1`), device: pod.eth0 }))
     const [eth0, port] = Veth.pair(world, 'eth0', mac(48 + number), `u${number}`, mac(64 + number), CABLE)
@@ -176,7 +184,8 @@ export function overlay(): Network {
     flannel.fdb.add(mac(80 + peer), parseIpv4(`192.168.50.${peer}`))
   }
   const [a, b] = pods
-  const ends = { world, a: a.netns, b: b.netns, aDevice: a.eth0, bDevice: b.eth0 }
+  const between = [nodes[0], underlay, nodes[1]]
+  const ends = { world, a: a.netns, b: b.netns, between, aDevice: a.eth0, bDevice: b.eth0 }
   const called = { target: VIP, targetPort: SERVICE_PORT, backend: '10.244.2.2' }
   return { ...ends, aNextHop: mac(33), bNextHop: mac(34), ...called }
 }

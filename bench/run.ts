@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the workloads W1 to W5 as a table. `npm run --silent bench -- W4 64 [SECONDS]`: one of them, as
- * one JSON line {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}. `npm run bench -- tcp`: TCP's tables.
+ * two JSON lines {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables.
  */
 import { bytesPerFrame } from './allocation.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
@@ -10,7 +10,7 @@ import { Traffic } from './traffic.ts'
 
 interface Workload {
   readonly name: string
-  readonly build: () => Network
+  readonly build: (flowCache?: boolean) => Network
   readonly answers: boolean
   /** Cables that one frame crosses. */
   readonly cables: number
@@ -37,9 +37,9 @@ export interface Result {
 }
 
 /** Runs one workload for about this many seconds, after warming up. */
-function measure(name: string, size: number, seconds: number): Result {
+function measure(name: string, size: number, seconds: number, flowCache = false): Result {
   const workload = workloads[name]
-  const traffic = new Traffic(workload.build(), size, workload.answers)
+  const traffic = new Traffic(workload.build(flowCache), size, workload.answers)
   const warmUntil = performance.now() + 600
   while (performance.now() < warmUntil) traffic.batch()
   const before = traffic.received
@@ -54,7 +54,7 @@ function measure(name: string, size: number, seconds: number): Result {
   return {
     peer: 'podwire',
     workload: name,
-    variant: 'hop',
+    variant: flowCache ? 'cache' : 'hop',
     frame: size,
     frames,
     seconds: round(elapsed),
@@ -71,15 +71,20 @@ async function main(args: readonly string[]): Promise<void> {
   const [only, size, seconds = '1'] = args
   if (only === 'tcp') return tcpTable()
   if (only !== undefined) {
-    const result = only === 'W5' ? bulk(Number(seconds)) : measure(only, Number(size ?? 64), Number(seconds))
-    process.stdout.write(`${JSON.stringify(result)}\n`)
+    for (const flowCache of [false, true]) {
+      const time = Number(seconds)
+      const result = only === 'W5' ? bulk(time, flowCache) : measure(only, Number(size ?? 64), time, flowCache)
+      process.stdout.write(`${JSON.stringify(result)}\n`)
+    }
     return
   }
-  process.stdout.write('workload      frame  frames/CPU-s  ns/frame  ns/hop  bytes/frame\n')
+  process.stdout.write('workload      frame  frames/CPU-s  ns/frame  ns/hop  bytes/frame  with flow cache  ns/frame\n')
   for (const [name, workload] of Object.entries(workloads)) {
     for (const frame of sizes) {
       const result = measure(name, frame, 1)
       const rate = result.frames / result.cpu_s
+      const cached = measure(name, frame, 1, true)
+      const cachedRate = cached.frames / cached.cpu_s
       const allocated = await bytesPerFrame(new Traffic(workload.build(), frame, workload.answers))
       const cells = [
         `${name} ${workload.name}`.padEnd(12),
@@ -88,13 +93,18 @@ async function main(args: readonly string[]): Promise<void> {
         (1e9 / rate).toFixed(0).padStart(9),
         (1e9 / rate / workload.cables).toFixed(0).padStart(7),
         allocated.toFixed(2).padStart(12),
+        `${(cachedRate / 1e6).toFixed(2)}M`.padStart(16),
+        (1e9 / cachedRate).toFixed(0).padStart(9),
       ]
       process.stdout.write(`${cells.join(' ')}\n`)
     }
   }
-  const tcp = bulk(1)
-  const rate = `${(tcp.frames / tcp.cpu_s / 1e6).toFixed(2)}M`
-  process.stdout.write(`W5 tcp         1464 ${rate.padStart(13)}   goodput ${tcp.gbps?.toFixed(2)} Gbit/s\n`)
+  for (const flowCache of [false, true]) {
+    const tcp = bulk(1, flowCache)
+    const rate = `${(tcp.frames / tcp.cpu_s / 1e6).toFixed(2)}M`
+    const how = flowCache ? ', with flow cache' : ''
+    process.stdout.write(`W5 tcp         1464 ${rate.padStart(13)}   goodput ${tcp.gbps?.toFixed(2)} Gbit/s${how}\n`)
+  }
 }
 
 await main(process.argv.slice(2))

@@ -11,8 +11,8 @@ const STEP = 1_000_000
 /** From one write to the next: 52 Gbit/s at most. */
 const WRITING = 10 * MICROSECOND
 
-export function bulk(seconds: number): Result {
-  const network = overlay()
+export function bulk(seconds: number, flowCache = false): Result {
+  const network = overlay(flowCache)
   const { world } = network
   const server = Sockets.of(network.b).tcp()
   server.bind(ANY, BACKEND_PORT)
@@ -57,7 +57,7 @@ export function bulk(seconds: number): Result {
   return {
     peer: 'podwire',
     workload: 'W5',
-    variant: 'hop',
+    variant: flowCache ? 'cache' : 'hop',
     frame: 1450,
     frames,
     seconds: elapsed,

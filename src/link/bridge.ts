@@ -17,10 +17,13 @@ import * as ethernet from '../wire/ethernet.ts'
 import { carrierChanged } from './bridge-carrier.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
+import { Handover, noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
+import { Departure, Lookup } from './device-steps.ts'
 import { Fdb, type FdbEntry, USED } from './fdb.ts'
+import { configurationChanged, journal } from './flow-cache.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
 
 /** IP's hooks on bridged frames; the net room implements it. */
@@ -111,6 +114,7 @@ export class BridgePort implements Receiver {
       return frames.drop(frame, DropReason.NoPort, this.device.name)
     }
     if (bridge.promiscuous) frame.toBridge = sameMac(bytes, start, bridge.mac, 0)
+    if (journal.open) noteTaken(frame, this)
     if (bridge.filter !== null) bridge.filter.preRouting(frame, this)
     else bridge.admit(frame, this)
   }
@@ -124,7 +128,7 @@ export class Bridge extends NetDevice {
   neighbours: BridgeNeighbours | null = null
   /** Of spanning tree, and part of the bridge's id. */
   priority = 32_768
-  /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. */
+  /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. Then `configured` is to be called. */
   nfCallIptables = false
   readonly uncalled = new Set<string>() // nf_call_ip6tables, nf_call_arptables: nobody has such rules here
   /** Nobody gave it a MAC or an MTU: they follow the ports' (br_stp_recalculate_bridge_id, br_mtu_auto_adjust). */
@@ -185,6 +189,7 @@ export class Bridge extends NetDevice {
 
   /** Some setting changed: what the path of a frame must ask for is found out once. */
   configured(): void {
+    configurationChanged()
     const locks = this.ports.some((port) => port.locked)
     this.#suppresses = this.ports.some((port) => port.neighSuppress)
     this.#special = locks || this.#suppresses || this.#vlanFiltering
@@ -265,12 +270,14 @@ export class Bridge extends NetDevice {
     const { scheduler, frames } = this.world
     if (port.learning) port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     if (port.state === LEARNING) return frames.drop(frame, DropReason.NoPort, this.name)
+    if (journal.open) noteLearnt(frame, port, scheduler)
     if (frame.group) {
       this.#flood(frames.copy(frame), port, false, vlan)
       return this.#passUp(frame, vlan, this.promiscuous)
     }
     const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler, vlan)
     if (entry !== null) {
+      if (journal.open) journal.add(frame, new Lookup(this.fdb, scheduler, entry, !entry.local))
       if (entry.local) return this.#passUp(frame, vlan, false)
       entry.times[USED] = scheduler.now
     }
@@ -304,6 +311,10 @@ export class Bridge extends NetDevice {
     const at = frame.start + ethernet.DESTINATION
     const entry = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
     if (entry === null || entry.port === null) return this.#flood(frame, null, true, vlan)
+    if (journal.open) {
+      journal.add(frame, new Departure(this))
+      journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, false))
+    }
     this.#forward(frame, null, entry.port, true, vlan)
   }
 
@@ -322,6 +333,7 @@ export class Bridge extends NetDevice {
 
   /** VLANs, locked ports and suppressed neighbours. The frame's VLAN, or -1: it has been dropped. */
   #screen(frame: Frame, from: BridgePort | null): number {
+    if (journal.open) journal.refuse()
     let vlan = 0
     this.#replied = false
     if (this.#vlanFiltering) {
@@ -350,6 +362,7 @@ export class Bridge extends NetDevice {
   }
 
   #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
+    if (journal.open) journal.add(frame, new Handover(from, to))
     if (!this.#delivers(from, to, vlan)) return this.world.frames.drop(frame, DropReason.NoPort, this.name)
     if (vlan !== 0) to.vlans.egress(frame, vlan)
     if (!local && this.filter !== null) {
@@ -365,6 +378,7 @@ export class Bridge extends NetDevice {
 
   /** To every port that delivers: copies, and the frame itself to the last. */
   #flood(frame: Frame, from: BridgePort | null, local: boolean, vlan: number): void {
+    if (journal.open) journal.refuse()
     let last: BridgePort | null = null
     const broadcast = frame.group && ethernet.isBroadcast(frame.bytes, frame.start)
     for (let i = 0; i < this.ports.length; i++) {
@@ -386,6 +400,7 @@ export class Bridge extends NetDevice {
 
   /** The ports changed, or the MAC or MTU of one did. */
   portsChanged(): void {
+    configurationChanged()
     if (this.mtuFollowsPorts) this.mtu = leastMtu(this.ports)
     if (this.macFollowsPorts) this.mac = lowestMac(this.ports)
     this.knowAddresses()

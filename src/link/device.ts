@@ -16,6 +16,8 @@
 import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
+import { Arrival } from './device-steps.ts'
+import { journal } from './flow-cache.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
 import { type KernelLog, LogLevel } from './kernel-log.ts'
 import { LinkSettings } from './link-settings.ts'
@@ -28,6 +30,8 @@ export interface Surroundings {
   readonly random: Random
   /** Tells whoever watches that some device's carrier may be another now; null while nobody does. */
   readonly linkChanged?: (() => void) | null
+  /** Are passes of known flows cached? */
+  readonly flowCache?: boolean
 }
 
 export type Direction = 'in' | 'out'
@@ -124,6 +128,7 @@ export abstract class NetDevice {
     this.rxBytes += frame.end - frame.start
     if (this.tap !== null) this.tap(frame, this, 'in')
     if (this.stack !== null && this.stack.takes(frame)) return
+    if (journal.open) journal.add(frame, new Arrival(this, this.receiver))
     this.receiver.receive(frame, this)
   }
 

@@ -55,6 +55,8 @@ export interface PortDevice {
 
 export class Frame {
   readonly bytes: Uint8Array
+  /** The same bytes, by words. */
+  readonly view: DataView
   start = 0
   end = 0
   /** The route chose the source address of what we send: rules about sources were asked before it had one. */
@@ -112,6 +114,7 @@ export class Frame {
 
   constructor(size: number) {
     this.bytes = new Uint8Array(size)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   get length(): number {
@@ -152,6 +155,8 @@ export type DropTap = (frame: Frame, reason: DropReason, where: string) => void
 export class FramePool {
   /** Zero when nothing is in flight: every test ends by checking it. */
   inUse = 0
+  /** How many frames were ever taken from it. */
+  taken = 0
   /** How often a queue refused a frame that its own host sent there: the sender compares (NET_XMIT_DROP). */
   refused = 0
   /** How many frames were dropped, by reason. */
@@ -168,6 +173,7 @@ export class FramePool {
     const small = length <= SMALL - HEADROOM
     const frame = (small ? this.#small : this.#large).pop() ?? new Frame(small ? SMALL : LARGE)
     this.inUse++
+    this.taken++
     frame.free = false
     frame.start = HEADROOM
     frame.end = HEADROOM

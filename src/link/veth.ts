@@ -10,6 +10,7 @@ import { type Nanos, type Task, Timer } from '../sim/scheduler.ts'
 import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice, type Surroundings } from './device.ts'
+import { FlowCache, journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { NetemQdisc } from './netem.ts'
 import { type NetemOptions, PLAIN } from './netem-options.ts'
@@ -59,9 +60,11 @@ export class Veth extends NetDevice implements Task {
   /** When the last frame sent into this end's peer leaves the cable. */
   #busy = new Float64Array(1)
   #timer: Timer = new Timer(this)
+  readonly #flows: FlowCache | null
 
   private constructor(world: Surroundings, name: string, mac: Mac, netem: Netem) {
     super(world, name, mac)
+    this.#flows = world.flowCache === true ? new FlowCache() : null
     this.setNetem(netem)
   }
 
@@ -158,6 +161,7 @@ export class Veth extends NetDevice implements Task {
 
   protected override transmit(frame: Frame): void {
     const peer = this.#wire
+    if (journal.open) journal.finish(frame, this)
     if (peer === null || !peer.up) {
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
@@ -180,7 +184,11 @@ export class Veth extends NetDevice implements Task {
   /** The frames that are due go up, oldest first. */
   run(): void {
     const now = this.world.scheduler.now
-    while (this.#size > 0 && this.#dues[this.#head] <= now) this.receive(this.#shift())
+    const flows = this.#flows
+    while (this.#size > 0 && this.#dues[this.#head] <= now) {
+      if (flows === null) this.receive(this.#shift())
+      else flows.take(this.#shift(), this)
+    }
     if (this.#size > 0 && !this.#timer.armed) this.world.scheduler.atEntry(this.#timer, this.#dues, this.#head)
   }
 

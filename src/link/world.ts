@@ -16,6 +16,8 @@ export class World {
   /** What the clock on the wall shows, in whole seconds since 1970, when the world begins. */
   epochSeconds = 0
   readonly scheduler = new Scheduler()
+  /** Are passes of known flows cached? For devices that are made from now on; what can be observed is the same. */
+  flowCache = true
   readonly frames = new FramePool()
   readonly random: Random
   readonly seed: number

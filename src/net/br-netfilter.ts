@@ -7,6 +7,7 @@
  *                      └─ DNATed to a station on this bridge: its MAC ────▶ admit ─▶ FORWARD, POSTROUTING, port
  */
 import type { Bridge, BridgeFilter, BridgePort } from '../link/bridge.ts'
+import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
 import { copyMac, type Ipv4 } from '../wire/address.ts'
@@ -14,6 +15,7 @@ import { put16, u16 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { fragment } from './fragment.ts'
+import { AtPort, ToBridge, ToStation } from './ip-steps.ts'
 import type { Netns } from './netns.ts'
 
 /**
@@ -50,6 +52,7 @@ class BridgeNetfilter implements BridgeFilter {
     if (!ipv4.valid(bytes, at, frame.end)) {
       return this.#netns.world.frames.drop(frame, DropReason.Malformed, this.#bridge.name)
     }
+    if (journal.open) journal.add(frame, new AtPort(frame, at, port))
     frame.network = at
     frame.transport = at + ipv4.headerLength(bytes, at)
     frame.end = at + ipv4.totalLength(bytes, at)
@@ -116,6 +119,7 @@ class BridgeNetfilter implements BridgeFilter {
     if (found.type === 'unicast' && found.device === this.#bridge) {
       return this.#bridged(frame, port, found.gateway ?? destination)
     }
+    if (journal.open) journal.add(frame, new ToBridge(this.#bridge))
     copyMac(bytes, start + ethernet.DESTINATION, this.#bridge.mac, 0)
     this.#bridge.admit(frame, port)
   }
@@ -123,11 +127,13 @@ class BridgeNetfilter implements BridgeFilter {
   /** br_nf_pre_routing_finish_bridge: the endpoint is a station on this very bridge. */
   #bridged(frame: Frame, port: BridgePort, station: Ipv4): void {
     const { bytes, start } = frame
-    const mac = this.#netns.neighbours.connected(this.#bridge, station)
-    if (mac !== null) {
-      copyMac(bytes, start + ethernet.DESTINATION, mac, 0)
+    const neighbour = this.#netns.neighbours.connected(this.#bridge, station)
+    if (neighbour !== null) {
+      if (journal.open) journal.add(frame, new ToStation(neighbour))
+      copyMac(bytes, start + ethernet.DESTINATION, neighbour.mac, 0)
       return this.#bridge.admit(frame, port)
     }
+    if (journal.open) journal.refuse()
     const { network: at } = frame
     const tag = ethernet.isTagged(bytes, start) ? ethernet.vlanId(bytes, start) : 0
     copyMac(bytes, at - SAVED_SOURCE, bytes, start + ethernet.SOURCE)
@@ -147,5 +153,6 @@ function headerEnd(frame: Frame): number {
 
 /** Loads br_netfilter for one bridge of the namespace; the sysctl bridge-nf-call-iptables switches it. */
 export function installBridgeFilter(netns: Netns, bridge: Bridge): void {
+  configurationChanged()
   bridge.filter = new BridgeNetfilter(netns, bridge)
 }

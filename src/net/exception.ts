@@ -2,6 +2,7 @@
  * What ICMP taught about single destinations (struct fib_nh_exception of net/ipv4/route.c): a path narrower than
  * its devices, and a better gateway. Each is forgotten after a time.
  */
+import { configurationChanged } from '../link/flow-cache.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
@@ -60,6 +61,7 @@ export class RouteExceptions {
     const lifetime = this.#sysctl.number('net.ipv4.route.mtu_expires') * SECOND
     const now = this.#scheduler.now
     if (!locked && known !== null && known.mtu === learnt && known.expires - now > lifetime / 2) return
+    configurationChanged()
     const exception = known ?? this.#fresh(destination)
     exception.mtu = learnt
     exception.mtuLocked = locked

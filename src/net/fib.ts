@@ -6,6 +6,7 @@
  * alone, so it is cached by that. With rules, routes for one TOS or several next hops every packet asks again.
  */
 import type { NetDevice } from '../link/device.ts'
+import { journal } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import type { Loopback } from '../link/loopback.ts'
 import type { World } from '../link/world.ts'
@@ -254,7 +255,10 @@ export class Fib implements RouteTableHost {
 
   /** The route itself, before what ICMP taught: a multipath one as a whole. */
   resolve(flow: Flow): Route | null {
-    if (this.rules.custom) return this.#byRules(flow)
+    if (this.rules.custom) {
+      if (journal.open) journal.refuse()
+      return this.#byRules(flow)
+    }
     this.#fleeting =
       this.#byTos ||
       flow.output !== null ||
@@ -262,8 +266,9 @@ export class Fib implements RouteTableHost {
       flow.destination === BROADCAST ||
       this.exceptions.redirects !== 0
     const found = this.#plain(flow)
-    if (found === null || found.multipath !== null || this.#fleeting) return found
-    if (!this.#manyDefaults || found.destination.prefix > 0) this.#cache.set(flow.destination, found)
+    const sure = found !== null && found.multipath === null && !this.#fleeting
+    if (sure && (!this.#manyDefaults || found.destination.prefix > 0)) this.#cache.set(flow.destination, found)
+    else if (journal.open) journal.refuse()
     return found
   }
 

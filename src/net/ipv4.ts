@@ -8,6 +8,7 @@
  * While a frame is in here its `network` is the IP header and its `transport` what follows.
  */
 import type { NetDevice } from '../link/device.ts'
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
 import { ANY, BROADCAST, type Ipv4, isMulticast, MAC_BROADCAST } from '../wire/address.ts'
@@ -17,6 +18,7 @@ import * as ipv4 from '../wire/ipv4.ts'
 import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
+import { Delivered, noteFinished, noteForwarded, noteSent, PassedUp, Received } from './ip-steps.ts'
 import { logMartian, Martian, martian } from './martian.ts'
 import type { Namespace } from './namespace.ts'
 import { SourceIs, validateSource } from './reverse-path.ts'
@@ -39,6 +41,7 @@ export class Ipv4Layer {
     netns.counters.ipInOctets += frame.end - at
     frame.inputIndex = input.index
     if (frame.bridgeInput !== null) {
+      if (journal.open) journal.add(frame, new PassedUp(netns, input))
       // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
       frame.bridgeInput = null
       // ip_rcv forgets how large the fragments were that the port put together, though the pieces stay as they are.
@@ -49,6 +52,7 @@ export class Ipv4Layer {
       netns.counters.ipInHdrErrors++
       return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
     }
+    if (journal.open) journal.add(frame, new Received(frame, netns, input))
     netns.counters.ipInEcn[ipv4.tos(frame.bytes, at) & 3]++
     frame.network = at
     frame.transport = at + ipv4.headerLength(frame.bytes, at)
@@ -101,12 +105,14 @@ export class Ipv4Layer {
       netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
       return 'EMSGSIZE'
     }
+    if (journal.open) noteSent(frame, netns, source, destination, protocol, ttl, tos, fragmentField, beyond)
     let route = found
     if (netns.netfilter.active) {
       const mark = frame.mark
       if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) return 'EPERM'
       const target = ipv4.destination(frame.bytes, at)
       if (target !== destination || frame.mark !== mark) {
+        if (journal.open) journal.refuse()
         // ip_route_me_harder: DNAT at OUTPUT chose another destination, or a mark another table. The source stays.
         const again = netns.fib.reroute(frame, ipv4.source(frame.bytes, at), target)
         if (again === null || refusal(again) !== null) {
@@ -182,6 +188,7 @@ export class Ipv4Layer {
       netns.icmp.error(frame, icmp.DESTINATION_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, mtu)
       return netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
     }
+    if (journal.open) noteForwarded(frame, netns, output === input)
     ipv4.decrementTtl(bytes, at)
     if (output === input && !frame.routed) netns.icmp.redirects.send(frame, route, input)
     if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
@@ -200,6 +207,7 @@ export class Ipv4Layer {
     const transport = netns.transports[protocol]
     if (transport !== null || protocol === ipv4.IPPROTO_ICMP) netns.counters.ipInDelivers++
     if (protocol === ipv4.IPPROTO_ICMP) return netns.icmp.receive(whole)
+    if (journal.open) journal.add(whole, new Delivered(netns))
     if (transport !== null) return transport.receive(whole, netns)
     netns.counters.ipInUnknownProtos++
     netns.icmp.error(whole, icmp.DESTINATION_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, 0)
@@ -250,12 +258,14 @@ export class Ipv4Layer {
     frame.start = frame.network
     netns.counters.ipOutOctets += frame.end - frame.start
     if (output === netns.loopback) {
+      if (journal.open) journal.refuse()
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }
     const destination = ipv4.destination(frame.bytes, frame.network)
     // Without ARP a broadcast, too, goes to the device's own address (arp_constructor).
     const toAll = route.type === 'broadcast' || destination === BROADCAST
+    if (journal.open) noteFinished(frame, netns, toAll || isMulticast(destination))
     if (toAll) {
       netns.counters.ipOutBcastPkts++
       netns.counters.ipOutBcastOctets += frame.end - frame.start

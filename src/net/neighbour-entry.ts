@@ -1,5 +1,6 @@
 /** One entry of the neighbour table (struct neighbour), and what a frame that waits in it counts. */
 import type { NetDevice } from '../link/device.ts'
+import { Step } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { Ring } from '../sim/ring.ts'
 import { type Task, Timer } from '../sim/scheduler.ts'
@@ -124,4 +125,30 @@ export function truesize(length: number): number {
 /** NUD_VALID: is the MAC known? */
 export function isValid(state: NeighbourState): boolean {
   return state !== 'INCOMPLETE' && state !== 'FAILED' && state !== 'NONE'
+}
+
+/** A frame was sent to the neighbour (see link/flow-cache.ts). */
+export class Resolved extends Step {
+  readonly #entry: Entry
+  readonly #mac: Mac
+  readonly #clock: { readonly now: number }
+
+  constructor(entry: Entry, clock: { readonly now: number }) {
+    super()
+    this.#entry = entry
+    this.#mac = entry.device.mac
+    this.#clock = clock
+  }
+
+  override holds(): boolean {
+    const { state, device } = this.#entry
+    return state !== 'STALE' && isValid(state) && device.mac === this.#mac
+  }
+
+  override again(frame: Frame): void {
+    const entry = this.#entry
+    entry.times[USED] = this.#clock.now
+    entry.cached = true
+    ethernet.write(frame.bytes, frame.push(ethernet.HEADER), entry.mac, this.#mac, ethernet.ETH_P_IP)
+  }
 }

@@ -11,6 +11,7 @@
  * All timers are kernel timers: they fire on the timer wheel's ticks (sim/jiffies).
  */
 import type { NetDevice } from '../link/device.ts'
+import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { wheel } from '../sim/jiffies.ts'
@@ -24,6 +25,7 @@ import {
   maxProbes,
   type NeighbourListener,
   type NeighbourState,
+  Resolved,
   type Solicitor,
   truesize,
   UPDATED,
@@ -137,9 +139,11 @@ export class NeighbourTable {
       const { state } = entry
       if (state !== 'STALE' && isValid(state)) {
         entry.times[USED] = this.#world.scheduler.now
+        if (journal.open) journal.add(frame, new Resolved(entry, this.#world.scheduler))
         return entry.send(frame)
       }
     }
+    if (journal.open) journal.refuse()
     const asked = entry ?? this.#create(device, nextHop)
     if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
     if (asked.state === 'NOARP') asked.send(frame)
@@ -155,12 +159,12 @@ export class NeighbourTable {
   }
 
   /**
-   * The MAC of a neighbour that is sure and was used before (neigh_hh_bridge's condition), or null: br_netfilter's
-   * fast path asks.
+   * A neighbour whose MAC is sure and was used before (neigh_hh_bridge's condition), or null: br_netfilter's fast path
+   * asks.
    */
-  connected(device: NetDevice, address: Ipv4): Mac | null {
+  connected(device: NetDevice, address: Ipv4): Entry | null {
     const entry = this.find(device, address)
-    return entry === null || !entry.cached ? null : entry.connectedMac
+    return entry === null || !entry.cached || entry.connectedMac === null ? null : entry
   }
 
   /** A higher layer heard from the neighbour: TCP's progress, for one. */
@@ -372,6 +376,7 @@ export class NeighbourTable {
 
   /** The entry is gone, and with it the frames that waited (neigh_cleanup_and_release). */
   end(entry: Entry): void {
+    configurationChanged()
     this.#world.scheduler.cancel(entry.timer)
     if (this.#byDevice.get(entry.device)?.delete(entry.address)) this.size--
     this.listener?.neighbour(entry, true)

@@ -6,6 +6,7 @@
  */
 import { Bridge } from '../link/bridge.ts'
 import type { NetDevice, Receiver } from '../link/device.ts'
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { KernelLog, LogLevel } from '../link/kernel-log.ts'
 import { Loopback } from '../link/loopback.ts'
@@ -28,6 +29,7 @@ import { Icmp } from './icmp.ts'
 import { Identifications } from './identification.ts'
 import type { InetDevice } from './inet-device.ts'
 import { IpOptions } from './ip-options.ts'
+import { Entered } from './ip-steps.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import { KernelMessages } from './kernel-messages.ts'
 import type { Namespace, Transport } from './namespace.ts'
@@ -355,6 +357,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     frame.toHost = frame.group || sameMac(bytes, start, from.mac, 0) || frame.toBridge
     if (!frame.toHost) return frames.drop(frame, DropReason.OtherHost, this.name)
     const type = ethernet.type(bytes, start)
+    if (journal.open) journal.add(frame, new Entered(frame, from))
     frame.start = start + ethernet.HEADER
     if (type === ethernet.ETH_P_IP) return this.ipv4.receive(frame, from)
     if (type === ethernet.ETH_P_ARP) return this.arp.receive(frame, from)

@@ -4,6 +4,7 @@
  * look-up that misses may cost a short scan.
  */
 import type { NetDevice } from '../link/device.ts'
+import { configurationChanged } from '../link/flow-cache.ts'
 import { type Cidr, type Ipv4, mask } from '../wire/address.ts'
 import { type AddressScope, scopeNumber } from './device-address.ts'
 
@@ -330,6 +331,7 @@ export class RouteCache {
   }
 
   clear(): void {
+    configurationChanged()
     this.#routes.fill(null)
   }
 }

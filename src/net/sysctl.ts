@@ -3,6 +3,7 @@
  * is kept as plain fields by whoever reads it; `watch` tells them of changes. The switches of one device live
  * with it, in `InetDevices`.
  */
+import { configurationChanged } from '../link/flow-cache.ts'
 import { InetDevices, READ_ONLY } from './inet-device.ts'
 import { NeighbourParameters } from './neighbour-parameters.ts'
 import { kernelInteger, ofMachine, parsed, switches } from './sysctl-names.ts'
@@ -50,6 +51,7 @@ export class Sysctl {
     const device = key === FORWARD || key.startsWith(CONF) || key.startsWith(NEIGH)
     const stored = device ? this.#setDevice(key, value) : this.#set(key, value)
     if (stored === null) return false
+    configurationChanged()
     for (const watcher of this.#watchers) watcher(key, stored)
     return true
   }

@@ -61,6 +61,11 @@ export class Rule {
     this.more = this.tests.length > 0 || this.input.given || this.output.given || this.fragments
   }
 
+  /** Do all packets of a flow fare alike, once its status is what it will be? */
+  get steady(): boolean {
+    return this.tests.every((match) => match.steady)
+  }
+
   get tracks(): boolean {
     return this.matches.some((match) => match.tracks) || this.target?.tracks === true
   }

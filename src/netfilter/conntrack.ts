@@ -7,6 +7,7 @@
  * A namespace tracks only when a rule needs it (`Netfilter.tracking`): pods do not.
  */
 import type { NetDevice } from '../link/device.ts'
+import { journal } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { LogLevel } from '../link/kernel-log.ts'
 import type { World } from '../link/world.ts'
@@ -21,13 +22,14 @@ import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import { ConntrackSettings, Timeout } from './conntrack-settings.ts'
 import type { Flow, Tuple } from './flow.ts'
+import { noteTracked, type Tracker } from './flow-steps.ts'
 import { type FlowReader, FlowTable } from './flow-table.ts'
 import { LogFlag, logLine } from './log-line.ts'
 import type { Packet } from './packet.ts'
-import { CtInfo, Status } from './status.ts'
+import { CtInfo, isReply, Status } from './status.ts'
 import { fault, faultText, Why } from './tcp-fault.ts'
 import { TcpTrack, Tracking, tcpStateNames } from './tcp-track.ts'
-import { hashOf, inverseIcmpType, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
+import { hashOf, inverseIcmpType, isRequest, turnedDestinationPort, turnedSourcePort } from './tuple.ts'
 
 /** How long UDP must go on in both directions to count as a stream, in jiffies. */
 const STREAM = 2 * HZ
@@ -35,7 +37,7 @@ const STREAM = 2 * HZ
 const HIGHEST_ICMP = 18
 const EVERYTHING = LogFlag.TCP_SEQUENCE | LogFlag.TCP_OPTIONS | LogFlag.IP_OPTIONS | LogFlag.UID
 
-export class Conntrack {
+export class Conntrack implements Tracker {
   readonly settings = new ConntrackSettings()
   readonly flows: FlowTable
   /** Packets refused because the table was full; flows that had to go to make room (early_drop). */
@@ -52,6 +54,8 @@ export class Conntrack {
   /** ICMP messages that were damaged, or errors about no known flow. */
   errors = 0
   #world: World
+  /** A frame of a known flow whose segment was found invalid before its turn came. */
+  #ahead: Frame | null = null
 
   constructor(world: World) {
     this.#world = world
@@ -300,30 +304,59 @@ export class Conntrack {
     let verdict: Tracking = Tracking.ACCEPT
     const status = flow.status
     const state = flow.tcp === null ? 0 : flow.tcp.state
+    if (journal.open) noteTracked(this, frame, flow, reply)
     if (flow.tcp !== null) {
-      verdict = flow.tcp.segment(status, packet.bytes, packet.transport, packet.end, reply, this.settings)
+      verdict =
+        this.#ahead === frame
+          ? Tracking.INVALID
+          : flow.tcp.segment(status, packet.bytes, packet.transport, packet.end, reply, this.settings)
       if (verdict === Tracking.INVALID || verdict === Tracking.REPEAT) return verdict
       timeout = flow.tcp.timeout
       if (flow.tcp.assured) flow.status |= Status.ASSURED
     } else if (packet.protocol === IPPROTO_UDP) timeout = this.#udp(flow)
     else if (packet.protocol === IPPROTO_ICMP) timeout = Timeout.ICMP
 
-    frame.tracked = flow
-    if (reply) frame.trackedInfo = CtInfo.ESTABLISHED_REPLY
-    else frame.trackedInfo = (status & Status.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW
-    if (timeout >= 0 && verdict !== Tracking.END && (flow.status & Status.FIXED_TIMEOUT) === 0)
-      flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
-    if (reply) {
-      flow.replyPackets++
-      flow.replyBytes += packet.length
-      if (verdict !== Tracking.END) flow.status |= Status.SEEN_REPLY
-    } else {
-      flow.originalPackets++
-      flow.originalBytes += packet.length
-    }
+    this.#count(flow, frame, reply, packet.length, verdict === Tracking.END ? -1 : timeout)
+    if (reply && verdict !== Tracking.END) flow.status |= Status.SEEN_REPLY
     if (verdict === Tracking.END) this.flows.remove(flow)
     else if (flow.status !== status || (flow.tcp !== null && flow.tcp.state !== state)) this.#changed(flow)
     return verdict
+  }
+
+  /** `timeout`: which one begins anew; -1 when none does. */
+  #count(flow: Flow, frame: Frame, reply: boolean, length: number, timeout: number): void {
+    frame.tracked = flow
+    if (reply) frame.trackedInfo = CtInfo.ESTABLISHED_REPLY
+    else frame.trackedInfo = (flow.status & Status.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW
+    if (timeout >= 0 && (flow.status & Status.FIXED_TIMEOUT) === 0)
+      flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
+    if (reply) {
+      flow.replyPackets++
+      flow.replyBytes += length
+    } else {
+      flow.originalPackets++
+      flow.originalBytes += length
+    }
+  }
+
+  get now(): number {
+    return this.#world.scheduler.now
+  }
+
+  belongs(flow: Flow, frame: Frame, reply: boolean, length: number): void {
+    this.#count(flow, frame, reply, length, flow.tcp === null ? this.#udp(flow) : flow.tcp.timeout)
+  }
+
+  judge(frame: Frame, track: TcpTrack, status: number, at: number, end: number, reply: boolean): boolean {
+    const verdict = track.segment(status, frame.bytes, at, end, reply, this.settings)
+    fault.why = Why.NONE
+    if (verdict === Tracking.ACCEPT) return true
+    this.#ahead = frame
+    return false
+  }
+
+  settled(): void {
+    this.#ahead = null
   }
 
   #changed(flow: Flow): void {
@@ -363,28 +396,14 @@ export class Conntrack {
       turnedSourcePort(protocol, sourcePort, destinationPort),
       turnedDestinationPort(protocol, sourcePort, destinationPort),
     )
-    if (answer === null || !reaches(answer, packet.destination)) return
+    // The error must go to whoever sent the quoted packet.
+    if (answer === null || answer.destination !== packet.destination) return
     frame.tracked = answer.flow
     frame.trackedInfo = answer.reply ? CtInfo.RELATED_REPLY : CtInfo.RELATED
   }
 }
 
-/** The error must go to whoever sent the quoted packet. */
-function reaches(answer: Tuple, destination: Ipv4): boolean {
-  return answer.destination === destination
-}
-
 function checksumOk({ protocol, bytes, transport, end, source, destination }: Packet): boolean {
   if (protocol === IPPROTO_TCP) return tcp.checksumOk(bytes, transport, end, source, destination)
   return protocol !== IPPROTO_UDP || udp.checksumOk(bytes, transport, source, destination)
-}
-
-/** ESTABLISHED_REPLY or RELATED_REPLY. */
-export function isReply(info: number): boolean {
-  return info === CtInfo.ESTABLISHED_REPLY || info === CtInfo.RELATED_REPLY
-}
-
-/** Echo, timestamp, information and address mask requests begin a flow. */
-function isRequest(type: number): boolean {
-  return type === icmp.ECHO_REQUEST || type === 13 || type === 15 || type === 17
 }

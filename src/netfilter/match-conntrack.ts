@@ -2,12 +2,11 @@
 
 import { SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
-import { isReply } from './conntrack.ts'
 import { missingOption, NetfilterError } from './error.ts'
 import type { Flow } from './flow.ts'
 import { bang, Match } from './match.ts'
 import { CtState, type Packet } from './packet.ts'
-import { Status } from './status.ts'
+import { isReply, Status } from './status.ts'
 import { formatPorts, parseNetwork, parseNumber, parsePorts, parseProtocol, prefixOf, type Words } from './words.ts'
 
 /** In the order in which iptables prints them. */
@@ -85,6 +84,10 @@ export class ConntrackMatch extends Match {
 
   override get tracks(): boolean {
     return true
+  }
+
+  override get steady(): boolean {
+    return this.#conditions.every(({ option }) => option !== '--ctexpire')
   }
 
   /** Nothing but a state is asked for: the rule tests it by itself, as a bit. */

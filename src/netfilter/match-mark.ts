@@ -57,6 +57,10 @@ export class MarkMatch extends Match {
     this.#ofFlow = name === 'connmark'
   }
 
+  override get steady(): boolean {
+    return !this.#ofFlow
+  }
+
   override get tracks(): boolean {
     return this.#ofFlow
   }

@@ -25,6 +25,10 @@ export class AddrtypeMatch extends Match {
   #limitIn = false
   #limitOut = false
 
+  override get steady(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     switch (name) {
       case '--src-type':
@@ -112,6 +116,10 @@ export class PhysdevMatch extends Match {
   #isIn: boolean | null = null
   #isOut: boolean | null = null
   #isBridged: boolean | null = null
+
+  override get steady(): boolean {
+    return true
+  }
 
   override option(name: string, words: Words, not: boolean): boolean {
     switch (name) {

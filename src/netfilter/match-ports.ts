@@ -63,6 +63,10 @@ export class PortMatch extends Match {
     this.protocol = protocol
   }
 
+  override get steady(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     const side = PORT_OPTIONS[name]
     if (side === undefined) return false
@@ -119,6 +123,11 @@ export class TcpMatch extends PortMatch {
 
   constructor() {
     super('tcp', 6)
+  }
+
+  /** Without flags: they differ from segment to segment. */
+  override get steady(): boolean {
+    return this.#mask === 0 && this.#option === 0
   }
 
   override option(name: string, words: Words, not: boolean): boolean {
@@ -187,6 +196,10 @@ export class MultiportMatch extends Match {
   #option = ''
   #not = false
   #ranges: (readonly [low: number, high: number])[] = []
+
+  override get steady(): boolean {
+    return true
+  }
 
   override option(name: string, words: Words, not: boolean): boolean {
     const option = MULTIPORT_OPTIONS[name]

@@ -15,6 +15,14 @@ export abstract class Match {
     return false
   }
 
+  /**
+   * Does it look only at what all packets of a settled flow share: addresses, ports, devices, mark, the flow's status? A
+   * match that counts, remembers, or looks at anything else says no.
+   */
+  get steady(): boolean {
+    return false
+  }
+
   /** Takes the option and its values, or says that it is not its own. `not`: a `!` stood in front. */
   abstract option(name: string, words: Words, not: boolean): boolean
 

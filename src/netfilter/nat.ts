@@ -7,6 +7,8 @@
  *
  * so between the two, in FORWARD, both directions show the address behind the Service.
  */
+import { journal } from '../link/flow-cache.ts'
+import type { Frame } from '../link/frame.ts'
 import type { Random } from '../sim/random.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { put16 } from '../wire/bytes.ts'
@@ -16,6 +18,7 @@ import * as ipv4 from '../wire/ipv4.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { after } from '../wire/tcp.ts'
 import type { Flow } from './flow.ts'
+import { Rewritten } from './flow-steps.ts'
 import type { FlowTable } from './flow-table.ts'
 import { chooseAddress } from './nat-address.ts'
 import { Manip, rewrite } from './nat-rewrite.ts'
@@ -83,7 +86,7 @@ export class Nat {
   }
 
   /** Rewrites a packet of the flow to what the other direction's tuple says. */
-  translate(bytes: Uint8Array, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): void {
+  translate(frame: Frame, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): void {
     if (!concerns(flow, reply, manip)) return
     const other = reply ? flow.original : flow.reply
     const address = manip === Manip.SOURCE ? other.destination : other.source
@@ -91,7 +94,8 @@ export class Nat {
     if (other.protocol === IPPROTO_TCP || other.protocol === IPPROTO_UDP) {
       port = manip === Manip.SOURCE ? other.destinationPort : other.sourcePort
     } else if (other.protocol !== IPPROTO_ICMP) port = -1
-    rewrite(bytes, network, end, manip, address, port)
+    if (journal.open) journal.add(frame, new Rewritten(manip, address, port))
+    rewrite(frame.bytes, network, end, manip, address, port)
   }
 
   /**

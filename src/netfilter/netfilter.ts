@@ -6,12 +6,13 @@
  * be rewritten, so rules that vanish do not break what they began. The room may import `link`, `sim` and `wire`.
  */
 import type { NetDevice } from '../link/device.ts'
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
 import type { Chain, Table } from './chain.ts'
 import { iptables } from './command.ts'
-import { Conntrack, isReply } from './conntrack.ts'
+import { Conntrack } from './conntrack.ts'
 import type { Flow } from './flow.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
 import type { NetfilterHost } from './host.ts'
@@ -24,7 +25,7 @@ import { type RestoreOptions, restore } from './restore.ts'
 import type { ListOptions } from './rule-text.ts'
 import { Ruleset } from './ruleset.ts'
 import { list, type SaveOptions, save } from './save.ts'
-import { CtInfo, Status } from './status.ts'
+import { CtInfo, isReply, Status } from './status.ts'
 import { Traversal } from './traversal.ts'
 
 export { NetfilterError } from './error.ts'
@@ -152,6 +153,7 @@ export class Netfilter {
       if (raw[hook] !== null) verdict = this.#walk('raw', hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
       if (this.#tracking && !this.conntrack.enter(packet)) return Verdict.DROP
+      if (journal.open && this.#tracking && packet.frame.tracked === null) journal.refuse()
     }
     if (mangle[hook] !== null) {
       verdict = this.#walk('mangle', hook, packet)
@@ -201,6 +203,7 @@ export class Netfilter {
     const info = frame.trackedInfo
     const reply = isReply(info)
     if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) {
+      if (journal.open) journal.refuse()
       if (packet.protocol === IPPROTO_ICMP) {
         const right = this.#nat.translateError(frame.bytes, packet.network, packet.end, flow, reply, manip)
         packet.readAddresses()
@@ -209,6 +212,7 @@ export class Netfilter {
     } else if (info === CtInfo.NEW) {
       const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
       if ((flow.status & done) === 0) {
+        if (journal.open) journal.refuse()
         const verdict = this.#choose(hook, packet, flow, done)
         if (verdict !== Verdict.ACCEPT) return verdict
         if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)
@@ -218,7 +222,7 @@ export class Netfilter {
       return Verdict.DROP
     }
     if ((flow.status & (Status.SRC_NAT | Status.DST_NAT)) !== 0) {
-      this.#nat.translate(frame.bytes, packet.network, packet.end, flow, reply, manip)
+      this.#nat.translate(frame, packet.network, packet.end, flow, reply, manip)
       packet.readAddresses()
     }
     return Verdict.ACCEPT

@@ -2,6 +2,7 @@
  * All tables of one namespace, and every way to change them: what `iptables` and `iptables-restore` do. Errors are
  * NetfilterErrors in iptables' own words where it has some; nothing is changed then.
  */
+import { configurationChanged } from '../link/flow-cache.ts'
 import { Chain, type Rule, Table } from './chain.ts'
 import { NetfilterError, RuleRefused } from './error.ts'
 import { type TableName, tableNames, Verdict } from './hook.ts'
@@ -286,6 +287,7 @@ export class Ruleset {
         chain.bytes = 0
       }
     }
+    configurationChanged()
     if (this.onChange !== null) this.onChange()
   }
 }

@@ -27,3 +27,8 @@ export const Status = {
   /** Only its reply tuple is in the table: the original one was taken by another packet of the same socket. */
   NAT_CLASH: 1 << 16,
 } as const
+
+/** ESTABLISHED_REPLY or RELATED_REPLY. */
+export function isReply(info: number): boolean {
+  return info === CtInfo.ESTABLISHED_REPLY || info === CtInfo.RELATED_REPLY
+}

@@ -105,6 +105,10 @@ export class TcpTrack {
   #lastFlags = 0
   #lastEndFlags = 0
 
+  get established(): boolean {
+    return this.state === ESTABLISHED
+  }
+
   /** Behind the highest sequence number that the client has sent. */
   get clientEnd(): number {
     return this.#client.end

@@ -2,6 +2,7 @@
  * The walk of a packet through a base chain and the chains it jumps to (ipt_do_table, nft_do_chain). No object is
  * made: verdicts are integers, the way back is kept in two arrays.
  */
+import { journal } from '../link/flow-cache.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { type Chain, Inverted, type Rule } from './chain.ts'
 import { Verdict } from './hook.ts'
@@ -23,7 +24,7 @@ export class Traversal {
     let depth = 0
     for (;;) {
       if (place >= rules.length) {
-        if (depth === 0) return this.#policy(base, length)
+        if (depth === 0) return this.#policy(base, length, packet)
         depth--
         rules = this.#rules[depth]
         place = this.#places[depth]
@@ -35,6 +36,7 @@ export class Traversal {
       if (rule.more && !this.#holds(rule, packet)) continue
       rule.packets++
       rule.bytes += length
+      if (journal.open) noteRule(packet, rule)
       let verdict = rule.verdict
       if (verdict === Verdict.TARGET) verdict = rule.target === null ? Verdict.CONTINUE : rule.target.apply(packet)
       switch (verdict) {
@@ -66,16 +68,18 @@ export class Traversal {
   #holds(rule: Rule, packet: Packet): boolean {
     if (rule.input.given && !rule.input.holds(packet.input)) return false
     if (rule.output.given && !rule.output.holds(packet.output)) return false
+    if (journal.open && !rule.steady) journal.refuse()
     if (rule.fragments && packet.fragment === ((rule.inverted & Inverted.FRAGMENT) !== 0)) return false
     const tests = rule.tests
     for (let i = 0; i < tests.length; i++) if (!tests[i].test(packet)) return false
     return true
   }
 
-  #policy(base: Chain, length: number): Verdict {
+  #policy(base: Chain, length: number, packet: Packet): Verdict {
     if (base.counted) {
       base.packets++
       base.bytes += length
+      if (journal.open) journal.count(packet.frame, base)
     }
     return base.policy
   }
@@ -89,4 +93,10 @@ function fits(rule: Rule, source: Ipv4, destination: Ipv4, protocol: number): bo
     return false
   }
   return rule.protocol === 0 || (rule.protocol === protocol) !== ((inverted & Inverted.PROTOCOL) !== 0)
+}
+
+/** A rule matched (see link/flow-cache.ts). What its target does besides is no step. */
+function noteRule(packet: Packet, rule: Rule): void {
+  if (rule.verdict === Verdict.TARGET && rule.target !== null) journal.refuse()
+  journal.count(packet.frame, rule)
 }

@@ -3,6 +3,7 @@
  * "source port" is the identifier and the "destination port" is type × 256 + code.
  */
 import type { Ipv4 } from '../wire/address.ts'
+import { ECHO_REQUEST } from '../wire/icmp.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
 
 /** Spreads a tuple over 32 bits. */
@@ -48,4 +49,9 @@ export function turnedSourcePort(protocol: number, sourcePort: number, destinati
 export function turnedDestinationPort(protocol: number, sourcePort: number, destinationPort: number): number {
   if (protocol !== IPPROTO_ICMP) return sourcePort
   return (inverseIcmpType(destinationPort >> 8) << 8) | (destinationPort & 255)
+}
+
+/** Echo, timestamp, information and address mask requests begin a flow. */
+export function isRequest(type: number): boolean {
+  return type === ECHO_REQUEST || type === 13 || type === 15 || type === 17
 }

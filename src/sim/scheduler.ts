@@ -58,6 +58,11 @@ export class Scheduler {
     return this.#size
   }
 
+  /** How many times a timer was ever armed. */
+  get armings(): number {
+    return this.#sequence[0]
+  }
+
   /** When the next event is due; Infinity when there is none. */
   get next(): Nanos {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#due[0]

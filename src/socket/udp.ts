@@ -2,8 +2,10 @@
  * UDP (net/ipv4/udp.c): datagram sockets for programs, and kernel ports for tunnels. A datagram that nobody
  * takes is answered with port unreachable; a connected socket hears of ICMP errors.
  */
+import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { Errno } from '../net/errno.ts'
+import { Datagram } from '../net/ip-steps.ts'
 import type { Transport } from '../net/namespace.ts'
 import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4, isMulticast } from '../wire/address.ts'
@@ -213,8 +215,10 @@ export class UdpTransport implements Transport {
 
   /** Gives a port to the kernel: the handler takes each frame, which begins with its UDP header. */
   encapsulation(port: number, handler: (frame: Frame) => void): () => void {
+    configurationChanged()
     this.#kernelPorts.set(port, handler)
     return () => {
+      configurationChanged()
       if (this.#kernelPorts.get(port) === handler) this.#kernelPorts.delete(port)
     }
   }
@@ -230,6 +234,7 @@ export class UdpTransport implements Transport {
     const port = udp.destinationPort(bytes, at)
     const handler = this.#kernelPorts.get(port)
     if (handler !== undefined) {
+      if (journal.open) journal.add(frame, new Datagram(frame, netns))
       netns.counters.udpInDatagrams++
       frame.end = at + udp.length(bytes, at)
       return handler(frame)

@@ -6,7 +6,9 @@
  *   ▓ outer eth ▓ outer ip ▓ udp ▓ vxlan ▓ inner eth ▓ inner ip ▓ …
  */
 import { NetDevice, type Receiver } from '../link/device.ts'
+import { Departure, Lookup } from '../link/device-steps.ts'
 import { Fdb, USED } from '../link/fdb.ts'
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { Netns } from '../net/netns.ts'
@@ -19,6 +21,7 @@ import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
 import * as vxlan from '../wire/vxlan.ts'
+import { Decapsulated, Encapsulated } from './vxlan-steps.ts'
 
 export interface VxlanOptions {
   /** Where the outer packets are sent and received. */
@@ -104,24 +107,34 @@ export class VxlanDevice extends NetDevice {
     }
     entry.times[USED] = this.world.scheduler.now
     const sourcePort = FIRST_PORT + ((((flowHash(frame) >>> 0) * PORTS) / 4294967296) | 0)
-    const inner = start
-    vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
     const chosen = this.local === ANY
     const local = chosen ? this.#sourceTo(entry.port, sourcePort) : this.local
-    frame.sourceChosen = chosen
-    const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
-    const at = frame.push(udp.HEADER)
-    udp.writeSummed(bytes, at, frame.end, local, entry.port, sourcePort, this.port, payload)
-    // The outer packet is nobody's yet: if the inner flow stayed on it, conntrack would take it for that flow.
-    frame.tracked = null
-    frame.trackedInfo = 0
-    frame.mark = 0
-    const id = this.underlay.nextId(local, entry.port, ipv4.IPPROTO_UDP)
+    if (journal.open) {
+      journal.add(frame, new Departure(this))
+      journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, true))
+      journal.add(frame, new Encapsulated(this, local, entry.port, sourcePort))
+    }
+    const id = this.encapsulate(frame, local, entry.port, sourcePort)
     // Who sends through a tunnel does not learn that a queue below refused it (iptunnel_xmit).
     const { frames } = this.world
     const { refused } = frames
     this.underlay.send(frame, local, entry.port, ipv4.IPPROTO_UDP, this.underlay.defaultTtl, 0, id, 0)
     frames.refused = refused
+  }
+
+  /** Puts the headers of VXLAN and UDP in front. Returns the identification that the outer packet is to have. */
+  encapsulate(frame: Frame, local: Ipv4, remote: Ipv4, sourcePort: number): number {
+    const { bytes, start: inner } = frame
+    vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
+    frame.sourceChosen = this.local === ANY
+    const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
+    const at = frame.push(udp.HEADER)
+    udp.writeSummed(bytes, at, frame.end, local, remote, sourcePort, this.port, payload)
+    // The outer packet is nobody's yet: if the inner flow stayed on it, conntrack would take it for that flow.
+    frame.tracked = null
+    frame.trackedInfo = 0
+    frame.mark = 0
+    return this.underlay.nextId(local, remote, ipv4.IPPROTO_UDP)
   }
 
   /** arp_reduce: requests never cross the tunnel; who is known as a neighbour of the device is answered for. */
@@ -153,11 +166,13 @@ export class VxlanDevice extends NetDevice {
 
   /** The inner frame begins at frame.start; `from` is the VTEP that sent it. */
   decapsulated(frame: Frame, from: Ipv4): void {
+    if (journal.open) journal.add(frame, new Decapsulated(frame, this))
     frame.scrub()
     if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
       return this.world.frames.drop(frame, DropReason.Malformed, this.name)
     }
     if (this.learning) {
+      if (journal.open) journal.refuse()
       this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler, null)
     }
     this.receive(frame)

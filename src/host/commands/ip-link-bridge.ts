@@ -78,6 +78,7 @@ function takeSetting(word: string, words: Words): (bridge: Bridge) => void {
       const on = takeValue(words, word) !== 0
       return (bridge) => {
         bridge.nfCallIptables = on
+        bridge.configured()
       }
     }
     // Without ip6tables and arptables there are no rules that it could call.

@@ -1,0 +1,256 @@
+/**
+ * The flow cache against the long way: the same random traffic and the same random changes of configuration, once with
+ * the cache and once without. What the end points see, byte for byte and moment for moment, and every counter, table and
+ * timer in between must be the same.
+ */
+import { expect, test } from 'vitest'
+import { bridge, type Network, overlay, routed, SERVICE_PORT, service } from '../../bench/networks.ts'
+import { Bridge } from '../../src/link/bridge.ts'
+import { journal } from '../../src/link/flow-cache.ts'
+import { Veth } from '../../src/link/veth.ts'
+import { Random } from '../../src/sim/random.ts'
+import { MICROSECOND, MILLISECOND, SECOND } from '../../src/sim/scheduler.ts'
+import { Sockets } from '../../src/socket/sockets.ts'
+import type { TcpSocket } from '../../src/socket/tcp/socket.ts'
+import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
+import { ANY, parseIpv4 } from '../../src/wire/address.ts'
+
+const SEEDS = 3
+const networks = { bridge, routed, service, overlay }
+
+/** What an end point's interface saw: the time and the bytes of each frame. */
+function watch(network: Network): string[] {
+  const seen: string[] = []
+  for (const device of [network.aDevice, network.bDevice]) {
+    device.tap = (frame, _, direction) => {
+      const bytes = Buffer.from(frame.bytes.subarray(frame.start, frame.end)).toString('hex')
+      seen.push(`${network.world.scheduler.now} ${device.name} ${direction} ${bytes}`)
+    }
+  }
+  return seen
+}
+
+/** Servers at B: UDP sends back what it gets, TCP too, and closes when the client does. */
+function serve(network: Network, port: number): void {
+  const sockets = Sockets.of(network.b)
+  const udp = sockets.udp()
+  udp.bind(ANY, port)
+  udp.onDatagram = (payload, from, fromPort) => void udp.sendTo(payload, from, fromPort)
+  const tcp = sockets.tcp()
+  tcp.bind(ANY, port)
+  const listener = tcp.listen(16)
+  if (typeof listener === 'string') throw new Error(listener)
+  listener.onAccept = (socket) => echo(socket)
+}
+
+function echo(socket: TcpSocket): void {
+  const inbox = new Uint8Array(4096)
+  socket.onReadable = () => {
+    for (let length = socket.read(inbox); length > 0; length = socket.read(inbox)) socket.write(inbox, 0, length)
+    if (socket.ended) socket.close()
+  }
+}
+
+/** Everything that can be read of the namespaces on the way. */
+function stateOf(network: Network): string {
+  const lines: string[] = []
+  for (const netns of [network.a, ...network.between, network.b]) {
+    lines.push(`== ${netns.name}`, netns.netfilter.save({ counters: true }), JSON.stringify(netns.counters))
+    for (const flow of netns.netfilter.conntrack.list()) {
+      const { id, status, mark, due, originalPackets, originalBytes, replyPackets, replyBytes } = flow
+      const state = flow.tcp?.state
+      lines.push(
+        JSON.stringify({ id, status, mark, due, originalPackets, originalBytes, replyPackets, replyBytes, state }),
+      )
+    }
+    const { invalid, errors, clashes, resolved } = netns.netfilter.conntrack
+    lines.push(JSON.stringify({ invalid, errors, clashes, resolved }))
+    for (const { device, address, state, times } of netns.neighbours.list()) {
+      lines.push(`${device.name} ${address} ${state} ${times}`)
+    }
+    for (const device of netns.devices.values()) {
+      const { rxPackets, rxBytes, rxDropped, txPackets, txBytes, txDropped } = device
+      lines.push(`${device.name} ${[rxPackets, rxBytes, rxDropped, txPackets, txBytes, txDropped]}`)
+      if (!(device instanceof Bridge || device instanceof VxlanDevice)) continue
+      for (const { high, low, times, local } of device.fdb.entries()) lines.push(`${high} ${low} ${local} ${times}`)
+    }
+  }
+  const { frames, scheduler, random } = network.world
+  lines.push(`${frames.dropped}`, `${scheduler.pending} ${random.int32()}`)
+  return lines.join('\n')
+}
+
+/** One change of some table or switch on the way, or somebody who watches and writes into `seen`; `random` chooses. */
+function disturb(network: Network, random: Random, seen: string[]): void {
+  const netns = network.between[random.below(network.between.length)]
+  const devices = [...netns.devices.values()]
+  const device = devices[random.below(devices.length)]
+  switch (random.below(18)) {
+    case 14:
+      if (device instanceof Bridge) device.fdb.ageing = random.below(2) * SECOND + 1000 * MICROSECOND
+      break
+    case 15:
+      device.tap = device.tap === null ? (frame) => void seen.push(`${device.name} ${frame.end - frame.start}`) : null
+      break
+    case 16:
+      netns.setDown(device)
+      netns.setUp(device)
+      break
+    case 17:
+      device.setPromiscuous(!device.promiscuous)
+      break
+    case 0:
+      netns.netfilter.conntrack.flush()
+      break
+    case 1:
+      netns.neighbours.flush(device)
+      break
+    case 2:
+      if (device instanceof Bridge) device.fdb.flush((entry) => !entry.permanent)
+      break
+    case 3:
+      netns.netfilter.iptables([
+        '-I',
+        'FORWARD',
+        '-p',
+        'udp',
+        '-m',
+        'statistic',
+        '--mode',
+        'nth',
+        '--every',
+        '5',
+        '--packet',
+        '0',
+        '-j',
+        'DROP',
+      ])
+      break
+    case 4:
+      netns.netfilter.iptables(['-I', 'FORWARD', '-m', 'conntrack', '--ctstate', 'ESTABLISHED', '-j', 'ACCEPT'])
+      break
+    case 5:
+      netns.netfilter.iptables(['-F', 'FORWARD'])
+      break
+    case 6:
+      netns.netfilter.iptables(['-t', 'mangle', '-A', 'FORWARD', '-p', 'tcp', '-j', 'TTL', '--ttl-set', '33'])
+      break
+    case 7:
+      netns.netfilter.iptables(['-t', 'mangle', '-F'])
+      break
+    case 8:
+      device.mtu = random.below(2) === 0 ? 1400 : 1500
+      break
+    case 9:
+      netns.sysctl.set('net.ipv4.ip_default_ttl', String(60 + random.below(5)))
+      break
+    case 10:
+      netns.sysctl.set('net.bridge.bridge-nf-call-iptables', String(random.below(2)))
+      break
+    case 11:
+      netns.sysctl.set('net.netfilter.nf_conntrack_udp_timeout', String(1 + random.below(30)))
+      break
+    case 12:
+      netns.netfilter.iptables([
+        '-t',
+        'raw',
+        '-A',
+        'PREROUTING',
+        '-p',
+        'udp',
+        '-m',
+        'length',
+        '--length',
+        '300:',
+        '-j',
+        'ACCEPT',
+      ])
+      break
+    default:
+      if (device instanceof Veth && device.master !== null) {
+        const port = (device.master as Bridge).portOf(device)
+        if (port !== null) port.learning = !port.learning
+      }
+  }
+}
+
+/** Some datagrams, or a connection, or none; `random` chooses. */
+function speak(network: Network, random: Random, port: number): void {
+  const sockets = Sockets.of(network.a)
+  const target = parseIpv4(random.below(4) === 0 ? network.backend : network.target)
+  if (random.below(2) === 0) {
+    const socket = sockets.udp()
+    if (random.below(2) === 0) socket.connect(target, port)
+    const count = 1 + random.below(40)
+    const gap = random.below(3) === 0 ? 100 * MILLISECOND : 20 * MICROSECOND
+    for (let i = 0; i < count; i++) {
+      const payload = new Uint8Array(random.below(20) === 0 ? random.below(4000) : random.below(600)).fill(i)
+      network.world.scheduler.call(i * gap, () => void socket.sendTo(payload, target, port))
+    }
+    network.world.scheduler.call(count * gap + SECOND, () => socket.close())
+    return
+  }
+  const socket = sockets.tcp()
+  const total = random.below(random.below(3) === 0 ? 400_000 : 20_000)
+  const aborts = random.below(5) === 0
+  const outbox = new Uint8Array(total).map((_, i) => i)
+  let sent = 0
+  let received = 0
+  const push = () => {
+    sent += Math.max(0, socket.write(outbox, sent))
+    if (sent === total && total > 0) socket.onWritable = null
+  }
+  socket.onConnect = push
+  socket.onWritable = push
+  const inbox = new Uint8Array(8192)
+  socket.onReadable = () => {
+    for (let length = socket.read(inbox); length > 0; length = socket.read(inbox)) received += length
+    if (received >= total / 2 && aborts) socket.abort()
+    else if (received >= total) socket.close()
+  }
+  socket.connect(target, port)
+}
+
+function play(name: keyof typeof networks, seed: number, flowCache: boolean) {
+  const network = networks[name](flowCache)
+  const { world } = network
+  world.frames.poison = true
+  const random = new Random(seed)
+  const port = name === 'service' || name === 'overlay' ? SERVICE_PORT : 8053
+  serve(network, 8053)
+  const seen = watch(network)
+  if (random.below(2) === 0) {
+    for (const netns of network.between) {
+      for (const device of netns.devices.values()) {
+        if (device instanceof Veth && random.below(3) === 0) device.setNetem({ delay: 5 * MICROSECOND, loss: 0.01 })
+      }
+    }
+  }
+  for (let round = 0; round < 12; round++) {
+    for (let i = random.below(4); i >= 0; i--) speak(network, random, port)
+    world.scheduler.run(world.scheduler.now + random.below(4) * SECOND + random.below(1000) * MICROSECOND)
+    if (random.below(2) === 0) disturb(network, random, seen)
+  }
+  world.scheduler.run(world.scheduler.now + 400 * SECOND)
+  return { seen, state: stateOf(network) }
+}
+
+for (const name of Object.keys(networks) as (keyof typeof networks)[]) {
+  test(`${name}: with the flow cache and without, the same frames and the same state`, () => {
+    let repeated = 0
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const plain = play(name, seed, false)
+      const before = journal.repeated
+      const cached = play(name, seed, true)
+      expect(cached.seen.length, `seed ${seed}`).toBe(plain.seen.length)
+      for (const [i, line] of plain.seen.entries()) {
+        if (cached.seen[i] !== line) expect(cached.seen[i], `seed ${seed}, frame ${i}`).toBe(line)
+      }
+      expect(cached.state, `seed ${seed}`).toBe(plain.state)
+      expect(journal.open).toBe(false)
+      repeated += journal.repeated - before
+    }
+    // It was in use: of the frames that crossed the network, many went the short way.
+    expect(repeated).toBeGreaterThan(500)
+  })
+}
