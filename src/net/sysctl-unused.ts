@@ -23,16 +23,33 @@ const missing: Readonly<Record<string, string>> = {
   'net.ipv4.igmp_qrv': IGMP,
   'net.ipv4.ip_forward_use_pmtu': "forwarding by a learnt path's MTU",
   'net.ipv4.ip_local_reserved_ports': 'a port that is reserved',
-  'net.ipv4.ip_nonlocal_bind': 'a socket on an address that is not ours',
+  'net.ipv4.tcp_app_win': 'a reserve of the window for the program',
   'net.ipv4.tcp_autocorking': 'autocorking',
+  'net.ipv4.tcp_fastopen': 'TCP Fast Open',
+  'net.ipv4.tcp_fastopen_blackhole_timeout_sec': 'TCP Fast Open',
+  'net.ipv4.tcp_fastopen_key': 'TCP Fast Open',
   'net.ipv4.tcp_limit_output_bytes': 'a queue below TCP',
-  'net.ipv4.tcp_pingpong_thresh': 'more than one exchange before delayed acknowledgments',
-  'net.ipv4.tcp_reflect_tos': "a SYN-ACK that takes its SYN's TOS",
-  'net.ipv4.tcp_thin_linear_timeouts': 'linear time-outs of thin streams',
+  'net.ipv4.tcp_migrate_req': 'a listener that inherits from another',
+  'net.ipv4.tcp_no_metrics_save': 'what earlier connections to a host have learnt',
+  'net.ipv4.tcp_no_ssthresh_metrics_save': 'what earlier connections to a host have learnt',
+  'net.ipv4.tcp_plb_enabled': 'protective load balancing',
+  'net.ipv4.tcp_workaround_signed_windows': 'peers that take windows for signed',
 }
 
 /** What a switch needs that is not modelled; null: it does what it says. `name` has dots. */
 export function missingFor(name: string): string | null {
   const device = name.startsWith('net.ipv4.conf.') || name.startsWith('net.ipv4.neigh.')
   return missing[device ? name.slice(name.lastIndexOf('.') + 1) : name] ?? null
+}
+
+/** Values besides the initial one with which a switch asks for nothing that is missing. */
+const harmless: Readonly<Record<string, readonly string[]>> = {
+  'net.ipv4.tcp_autocorking': ['0'],
+  'net.ipv4.tcp_fastopen': ['0'],
+  'net.ipv4.tcp_no_metrics_save': ['1'],
+}
+
+/** The same for one value: null as well when the value is what podwire does anyway. */
+export function missingForValue(name: string, value: string, initial: string): string | null {
+  return value === initial || harmless[name]?.includes(value) === true ? null : missingFor(name)
 }

@@ -163,3 +163,32 @@ function checksum(bytes: Buffer): number {
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
   return ~sum & 0xffff
 }
+
+test('a write may be gathered from pieces, and fails as writev() does', () => {
+  const door = begun()
+  door.ask({ op: 'socket', nonblock: true })
+  const call = (fields: object) => door.ask({ op: 'send', fd: 100, flags: [], ...fields })
+  const result = (fields: object) => call(fields).find((event) => event.ev === 'return')
+  expect(result({ iov: [100, -1] })).toMatchObject({ ret: -1, err: 'EINVAL' })
+  expect(result({ iov: new Array(1025).fill(1) })).toMatchObject({ ret: -1, err: 'EMSGSIZE' })
+  expect(call({ iov: [100, 'x'] }).at(-1)).toMatchObject({ unsupported: true })
+  door.ask({ op: 'connect', fd: 100, ip: '192.0.2.1', port: 8080 })
+  const syn = door.ask({ op: 'advance', us: 3_000_000 })[0]
+  door.ask({ op: 'inject', hex: synAck(String(syn.hex)) })
+  const [sent, returned] = call({ iov: [3, 0, 4], data: '61626364656667' })
+  expect(returned).toMatchObject({ ret: 7 })
+  expect(String(sent.hex)).toMatch(/61626364656667$/)
+  expect(result({ iov: [], flags: [] })).toMatchObject({ ret: 0 })
+})
+
+test('a switch may be set to what it is anyway, though nothing reads it', () => {
+  const door = begun()
+  const set = (name: string, value: string) => door.ask({ op: 'sysctl', name, value }).at(-1)
+  expect(set('tcp_fastopen', '1')).not.toHaveProperty('unsupported')
+  expect(set('tcp_fastopen', '0')).not.toHaveProperty('unsupported')
+  expect(set('tcp_no_metrics_save', '1')).not.toHaveProperty('unsupported')
+  expect(set('tcp_fastopen', '3')).toMatchObject({
+    unsupported: true,
+    msg: 'net.ipv4.tcp_fastopen: TCP Fast Open is not modelled',
+  })
+})

@@ -3,7 +3,7 @@
  * that make system calls are in socket-calls.ts. A request that cannot be done changes nothing and says so.
  */
 import { Fifo } from '../../link/qdisc.ts'
-import { missingFor } from '../../net/sysctl-unused.ts'
+import { missingForValue } from '../../net/sysctl-unused.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { type Answer, Calls } from './calls.ts'
 import { Fields, Unsupported } from './fields.ts'
@@ -89,7 +89,7 @@ export class TcpHarness {
     const name = given.startsWith('net.') ? given : `net.ipv4.${given}`
     const value = String(fields.raw('value') ?? '')
     if (netns.sysctl.get(name) === null) throw new Unsupported(`${name} is not modelled`)
-    const missing = missingFor(name)
+    const missing = missingForValue(name, value.trim(), netns.sysctl.get(name) ?? '')
     if (missing !== null) throw new Unsupported(`${name}: ${missing} is not modelled`)
     if (!netns.sysctl.set(name, value)) throw new Unsupported(`${name} does not take ${JSON.stringify(value)}`)
   }

@@ -1,8 +1,10 @@
 /** The requests of the test door that are system calls: their fields in, what they return out. */
+import type { Errno } from '../../net/errno.ts'
 import { InetStream, Poll } from '../../socket/tcp/inet-stream.ts'
 import { kernelInfo } from '../../socket/tcp/kernel-info.ts'
 import { Msg } from '../../socket/tcp/message.ts'
-import { getError, getOption, type OptionValue, setOption } from '../../socket/tcp/socket-options.ts'
+import type { OptionValue } from '../../socket/tcp/option.ts'
+import { getError, getOption, setOption } from '../../socket/tcp/socket-options.ts'
 import { type Answer, type Calls, done, failed } from './calls.ts'
 import { Fields, Unsupported } from './fields.ts'
 import type { Host } from './host.ts'
@@ -10,6 +12,8 @@ import type { Host } from './host.ts'
 /** The first handle. */
 const FIRST = 100
 const LARGEST = 0x7fffffff
+/** UIO_MAXIOV. */
+const MOST_PIECES = 1024
 
 const shutdowns: Readonly<Record<string, number>> = { SHUT_RD: 0, SHUT_WR: 1, SHUT_RDWR: 2 }
 const sendFlags = {
@@ -147,6 +151,7 @@ export class SocketCalls {
     const flags = fields.bits('flags', sendFlags)
     const bytes = sendBytes(fields)
     if (fields.has('ip')) fields.address('ip')
+    if (typeof bytes === 'string') return this.#answer(id, failed(bytes))
     const patient = !nonblock && (flags & Msg.DONTWAIT) === 0
     let sent = 0
     let asleep = false
@@ -250,11 +255,25 @@ function isOptionValue(value: unknown): value is OptionValue {
   return typeof value === 'object' && value !== null && Object.values(value).every((each) => typeof each === 'number')
 }
 
-/** `data`, or as many zeros as `len`, or as the pieces of `iov` are long together. */
-function sendBytes(fields: Fields): Uint8Array {
-  if (fields.has('data')) return fields.bytes('data')
-  const pieces = fields.list('iov')
-  const summed = pieces.reduce<number>((sum, each) => sum + (typeof each === 'number' && each > 0 ? each : 0), 0)
-  const length = fields.has('len') ? fields.integer('len', 0, LARGEST) : summed
-  return new Uint8Array(Math.min(length, LARGEST))
+/**
+ * What sendmsg() gathers: the pieces of `iov`, or one of `len` bytes, filled from `data` and then with zeros. An errno: the
+ * vector is not one (import_iovec).
+ */
+function sendBytes(fields: Fields): Uint8Array | Errno {
+  const data = fields.has('data') ? fields.bytes('data') : null
+  let length = fields.has('len') ? fields.integer('len', 0, LARGEST) : (data?.length ?? 0)
+  if (fields.has('iov')) {
+    const pieces = fields.list('iov')
+    if (pieces.length > MOST_PIECES) return 'EMSGSIZE'
+    length = 0
+    for (const piece of pieces) {
+      if (!Number.isInteger(piece)) throw new Unsupported(`iov is a list of lengths, not of ${JSON.stringify(piece)}`)
+      if ((piece as number) < 0) return 'EINVAL'
+      length = Math.min(length + (piece as number), LARGEST)
+    }
+  }
+  if (data !== null && data.length === length) return data
+  const bytes = new Uint8Array(length)
+  if (data !== null) bytes.set(data.subarray(0, length))
+  return bytes
 }

@@ -223,7 +223,7 @@ function measureTrip(connection: Connection, segment: Segment, acked: number, sa
     }
   }
   if (trip < 0) return false
-  connection.roundTrip.measure(trip, latest, round.has(to.MAYBE_DELAYED), now, send.una, send.next)
+  connection.roundTrip.measure(trip, latest, round.has(to.MAYBE_DELAYED), now, send.una, send.next, connection)
   connection.backoff = 0
   // What is measured in the handshake is forgotten when the connection begins (tcp_init_congestion_control).
   if (!synchronised(connection)) return true

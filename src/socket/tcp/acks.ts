@@ -4,12 +4,10 @@
  * delayed-ACK timer runs out. Times are jiffies.
  */
 import { HZ } from '../../sim/jiffies.ts'
-import { RTO_INITIAL, RTO_MIN } from './rtt.ts'
+import { LONGEST_DELAY, RTO_INITIAL } from './rtt.ts'
 
-/** TCP_ATO_MIN and TCP_DELACK_MIN are both 40 ms; TCP_DELACK_MAX is 200 ms, and less than the least RTO. */
+/** TCP_ATO_MIN and TCP_DELACK_MIN are both 40 ms; TCP_DELACK_MAX is 200 ms. */
 const LEAST_DELAY = HZ / 25
-const LONGEST_DELAY = HZ / 5
-const BELOW_RTO = RTO_MIN - 1
 const MAX_QUICK = 16
 const DEFAULT_MSS = 536
 const MIN_MSS = 88
@@ -25,7 +23,9 @@ export class Acknowledging {
   pushedTwice = false
   /** Quick acknowledgments left. */
   quick = 0
-  pingpong = false
+  #pingpong = false
+  /** Answers that followed soon upon what came (icsk_ack.pingpong). */
+  #exchanges = 0
   /** The delay that fits the pace of arrivals; 0 before the first data. */
   timeout = 0
   lastReceived = 0
@@ -92,8 +92,18 @@ export class Acknowledging {
   }
 
   /** We sent data (tcp_event_data_sent): an answer soon after what came makes the talk interactive. */
-  answered(jiffies: number): void {
-    if (jiffies - this.lastReceived < this.timeout) this.pingpong = true
+  answered(jiffies: number, threshold: number): void {
+    if (jiffies - this.lastReceived < this.timeout && ++this.#exchanges >= threshold) this.#pingpong = true
+  }
+
+  /** The two sides talk in turns. */
+  get pingpong(): boolean {
+    return this.#pingpong
+  }
+
+  set pingpong(value: boolean) {
+    this.#pingpong = value
+    if (!value) this.#exchanges = 0
   }
 
   /** A segment with ACK left (tcp_event_ack_sent). */
@@ -109,12 +119,12 @@ export class Acknowledging {
     this.pushedTwice = false
   }
 
-  /** How long an owed acknowledgment may wait. `smoothed` is eight times the round trip in microseconds. */
-  delay(smoothed: number): number {
-    if (this.timeout <= LEAST_DELAY) return this.timeout
+  /** How long an owed acknowledgment may wait, `longest` at most. `smoothed` is eight times the round trip in microseconds. */
+  delay(smoothed: number, longest: number): number {
+    if (this.timeout <= LEAST_DELAY) return Math.min(this.timeout, longest)
     let most = this.pingpong || this.pushed ? LONGEST_DELAY : HZ / 2
     if (smoothed !== 0) most = Math.min(most, Math.max(Math.ceil((smoothed / 8) * (HZ / 1e6)), LEAST_DELAY))
-    return Math.min(this.timeout, most, BELOW_RTO)
+    return Math.min(this.timeout, most, longest)
   }
 
   /** The delayed acknowledgment's timer ran out: the guess was wrong (tcp_delack_timer_handler). */

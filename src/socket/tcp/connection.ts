@@ -21,7 +21,7 @@ import { isWhole, mtuOf } from './path.ts'
 import { type PathSearch, segmentFor, withinHalfWindow } from './path-search.ts'
 import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
-import { RoundTrip, RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
+import { leastTimeout, longestDelay, longestTimeout, RoundTrip, RTO_INITIAL, RTO_MIN } from './rtt.ts'
 import { SendQueue } from './send.ts'
 import type { Settings } from './settings.ts'
 import type { TcpState } from './state.ts'
@@ -35,7 +35,6 @@ const DEFAULT_MSS = 536
 
 /** On top of two round trips: TCP_TIMEOUT_MIN_US, and room for a delayed acknowledgment of a single segment. */
 const TAIL_LEAST = 2 * MILLISECOND
-const TAIL_ALONE = RTO_MIN * JIFFY
 const LEAST_RENEGING = 10 * MILLISECOND
 
 /** TCP_TIMEWAIT_LEN, in jiffies: no sysctl changes it. */
@@ -198,7 +197,7 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** The retransmission time-out, backed off, in jiffies. */
   get timeout(): number {
-    return Math.min(this.roundTrip.timeout * 2 ** this.backoff, RTO_MAX)
+    return Math.min(this.roundTrip.timeout * 2 ** this.backoff, longestTimeout(this))
   }
 
   /** The same, no longer than TCP_USER_TIMEOUT leaves (tcp_clamp_rto_to_user_timeout). */
@@ -285,7 +284,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     const { state } = this.congestion
     if (sent.size === 0 || (state !== 'Open' && state !== 'CWR')) return false
     const { smoothed } = this.roundTrip
-    const alone = sent.size === 1 ? TAIL_ALONE : TAIL_LEAST
+    const alone = sent.size === 1 ? leastTimeout(this) * MICROSECOND : TAIL_LEAST
     const delay = smoothed > 0 ? (smoothed >> 2) * MICROSECOND + alone : RTO_INITIAL * JIFFY
     this.#arm(Pending.TAIL, Math.min(delay, this.timeout * JIFFY))
     return true
@@ -293,7 +292,7 @@ export class Connection extends Tally implements Tuple<Connection> {
 
   /** The peer's window is shut: ask again after a while. */
   armProbe(): void {
-    const delay = Math.min(Math.max(this.roundTrip.timeout, RTO_MIN) * 2 ** this.backoff, RTO_MAX)
+    const delay = Math.min(Math.max(this.roundTrip.timeout, RTO_MIN) * 2 ** this.backoff, longestTimeout(this))
     this.#arm(Pending.PROBE, delay * JIFFY)
   }
 
@@ -302,7 +301,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     const { scheduler } = this.world
     const { now } = scheduler
     const { acks } = this
-    const delay = acks.delay(this.roundTrip.smoothed)
+    const delay = acks.delay(this.roundTrip.smoothed, longestDelay(this))
     const expires = jiffies(now) + delay
     this.acknowledgment ??= new Timer(new Alarm(this, this.#alarms.acknowledge))
     if (this.acknowledgment.armed) {
@@ -345,7 +344,10 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** Both directions are over: what is left is to answer stragglers (RFC 9293 section 3.6.1). Again: from anew. */
   enterTimeWait(): void {
     const { scheduler } = this.world
-    if (this.state !== 'TIME-WAIT') this.wake |= Wake.CLOSED
+    if (this.state !== 'TIME-WAIT') {
+      if (!this.tunables.mayWait()) return this.end(null)
+      this.wake |= Wake.CLOSED
+    }
     this.state = 'TIME-WAIT'
     scheduler.cancel(this.retransmission)
     this.acknowledged()
@@ -361,7 +363,8 @@ export class Connection extends Tally implements Tuple<Connection> {
     if (this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') counters.tcpAttemptFails++
     else if (error !== null && (this.state === 'ESTABLISHED' || this.state === 'CLOSE-WAIT')) counters.tcpEstabResets++
     // TIME-WAIT was the end as far as the program is concerned.
-    if (this.state !== 'TIME-WAIT') {
+    if (this.state === 'TIME-WAIT') this.tunables.timeWaits--
+    else {
       this.wake |= Wake.CLOSED
       this.error = error
     }

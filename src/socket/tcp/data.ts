@@ -10,8 +10,7 @@ import type { Segment } from './segment.ts'
 
 /** Smaller segments do not let the window grow. */
 const WORTH_GROWING = 128
-/** tcp_comp_sack_slack_ns, and the part of a round trip that an acknowledgment may be kept back: a twentieth. */
-const COMPRESS_SLACK = 100_000
+/** The part of a round trip that an acknowledgment may be kept back: a twentieth. */
 const COMPRESS_PART = 20
 /** TCP_SACK_BLOCKS_EXPECTED. */
 const BLOCKS_EXPECTED = 2
@@ -200,7 +199,7 @@ function compress(connection: Connection): void {
   let trip = receive.trip
   if (roundTrip.smoothed > 0 && roundTrip.smoothed < trip) trip = roundTrip.smoothed
   const part = Math.floor((trip * (MICROSECOND >> 3)) / COMPRESS_PART)
-  connection.compressFor(Math.min(tunables.compressDelay, part) + COMPRESS_SLACK)
+  connection.compressFor(Math.min(tunables.compressDelay, part) + tunables.compressSlack)
 }
 
 /** The program has read: perhaps an acknowledgment or a wider window is due (tcp_cleanup_rbuf). */

@@ -282,7 +282,7 @@ function mayCarryData(connection: Connection, segment: Segment): boolean {
 function reject(connection: Connection, segment: Segment): void {
   const { receive, acks } = connection
   const { sequence, end } = segment
-  if (sequence === end) return challenge(connection)
+  if (sequence === end) return answerSeldom(connection)
   if (tcp.before(sequence, receive.next)) {
     acks.enterQuickMode(receive.window)
     receive.duplicated(sequence, tcp.after(end, receive.next) ? receive.next : end)
@@ -290,13 +290,26 @@ function reject(connection: Connection, segment: Segment): void {
   sendAck(connection)
 }
 
-/** RFC 5961: an honest peer will answer; a forger does not see it. tcp_invalid_ratelimit: milliseconds between two. */
+/** RFC 5961: an honest peer will answer; a forger does not see it. */
 function challenge(connection: Connection): void {
+  if (tooSoon(connection)) return
+  const { tunables, world } = connection
+  const second = Math.floor(connection.jiffies() / HZ)
+  if (tunables.challenges.allows(second, tunables.challengeLimit, world.random)) sendAck(connection)
+}
+
+/** What is outside the window and carries nothing may be part of a loop of acknowledgments. */
+function answerSeldom(connection: Connection): void {
+  if (!tooSoon(connection)) sendAck(connection)
+}
+
+/** tcp_oow_rate_limited: tcp_invalid_ratelimit milliseconds lie between two answers. */
+function tooSoon(connection: Connection): boolean {
   const now = connection.jiffies()
   const pace = connection.netns.sysctl.number('net.ipv4.tcp_invalid_ratelimit')
-  if ((now - connection.lastRejection) * (1000 / HZ) < pace) return
+  if ((now - connection.lastRejection) * (1000 / HZ) < pace) return true
   connection.lastRejection = now
-  sendAck(connection)
+  return false
 }
 
 /** tcp_timewait_state_process: what comes now is old, and is answered if the peer seems not to know. */
@@ -314,7 +327,7 @@ function timeWait(connection: Connection, segment: Segment): void {
   if (old || segment.has(tcp.ACK)) connection.enterTimeWait()
   // A segment that carries something is no part of a loop of acknowledgments (tcp_oow_rate_limited).
   if (sequence !== end && !segment.has(tcp.SYN)) sendAck(connection)
-  else challenge(connection)
+  else answerSeldom(connection)
 }
 
 /** May this SYN begin a new connection on a tuple that is in TIME-WAIT? (RFC 6191) */

@@ -16,6 +16,8 @@ import { needsReset } from './state.ts'
 /** What a listening port needs of the stack: a new connection, with what we would offer. */
 export type ConnectionMaker = (segment: Segment) => Connection
 
+/** The low bits of TOS (RFC 3168). */
+const ECN_BITS = 3
 /** TCP_SYNCOOKIE_VALID: cookies are believed so long after the last was given. */
 const COOKIES_VALID = 120 * SECOND
 
@@ -92,7 +94,7 @@ export class Listening implements Acceptor<Connection> {
     }
     this.#expect(connection)
     // The cookie remembers the peer's segment size only, and the window is made of it (cookie_v4_check).
-    connection.receive.open(connection.peerMss)
+    connection.receive.open(connection.peerMss, connection.settings.windowClamp)
     this.#halfOpen.add(connection)
     receive(connection, segment)
     return true
@@ -151,6 +153,7 @@ export class Listening implements Acceptor<Connection> {
 
   #open(connection: Connection, segment: Segment): void {
     negotiate(connection, segment)
+    if (connection.tunables.reflectTos) connection.tos = (segment.tos & ~ECN_BITS) | (connection.tos & ECN_BITS)
     connection.send.window = segment.window
     this.#expect(connection)
     this.#halfOpen.add(connection)
@@ -166,7 +169,8 @@ export class Listening implements Acceptor<Connection> {
 
   #size(connection: Connection): void {
     connection.sizeSegments()
-    connection.receive.open(connection.advertisedMss - (connection.timestamps ? TIMESTAMPS_LENGTH : 0))
+    const { advertisedMss, timestamps, settings } = connection
+    connection.receive.open(advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0), settings.windowClamp)
   }
 
   #abort(connection: Connection): void {

@@ -57,7 +57,7 @@ function transmit(
     if (send.sent.size === 1 && fresh) congestion.control.resumed(connection, jiffies - connection.lastSent)
     connection.lastSent = jiffies
     connection.sentLimited = connection.appLimited !== 0
-    acks.answered(connection.lastSent)
+    acks.answered(connection.lastSent, connection.tunables.pingpongThreshold)
     connection.dataOut++
     connection.bytesSent += length
   }
@@ -313,7 +313,8 @@ function resendPart(connection: Connection, i: number, probe: boolean, mark: num
     now = sent.flags(i)
   }
   // A peer that does not answer SYNs with ECN may never have seen them.
-  if ((now & tcp.SYN) !== 0 && (now & tcp.ACK) === 0) now &= ~(tcp.ECE | tcp.CWR)
+  const syn = (now & (tcp.SYN | tcp.ACK)) === tcp.SYN
+  if (syn && connection.tunables.ecnFallback) now &= ~(tcp.ECE | tcp.CWR)
   if (!probe) connection.undo.resent(connection.clock())
   connection.resent++
   connection.netns.counters.tcpRetransSegs++

@@ -6,7 +6,7 @@ import { HZ, JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
 import { sendProbe, sendReset } from './output.ts'
-import { RTO_INITIAL, RTO_MAX, RTO_MIN } from './rtt.ts'
+import { longestTimeout, RTO_INITIAL, RTO_MIN } from './rtt.ts'
 
 const MILLISECONDS_PER_JIFFY = JIFFY / MILLISECOND
 /** What tcp_orphan_retries 0 means while the time-out has not grown to its limit. */
@@ -34,13 +34,13 @@ export function outOfPatience(connection: Connection): boolean {
 export function seemsBlackHole(connection: Connection): boolean {
   const { mtuProbing, retries1 } = connection.tunables
   if (mtuProbing === 0 || connection.timeouts === 0) return false
-  return elapsed(connection) >= modelled(retries1, RTO_MIN) * MILLISECONDS_PER_JIFFY
+  return elapsed(connection) >= modelled(connection, retries1, RTO_MIN) * MILLISECONDS_PER_JIFFY
 }
 
 /** tcp_retries2; an orphan is not waited for as long (tcp_orphan_retries). */
 export function mostRetries(connection: Connection): number {
   if (connection.owner !== null) return sysctl(connection, 'tcp_retries2')
-  const alive = connection.timeout < RTO_MAX
+  const alive = connection.timeout < longestTimeout(connection)
   if (connection.softError !== null && !alive) return 0
   return sysctl(connection, 'tcp_orphan_retries') || (alive ? ORPHAN_RETRIES : 0)
 }
@@ -50,14 +50,15 @@ function timedOut(connection: Connection, retries: number, base: number): boolea
   if (connection.timeouts === 0) return false
   const waited = elapsed(connection)
   const { userTimeout } = connection.settings
-  return waited >= (userTimeout || modelled(retries, base) * MILLISECONDS_PER_JIFFY)
+  return waited >= (userTimeout || modelled(connection, retries, base) * MILLISECONDS_PER_JIFFY)
 }
 
 /** tcp_model_timeout, in jiffies: doubled until the limit, linear from there. */
-function modelled(retries: number, base: number): number {
-  const doublings = 31 - Math.clz32(Math.floor(RTO_MAX / base))
+function modelled(connection: Connection, retries: number, base: number): number {
+  const longest = longestTimeout(connection)
+  const doublings = 31 - Math.clz32(Math.floor(longest / base))
   if (retries <= doublings) return (2 ** (retries + 1) - 1) * base
-  return (2 ** (doublings + 1) - 1) * base + (retries - doublings) * RTO_MAX
+  return (2 ** (doublings + 1) - 1) * base + (retries - doublings) * longest
 }
 
 /** Milliseconds since the oldest segment was first sent again. */

@@ -23,6 +23,10 @@ const SHARED_INFO = 320
 const HEADROOM = 256
 const SMALLEST_BUFFER = 2304
 const LARGEST_UNSCALED = 65_535
+const MOST_SCALE = 14
+const LARGEST_SCALED = LARGEST_UNSCALED << MOST_SCALE
+/** net.core.rmem_max. */
+const MOST_ASKED = 4_194_304
 const INITIAL_SEGMENTS = 10
 
 /** The memory that a buffer with so many bytes of payload takes (skb->truesize). */
@@ -112,12 +116,25 @@ export class ReceiveWindow {
     return this.trip >> 3
   }
 
+  /** What the program lets the window be: TCP_WINDOW_CLAMP (0: no bound), and SO_RCVBUF (tcp_connect_init). */
+  #bound(windowClamp: number): number {
+    const bound = windowClamp || LARGEST_SCALED
+    return this.locked ? Math.min(bound, this.fullSpace) : bound
+  }
+
+  /** The window scale with which 16 bits can name the largest window (tcp_select_initial_window). */
+  scaleFor(windowClamp: number): number {
+    const largest = Math.max(this.fullSpace, this.tunables.receiveMemory[2], MOST_ASKED)
+    return Math.min(Math.max(16 - Math.clz32(Math.min(largest, this.#bound(windowClamp))), 0), MOST_SCALE)
+  }
+
   /** The first window: the largest multiple of the segment size (tcp_select_initial_window). */
-  open(segment: number): void {
-    const space = this.fullSpace
+  open(segment: number, windowClamp: number): void {
+    const bound = this.#bound(windowClamp)
+    const space = Math.min(bound, this.fullSpace)
     this.window = space > segment ? space - (space % segment) : space
     this.threshold = this.window
-    this.clamp = LARGEST_UNSCALED << this.scale
+    this.clamp = Math.min(LARGEST_UNSCALED << this.scale, bound)
   }
 
   /** The peer's SYN names its first sequence number. */
@@ -132,7 +149,7 @@ export class ReceiveWindow {
     this.#moments[SPACE_AT] = now
     this.#spaceSequence = this.copied
     const full = this.fullSpace
-    this.clamp = Math.min(LARGEST_UNSCALED << this.scale, full)
+    this.clamp = Math.min(this.clamp, LARGEST_UNSCALED << this.scale, full)
     if (this.clamp > 2 * segment && this.clamp + segment > full) this.clamp = Math.max(2 * segment, full - segment)
     this.threshold = Math.min(this.threshold, this.clamp)
     this.space = Math.min(this.threshold, this.window, INITIAL_SEGMENTS * segment)
@@ -221,7 +238,7 @@ export class ReceiveWindow {
     const ratio = Math.max(1, Math.floor((length * RATIO_ONE) / memoryOf(length, full)))
     if (ratio === this.#ratio) return
     this.#ratio = ratio
-    this.#setClamp(this.payload(this.buffer))
+    this.setClamp(this.payload(this.buffer))
     this.space = Math.min(this.space, this.clamp)
   }
 
@@ -315,7 +332,7 @@ export class ReceiveWindow {
   }
 
   /** tcp_set_window_clamp. */
-  #setClamp(wanted: number): void {
+  setClamp(wanted: number): void {
     const old = this.clamp
     this.clamp = Math.max(wanted, SMALLEST_BUFFER >> 1)
     if (this.clamp < old) this.threshold = Math.min(this.threshold, this.clamp)

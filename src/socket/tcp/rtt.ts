@@ -7,14 +7,37 @@ import { HZ } from '../../sim/jiffies.ts'
 import { MICROSECOND, type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { after } from '../../wire/tcp.ts'
 import { LEAST_AT } from './moments.ts'
+import type { Settings } from './settings.ts'
+import type { Tunables } from './tunables.ts'
 
-/** TCP_TIMEOUT_INIT, TCP_RTO_MIN and TCP_RTO_MAX, in jiffies. */
+/** TCP_TIMEOUT_INIT and TCP_RTO_MIN, in jiffies. */
 export const RTO_INITIAL = HZ
 export const RTO_MIN = HZ / 5
-export const RTO_MAX = 120 * HZ
-/** tcp_min_rtt_wlen. */
-const LEAST_LASTS = 300 * SECOND
-const RTO_MIN_MICROSECONDS = 200_000
+/** TCP_DELACK_MAX, in jiffies. */
+export const LONGEST_DELAY = HZ / 5
+
+/** Whose sysctls and socket options bound the time-out. */
+interface Bounds {
+  readonly tunables: Tunables
+  readonly settings: Readonly<Settings>
+}
+
+/** tcp_rto_min: microseconds. */
+export function leastTimeout({ tunables, settings }: Bounds): number {
+  return settings.leastTimeout || tunables.leastTimeout
+}
+
+/** tcp_delack_max: jiffies, TCP_DELACK_MAX (200 ms) and less than the least time-out. */
+export function longestDelay(bounds: Bounds): number {
+  const belowTimeout = Math.max(Math.ceil(leastTimeout(bounds) / MICROSECONDS_PER_JIFFY), 2) - 1
+  return Math.min(bounds.settings.longestDelay || LONGEST_DELAY, belowTimeout)
+}
+
+/** tcp_rto_max: jiffies. */
+export function longestTimeout({ tunables, settings }: Bounds): number {
+  return settings.longestTimeout || tunables.longestTimeout
+}
+
 const MICROSECONDS_PER_JIFFY = 1_000_000 / HZ
 
 export class RoundTrip {
@@ -40,29 +63,39 @@ export class RoundTrip {
    * One measurement, microseconds: on the oldest segment that arrived, and on the latest, which may have been `delayed`
    * by the receiver. `una` and `next` are SND.UNA and SND.NXT.
    */
-  measure(microseconds: number, latest: number, delayed: boolean, now: Nanos, una: number, next: number): void {
+  measure(
+    microseconds: number,
+    latest: number,
+    delayed: boolean,
+    now: Nanos,
+    una: number,
+    next: number,
+    bounds: Bounds,
+  ): void {
     const sample = Math.max(1, microseconds)
-    this.#measureLeast(latest === 0 ? MICROSECONDS_PER_JIFFY : latest, delayed, now)
+    const least = leastTimeout(bounds)
+    const lasts = bounds.tunables.leastTripLasts * SECOND
+    this.#measureLeast(latest === 0 ? MICROSECONDS_PER_JIFFY : latest, delayed, now, lasts)
     if (this.smoothed === 0) {
       this.smoothed = sample * 8
       this.deviation = sample * 2
-      this.#variance = Math.max(this.deviation, RTO_MIN_MICROSECONDS)
+      this.#variance = Math.max(this.deviation, least)
       this.#largestDeviation = this.#variance
       this.#until = next
-    } else this.#smooth(sample, una, next)
+    } else this.#smooth(sample, una, next, least)
     const jiffies = Math.ceil((Math.floor(this.smoothed / 8) + this.#variance) / MICROSECONDS_PER_JIFFY)
-    this.timeout = Math.min(jiffies, RTO_MAX)
+    this.timeout = Math.min(jiffies, longestTimeout(bounds))
   }
 
-  /** tcp_update_rtt_min: the least of five minutes. */
-  #measureLeast(sample: number, delayed: boolean, now: Nanos): void {
-    const old = now - this.#moments[LEAST_AT] > LEAST_LASTS
+  /** tcp_update_rtt_min: the least of tcp_min_rtt_wlen. */
+  #measureLeast(sample: number, delayed: boolean, now: Nanos, lasts: Nanos): void {
+    const old = now - this.#moments[LEAST_AT] > lasts
     if (this.least !== 0 && sample > this.least && (delayed || !old)) return
     this.least = sample
     this.#moments[LEAST_AT] = now
   }
 
-  #smooth(sample: number, una: number, next: number): void {
+  #smooth(sample: number, una: number, next: number, least: number): void {
     let error = sample - Math.floor(this.smoothed / 8)
     this.smoothed += error
     if (error < 0) {
@@ -78,7 +111,7 @@ export class RoundTrip {
     if (after(una, this.#until)) {
       if (this.#largestDeviation < this.#variance) this.#variance -= (this.#variance - this.#largestDeviation) >> 2
       this.#until = next
-      this.#largestDeviation = RTO_MIN_MICROSECONDS
+      this.#largestDeviation = least
     }
   }
 }

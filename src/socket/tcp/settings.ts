@@ -49,6 +49,22 @@ export class Settings {
   notSentLow = 0
   /** TCP_WINDOW_CLAMP in bytes. */
   windowClamp = 0
+  /** TCP_RTO_MIN_US in microseconds, TCP_RTO_MAX_MS and TCP_DELACK_MAX_US in jiffies; 0: the sysctl's, or 200 ms. */
+  leastTimeout = 0
+  longestTimeout = 0
+  longestDelay = 0
+  /** TCP_THIN_LINEAR_TIMEOUTS. */
+  thinLinear = false
+  /** SO_MARK, SO_PRIORITY, SO_INCOMING_CPU, IP_MINTTL. */
+  mark = 0
+  priority = 0
+  incomingCpu = -1
+  leastTtl = 0
+  /** IP_FREEBIND, IP_TRANSPARENT, IP_BIND_ADDRESS_NO_PORT, SO_DEBUG. */
+  freeBind = false
+  transparent = false
+  portLater = false
+  debug = false
   /** TCP_INQ: recv() tells how much is left. */
   inq = false
   /** TCP_CONGESTION; empty: tcp_congestion_control. */

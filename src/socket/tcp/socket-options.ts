@@ -7,22 +7,13 @@ import type { Connection } from './connection.ts'
 import { controlNamed } from './cubic.ts'
 import { retransmissionsIn, secondsOf } from './defer.ts'
 import type { InetStream } from './inet-stream.ts'
+import type { Option, OptionValue } from './option.ts'
 import { sendAck } from './output.ts'
 import { isWhole, mtuOf } from './path.ts'
 import { keepAlive } from './patience.ts'
+import { plainOptions } from './plain-options.ts'
 import { PathMtuDiscovery } from './settings.ts'
 import { maySend } from './state.ts'
-
-/** What an option is given and gives: a number, a name, or the members of its struct. */
-export type OptionValue = number | string | Readonly<Record<string, number>>
-
-interface Option {
-  /** Absent: it can only be read (ENOPROTOOPT). */
-  readonly set?: (stream: InetStream, value: number) => Errno | null
-  readonly setName?: (stream: InetStream, name: string) => Errno | null
-  readonly setStruct?: (stream: InetStream, value: Readonly<Record<string, number>>) => Errno | null
-  readonly get: (stream: InetStream) => OptionValue
-}
 
 const UNLIMITED = 0x7fffffff
 const MOST_KEEP_SECONDS = 32_767
@@ -30,7 +21,9 @@ const MOST_KEEP_COUNT = 127
 /** SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF on 64 bits, net.core.wmem_max and rmem_max. */
 const LEAST_SEND = 4608
 const LEAST_RECEIVE = 2304
-const LARGEST_BUFFER = 212_992
+const LARGEST_BUFFER = 4_194_304
+/** INT_MAX / 2: what is kept is twice as much. */
+const MOST_FORCED = 0x3fffffff
 const LEAST_MAXSEG = 88
 const MOST_MAXSEG = 32_767
 /** TCP_FIN_TIMEOUT_MAX, in seconds. */
@@ -171,11 +164,12 @@ function buffer(
   field: 'sendBuffer' | 'receiveBuffer',
   least: number,
   lock: (to: Connection, size: number) => void,
+  most = LARGEST_BUFFER,
 ): Option {
   return {
     set: (stream, value) => {
       const { connection } = stream
-      const size = Math.max(Math.min(value < 0 ? LARGEST_BUFFER : value, LARGEST_BUFFER) * 2, least)
+      const size = Math.max(Math.min(value < 0 ? LARGEST_BUFFER : value, most) * 2, least)
       stream.change()[field] = size
       if (connection !== null) lock(connection, size)
       return null
@@ -291,6 +285,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
     SO_OOBINLINE: flag('urgentInline'),
     SO_SNDBUF: buffer('sendBuffer', LEAST_SEND, ({ send }, size) => send.lock(size)),
     SO_RCVBUF: buffer('receiveBuffer', LEAST_RECEIVE, ({ receive }, size) => receive.lock(size)),
+    SO_SNDBUFFORCE: buffer('sendBuffer', LEAST_SEND, ({ send }, size) => send.lock(size), MOST_FORCED),
+    SO_RCVBUFFORCE: buffer('receiveBuffer', LEAST_RECEIVE, ({ receive }, size) => receive.lock(size), MOST_FORCED),
     SO_LINGER: linger,
     SO_RCVLOWAT: receiveLow,
     SO_RCVTIMEO: timeout('receiveTimeout'),
@@ -323,7 +319,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
 
 /** Null: podwire does not model it. */
 function find(level: string, name: string): Option | null {
-  return table[level === 'IPPROTO_TCP' ? 'SOL_TCP' : level === 'IPPROTO_IP' ? 'SOL_IP' : level]?.[name] ?? null
+  const known = level === 'IPPROTO_TCP' ? 'SOL_TCP' : level === 'IPPROTO_IP' ? 'SOL_IP' : level
+  return table[known]?.[name] ?? plainOptions[known]?.[name] ?? null
 }
 
 /** `unknown`: podwire does not model the option, and nothing was changed. */
@@ -348,5 +345,6 @@ export function getOption(stream: InetStream, level: string, name: string): Opti
 
 /** Why the option could not be read, though it is known. */
 export function getError(name: string, value: OptionValue): Errno | null {
+  if (name.endsWith('BUFFORCE')) return 'ENOPROTOOPT'
   return name === 'IP_MTU' && value === NOT_CONNECTED ? 'ENOTCONN' : null
 }

@@ -8,8 +8,9 @@ import type { Netns } from '../../net/netns.ts'
 import { ANY, type Ipv4, isMulticast } from '../../wire/address.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import { chooseEphemeral, NO_REUSE } from '../ports.ts'
-import { realDestination, routeError, sourceTo } from '../route.ts'
+import { isBroadcast, realDestination, routeError, sourceTo } from '../route.ts'
 import type { Owner } from './around.ts'
+import { mayBind } from './bind.ts'
 import type { Connection } from './connection.ts'
 import { acknowledgeReading } from './data.ts'
 import { infoOf, type TcpInfo } from './info.ts'
@@ -20,7 +21,7 @@ import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
 import { sendmsg } from './sendmsg.ts'
 import type { Settings } from './settings.ts'
-import type { TcpPort, TcpStack } from './stack.ts'
+import { succeed, type TcpPort, type TcpStack } from './stack.ts'
 import { maySend, needsReset, type TcpState } from './state.ts'
 import type { Urgent } from './urgent.ts'
 
@@ -137,12 +138,17 @@ export class TcpSocket implements Owner, TcpPort {
     const stack = this.#stack
     if (this.#bound || this.#connection !== null) return 'EINVAL'
     const { netns, ports } = stack
-    if (address !== ANY && (isMulticast(address) || !netns.isLocal(address))) return 'EADDRNOTAVAIL'
+    if (!mayBind(netns, this.settings, address)) return 'EADDRNOTAVAIL'
+    this.localAddress = address
+    // IP_BIND_ADDRESS_NO_PORT: connect() chooses, when both ends are known.
+    if (port === 0 && this.settings.portLater) return null
     const free = (candidate: number): boolean => !ports.conflicts(address, candidate, this)
     const chosen = port === 0 ? chooseEphemeral(netns, free) : port
-    if (chosen === 0 || !free(chosen)) return 'EADDRINUSE'
-    if (stack.waits(address, chosen, this.settings.reuseAddress)) return 'EADDRINUSE'
-    this.localAddress = address
+    const taken = chosen === 0 || !free(chosen) || stack.waits(address, chosen, this.settings.reuseAddress)
+    if (taken) {
+      this.localAddress = ANY
+      return 'EADDRINUSE'
+    }
     this.localPort = chosen
     this.#bound = true
     ports.add(this)
@@ -178,7 +184,7 @@ export class TcpSocket implements Owner, TcpPort {
     const destination = realDestination(to)
     const unroutable = routeError(netns, destination)
     if (unroutable !== null) return unroutable
-    if (isMulticast(destination) || netns.lookup(destination)?.type === 'broadcast') return 'ENETUNREACH'
+    if (isMulticast(destination) || isBroadcast(netns, destination)) return 'ENETUNREACH'
     const ownPort = this.#bound ? this.localPort : ANY_PORT
     const source =
       this.localAddress === ANY ? sourceTo(netns, destination, IPPROTO_TCP, ownPort, port) : this.localAddress
@@ -191,7 +197,10 @@ export class TcpSocket implements Owner, TcpPort {
     const connection = stack.connection(this.settings, source, chosen, destination, port)
     if (old !== null) succeed(connection, old)
     this.#adopt(connection)
-    connection.receive.open(connection.advertisedMss - (old !== null ? TIMESTAMPS_LENGTH : 0))
+    connection.receive.open(
+      connection.advertisedMss - (old !== null ? TIMESTAMPS_LENGTH : 0),
+      this.settings.windowClamp,
+    )
     if (connection.tunables.mtuProbing > 1) connection.search = new PathSearch(connection, connection.jiffies())
     connection.sizeSegments()
     connection.enter('SYN-SENT')
@@ -379,13 +388,6 @@ function finish(connection: Connection): void {
   else return
   send.finQueued = true
   push(connection)
-}
-
-/** The connection takes the place of one in TIME-WAIT, with numbers and timestamps that go on from there. */
-function succeed(connection: Connection, old: Connection): void {
-  connection.send.begin((old.send.next + 65_537) | 0)
-  connection.recentTimestamp = old.recentTimestamp
-  old.end(null)
 }
 
 function reset(connection: Connection): void {

@@ -2,7 +2,7 @@
 import type { Netns } from '../../net/netns.ts'
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
-import { type Ipv4, isLoopback } from '../../wire/address.ts'
+import { ANY, type Ipv4, isLoopback } from '../../wire/address.ts'
 import { type PortHolder, Ports } from '../ports.ts'
 import { Offer } from './around.ts'
 import { Connection } from './connection.ts'
@@ -77,9 +77,7 @@ export class TcpStack {
     const { receive } = connection
     receive.buffer = this.receiveBuffer
     if (settings.receiveBuffer > 0) receive.lock(settings.receiveBuffer)
-    // A buffer that the program chose will not grow.
-    const largest = this.tunables.receiveMemory[2]
-    receive.scale = connection.scaling ? scaleFor(receive.locked ? Math.min(receive.fullSpace, largest) : largest) : 0
+    receive.scale = connection.scaling ? receive.scaleFor(settings.windowClamp) : 0
     connection.send.notSentLow = Math.min(
       settings.notSentLow || sysctl.number('net.ipv4.tcp_notsent_lowat'),
       0x7fffffff,
@@ -125,32 +123,53 @@ export class TcpStack {
     return this.connections.size > 0 && this.connections.all().some(at)
   }
 
-  /** Who listens at this address and port; one that was bound to the very address comes first. */
-  listening(address: Ipv4, port: number): Listening | null {
-    const holders = this.ports.at(port)
+  /**
+   * Who listens at the segment's address and port; who was bound to the very address comes first. Several that share a
+   * port (SO_REUSEPORT) are given flows by a hash (reuseport_select_sock).
+   */
+  listening({ destination, destinationPort, source, sourcePort }: Segment): Listening | null {
+    const holders = this.ports.at(destinationPort)
+    let exact = 0
+    let any = 0
     let found: Listening | null = null
     for (let i = 0; i < holders.length; i++) {
       const { listening, localAddress } = holders[i]
-      if (listening === null) continue
-      if (localAddress === address) return listening
-      if (localAddress === 0) found = listening
+      if (listening === null || (localAddress !== destination && localAddress !== ANY)) continue
+      if (localAddress === destination) exact++
+      else any++
+      if (exact + any === 1 || (localAddress === destination && exact === 1)) found = listening
+    }
+    const sharing = exact || any
+    if (sharing < 2) return found
+    const address = exact > 0 ? destination : ANY
+    const hash = mixed(this.#secret ^ source, Math.imul(destinationPort, 0x10001) ^ sourcePort ^ destination) >>> 0
+    let chosen = Math.floor((hash * sharing) / 2 ** 32)
+    for (let i = 0; i < holders.length; i++) {
+      const { listening, localAddress } = holders[i]
+      if (listening !== null && localAddress === address && chosen-- === 0) return listening
     }
     return found
   }
 
   /** One offset for each pair of addresses, so that a tuple's timestamps never run backwards (RFC 7323, 5.4). */
   #clockOffset(local: Ipv4, remote: Ipv4): number {
-    let hash = Math.imul(this.#secret ^ local, 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13) ^ remote, 0xc2b2ae35)
-    return hash ^ (hash >>> 16)
+    return mixed(this.#secret ^ local, remote)
   }
+}
+
+/** The connection takes the place of one in TIME-WAIT, with numbers and timestamps that go on from there. */
+export function succeed(connection: Connection, old: Connection): void {
+  connection.send.begin((old.send.next + 65_537) | 0)
+  connection.recentTimestamp = old.recentTimestamp
+  old.end(null)
+}
+
+function mixed(one: number, other: number): number {
+  let hash = Math.imul(one, 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13) ^ other, 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
 }
 
 function orphaned({ owner, acceptor, state }: Connection): boolean {
   return owner === null && acceptor === null && state !== 'TIME-WAIT' && state !== 'CLOSED'
-}
-
-/** The window scale with which 16 bits can name the largest buffer (tcp_select_initial_window). */
-function scaleFor(largest: number): number {
-  return Math.min(Math.max(31 - Math.clz32(largest) - 15, 0), 14)
 }

@@ -11,6 +11,9 @@ import { probeTail } from './tail-loss.ts'
 
 /** TCP_RESOURCE_PROBE_INTERVAL. */
 const RESOURCE_PROBE = HZ / 2
+/** tcp_stream_is_thin: fewer segments than this are out; TCP_THIN_LINEAR_RETRIES. */
+const THIN = 4
+const THIN_RETRIES = 6
 
 export const alarms: Alarms<Connection> = {
   retransmit(connection) {
@@ -73,8 +76,17 @@ function retransmit(connection: Connection): void {
   if (error === null && (state === 'SYN-SENT' || state === 'SYN-RECEIVED')) connection.netns.counters.tcpSynRetrans++
   // The first SYNs are sent at an even pace, newer kernels only (tcp_syn_linear_timeouts).
   const linear = connection.netns.sysctl.number('net.ipv4.tcp_syn_linear_timeouts')
-  if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
+  if (isThin(connection)) connection.backoff = 0
+  else if (state !== 'SYN-SENT' || connection.allTimeouts > linear) connection.backoff++
   connection.rearmFromNow()
+}
+
+/** A stream that has little to send cannot be found out by duplicate acknowledgments: its first time-outs are even. */
+function isThin(connection: Connection): boolean {
+  const { settings, tunables, send, congestion } = connection
+  if (!settings.thinLinear && !tunables.thinLinear) return false
+  if (connection.state !== 'ESTABLISHED' || connection.timeouts > THIN_RETRIES) return false
+  return send.sent.size < THIN && congestion.thresholdKnown
 }
 
 /** Perhaps only long segments vanish, and whoever drops them does not tell: they become shorter (tcp_mtu_probing). */

@@ -46,13 +46,16 @@ export class TcpTransport implements Transport {
     }
     let connection = connections.find(segment.destination, segment.destinationPort, segment.source, segment.sourcePort)
     if (connection !== null && connection.state === 'TIME-WAIT' && mayReopen(connection, segment)) {
-      if (this.#stack.listening(segment.destination, segment.destinationPort) !== null) {
+      if (this.#stack.listening(segment) !== null) {
         connection.end(null)
         connection.tell()
         connection = null
       }
     }
     if (connection !== null) {
+      const { leastTtl } = connection.settings
+      if (leastTtl !== 0 && ipv4.ttl(frame.bytes, frame.network) < leastTtl)
+        return frames.drop(frame, DropReason.NoSocket, netns.name)
       receive(connection, segment)
       return frames.consume(frame)
     }
@@ -90,7 +93,7 @@ export class TcpTransport implements Transport {
 
   /** A segment of no connection. False: nobody wants it, and its sender was told. */
   #begin(netns: Netns, segment: Segment): boolean {
-    const listening = this.#stack.listening(segment.destination, segment.destinationPort)
+    const listening = this.#stack.listening(segment)
     const answers = segment.has(tcp.ACK)
     if (listening !== null && answers && (segment.flags & (tcp.SYN | tcp.RST)) === 0 && listening.redeem(segment)) {
       return true

@@ -3,7 +3,9 @@
  * somebody writes one. Times are jiffies unless they say otherwise.
  */
 import type { Netns } from '../../net/netns.ts'
+import { HZ } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
+import { Challenges, NO_LIMIT } from './challenge.ts'
 
 const PREFIX = 'net.ipv4.tcp_'
 
@@ -28,6 +30,7 @@ export class Tunables {
   /** tcp_comp_sack_*: nanoseconds, and how many acknowledgments may be left out. */
   compressDelay = 1_000_000
   compressMost = 44
+  compressSlack = 100_000
   retransmitCollapse = true
   minimumTsoSegments = 2
   tsoWindowDivisor = 3
@@ -47,6 +50,20 @@ export class Tunables {
   /** tcp_min_snd_mss: data and options. */
   leastSegment = 48
   retries1 = 3
+  /** Challenge ACKs in a second. */
+  challengeLimit = NO_LIMIT
+  readonly challenges = new Challenges()
+  /** tcp_rto_min_us and tcp_min_rtt_wlen in their units, tcp_rto_max_ms in jiffies. */
+  leastTimeout = 200_000
+  leastTripLasts = 300
+  longestTimeout = 120 * HZ
+  thinLinear = false
+  ecnFallback = true
+  pingpongThreshold = 1
+  reflectTos = false
+  maxTimeWaits = 131_072
+  /** How many are in TIME-WAIT. */
+  timeWaits = 0
   pacingSlowStart = 200
   pacingAvoidance = 120
 
@@ -55,6 +72,13 @@ export class Tunables {
     netns.sysctl.watch((name) => {
       if (name.startsWith(PREFIX)) this.#read(netns)
     })
+  }
+
+  /** May one more enter TIME-WAIT? (tcp_max_tw_buckets) */
+  mayWait(): boolean {
+    if (this.timeWaits >= this.maxTimeWaits) return false
+    this.timeWaits++
+    return true
   }
 
   #read({ sysctl }: Netns): void {
@@ -79,6 +103,7 @@ export class Tunables {
     this.congestionControl = sysctl.get(`${PREFIX}congestion_control`) ?? 'cubic'
     this.compressDelay = number('comp_sack_delay_ns')
     this.compressMost = number('comp_sack_nr')
+    this.compressSlack = number('comp_sack_slack_ns')
     this.retransmitCollapse = number('retrans_collapse') !== 0
     this.minimumTsoSegments = number('min_tso_segs')
     this.tsoWindowDivisor = number('tso_win_divisor')
@@ -90,6 +115,15 @@ export class Tunables {
     this.probeInterval = number('probe_interval')
     this.leastSegment = number('min_snd_mss')
     this.retries1 = number('retries1')
+    this.challengeLimit = number('challenge_ack_limit')
+    this.leastTimeout = number('rto_min_us')
+    this.leastTripLasts = number('min_rtt_wlen')
+    this.longestTimeout = Math.ceil((number('rto_max_ms') * HZ) / 1000)
+    this.thinLinear = number('thin_linear_timeouts') !== 0
+    this.ecnFallback = number('ecn_fallback') !== 0
+    this.pingpongThreshold = number('pingpong_thresh')
+    this.reflectTos = number('reflect_tos') !== 0
+    this.maxTimeWaits = number('max_tw_buckets')
     this.pacingSlowStart = number('pacing_ss_ratio')
     this.pacingAvoidance = number('pacing_ca_ratio')
   }
