@@ -1,4 +1,5 @@
 /** The kubelet of one node: follows the pods bound to it, and has a worker for each. */
+import { SECOND } from '../sim/scheduler.ts'
 import { WorkQueue } from './controllers/queue.ts'
 import { EventRecorder } from './events.ts'
 import { equal } from './json.ts'
@@ -86,11 +87,13 @@ export class Kubelet {
       worker.pod = pod
       return worker.sync()
     }
-    worker.terminate(() => {
+    // Without an object nobody waits for it.
+    const grace = pod === null ? 0 : (pod.metadata.deletionGracePeriodSeconds ?? 0)
+    worker.terminate(grace * SECOND, () => {
       this.#workers.delete(uid)
       const left = this.#store.get<Pod>('Pod', worker.pod.metadata.namespace as string, worker.pod.metadata.name)
       if (left?.metadata.uid === uid) this.#gone(left)
-    }, pod === null)
+    })
   }
 
   /** Everything of it has ended: the object may go. */

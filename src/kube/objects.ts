@@ -52,6 +52,7 @@ export interface ContainerSpec {
   readinessProbe?: Probe
   livenessProbe?: Probe
   startupProbe?: Probe
+  lifecycle?: { preStop?: Hook }
   stdin?: boolean
   stdinOnce?: boolean
   tty?: boolean
@@ -90,6 +91,12 @@ export interface Probe {
   timeoutSeconds?: number
   successThreshold?: number
   failureThreshold?: number
+  terminationGracePeriodSeconds?: number
+}
+
+/** What is done before a container gets SIGTERM. */
+export interface Hook extends Pick<Probe, 'exec' | 'httpGet'> {
+  sleep?: { seconds: number }
 }
 
 export interface Toleration {

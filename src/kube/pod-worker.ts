@@ -3,10 +3,11 @@
  * is under way at a time; `sync` looks at everything and takes the next.
  */
 import { commandLine, type Image } from '../host/images/image.ts'
-import { SIGKILL, SIGTERM } from '../host/process.ts'
-import { type Nanos, Timer } from '../sim/scheduler.ts'
+import { SIGKILL } from '../host/process.ts'
+import { type Nanos, SECOND, Timer } from '../sim/scheduler.ts'
 import { formatIpv4 } from '../wire/address.ts'
 import { ContainerSlot } from './container-slot.ts'
+import { stopContainer } from './container-stop.ts'
 import { fullReference, pullTime, sizeOf } from './image-reference.ts'
 import type { KubeletContext } from './kubelet-context.ts'
 import { CONTAINER, IMAGE_CHECK, RELIST, SANDBOX, TEARDOWN } from './latency.ts'
@@ -62,22 +63,50 @@ export class PodWorker {
     this.#report()
   }
 
-  /** Stops everything, takes the sandbox down, and says when that is done. */
-  terminate(done: () => void, force: boolean): void {
-    if (this.#ending) return
+  /**
+   * Stops everything within the grace, takes the sandbox down, and says when that is done. Asked again without grace,
+   * it hurries.
+   */
+  terminate(grace: Nanos, done: () => void): void {
+    if (this.#ending) {
+      if (grace === 0) for (const slot of this.#slots) slot.current?.kill(SIGKILL)
+      return
+    }
     this.#ending = true
     const { events, scheduler, runtime } = this.#context
     scheduler.cancel(this.#step)
-    for (const slot of this.#slots) {
-      slot.prober?.stop()
-      if (!slot.running) continue
-      events.normal(this.pod, 'Killing', `Stopping container ${slot.spec.name}`, fieldOf(slot))
-      slot.current?.kill(force ? SIGKILL : SIGTERM)
+    const running = this.#slots.filter((slot) => slot.running)
+    let left = running.length
+    const ended = () => {
+      if (--left > 0) return
+      scheduler.call(TEARDOWN, () => {
+        for (const slot of this.#slots) slot.prober?.stop()
+        if (this.sandbox !== null) runtime.removeSandbox(this.sandbox)
+        done()
+      })
     }
-    scheduler.call(TEARDOWN, () => {
-      if (this.sandbox !== null) runtime.removeSandbox(this.sandbox)
-      done()
-    })
+    for (const slot of running) {
+      events.normal(this.pod, 'Killing', `Stopping container ${slot.spec.name}`, fieldOf(slot))
+      slot.prober?.stopRestarting()
+      this.#stop(slot, grace, () => {
+        slot.notice(this.#context.store.clock)
+        this.#report()
+        ended()
+      })
+    }
+    if (running.length === 0) {
+      left = 1
+      ended()
+    }
+  }
+
+  #stop(slot: ContainerSlot, grace: Nanos, ended: () => void): void {
+    stopContainer(this.#context, { pod: this.pod, podIp: this.podIp ?? '', slot, grace, ended, field: fieldOf(slot) })
+  }
+
+  /** The time that a container has between SIGTERM and SIGKILL when it is restarted. */
+  get #grace(): Nanos {
+    return (this.pod.spec.terminationGracePeriodSeconds ?? 30) * SECOND
   }
 
   get #slots(): ContainerSlot[] {
@@ -126,7 +155,7 @@ export class PodWorker {
     if (!slot.running) return
     const message = `Container ${spec.name} definition changed, will be restarted`
     this.#context.events.normal(this.pod, 'Killing', message, fieldOf(slot))
-    slot.current?.kill(SIGTERM)
+    this.#stop(slot, this.#grace, () => {})
   }
 
   /** A container has ended: when it is to be started again, and what is said meanwhile. */
@@ -273,7 +302,8 @@ export class PodWorker {
       dead: (kind) => {
         const message = `Container ${slot.spec.name} failed ${kind.toLowerCase()} probe, will be restarted`
         events.normal(this.pod, 'Killing', message, fieldOf(slot))
-        container.kill(SIGTERM)
+        const own = slot.spec.livenessProbe?.terminationGracePeriodSeconds
+        this.#stop(slot, own === undefined ? this.#grace : own * SECOND, () => {})
       },
     })
     slot.prober.start()
@@ -283,7 +313,7 @@ export class PodWorker {
     const { store } = this.#context
     const { namespace, name, uid } = this.pod.metadata
     const present = store.get<Pod>('Pod', namespace as string, name)
-    if (present === null || present.metadata.uid !== uid || this.#ending) return
+    if (present === null || present.metadata.uid !== uid) return
     this.pod = present
     store.updateStatus('Pod', namespace as string, name, podStatus(this.#view, store.clock))
   }

@@ -4,6 +4,7 @@
  * The sandbox is the pause container: it has an id of its own and holds the network namespace, so that containers
  * may die and come back while address, MAC and namespace stay.
  */
+import { isDeafFirst } from '../host/commands/signals.ts'
 import type { Image } from '../host/images/image.ts'
 import { TextPipe } from '../host/input.ts'
 import type { Machine } from '../host/machine.ts'
@@ -96,6 +97,8 @@ export class Container {
   /** Why it could not be started; null when it could. */
   failure: string | null = null
   process: Process | null = null
+  /** Told once, when it has ended. */
+  onEnd: (() => void) | null = null
   /** Settles when it ends. */
   exit: Promise<number> | null = null
   readonly #ended: (container: Container) => void
@@ -159,9 +162,10 @@ export class Container {
     )
   }
 
-  /** A signal for everything that runs in it; the container ends with its first process. */
+  /** SIGKILL ends everything in it. Other signals go to its first process, which may have no ear for them. */
   kill(signal: number): void {
-    this.place.killAll(signal)
+    if (signal === SIGKILL) this.place.killAll(signal)
+    else if (this.process !== null && !isDeafFirst(this.process)) this.process.kill(signal)
   }
 
   /** Forgotten by the runtime; what still runs is killed. */
@@ -181,6 +185,7 @@ export class Container {
     this.kill(SIGKILL)
     this.log.end()
     this.#ended(this)
+    this.onEnd?.()
   }
 }
 

@@ -37,8 +37,9 @@ export class Prober {
   /** Where probes run: the kubelet's place on the node. */
   readonly #place: Place
   readonly #results: ProbeResults
-  readonly #timers: Timer[] = []
+  readonly #timers = new Map<ProbeKind, Timer>()
   #stopped = false
+  #restarting = true
 
   constructor(pod: Pod, container: Container, podIp: string, place: Place, results: ProbeResults) {
     this.#pod = pod
@@ -56,7 +57,16 @@ export class Prober {
 
   stop(): void {
     this.#stopped = true
-    for (const timer of this.#timers) this.#place.machine.world.scheduler.cancel(timer)
+    for (const timer of this.#timers.values()) this.#place.machine.world.scheduler.cancel(timer)
+  }
+
+  /** The pod is on its way out: whether it still serves is asked on, whether it lives is not. */
+  stopRestarting(): void {
+    this.#restarting = false
+    for (const kind of ['Startup', 'Liveness'] as const) {
+      const timer = this.#timers.get(kind)
+      if (timer !== undefined) this.#place.machine.world.scheduler.cancel(timer)
+    }
   }
 
   #begin(readiness: Probe | undefined, liveness: Probe | undefined): void {
@@ -73,7 +83,7 @@ export class Prober {
     let bad = 0
     const timer = new Timer({ run: () => this.#attempt(probe, judge) })
     const judge = ({ ok, sentence }: Outcome) => {
-      if (this.#stopped) return
+      if (this.#stopped || (kind !== 'Readiness' && !this.#restarting)) return
       good = ok ? good + 1 : 0
       bad = ok ? 0 : bad + 1
       if (!ok) this.#results.unhealthy(kind, `${kind} probe failed: ${sentence}`)
@@ -84,7 +94,7 @@ export class Prober {
       }
       if (!(ok && kind === 'Startup')) scheduler.after(timer, (probe.periodSeconds ?? 10) * SECOND)
     }
-    this.#timers.push(timer)
+    this.#timers.set(kind, timer)
     scheduler.after(timer, (probe.initialDelaySeconds ?? 0) * SECOND)
   }
 

@@ -2,7 +2,7 @@
 import type { CriContainer, CriRuntime, CriSandbox } from '../host/commands/crictl.ts'
 import type { Image } from '../host/images/image.ts'
 import type { Machine } from '../host/machine.ts'
-import { SIGKILL, SIGTERM } from '../host/process.ts'
+import { SIGKILL } from '../host/process.ts'
 import { Netns } from '../net/netns.ts'
 import { formatIpv4 } from '../wire/address.ts'
 import type { CniPlugin } from './cni/plugin.ts'
@@ -108,7 +108,8 @@ export class ContainerRuntime implements CriRuntime {
   }
 
   criStop(id: string): void {
-    this.#find(id)?.kill(SIGTERM)
+    // crictl gives no time-out unless it is told one.
+    this.#find(id)?.kill(SIGKILL)
   }
 
   criRemove(id: string): void {
@@ -120,7 +121,7 @@ export class ContainerRuntime implements CriRuntime {
   }
 
   criStopPod(id: string): void {
-    for (const container of this.sandboxes.get(id)?.containers ?? []) container.kill(SIGTERM)
+    for (const container of this.sandboxes.get(id)?.containers ?? []) container.kill(SIGKILL)
   }
 
   criLog(id: string): string {

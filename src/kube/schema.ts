@@ -53,16 +53,19 @@ const env = struct('EnvVar', {
   }),
 })
 
+const httpGetAction = struct('HTTPGetAction', {
+  path: 'string',
+  port: 'intOrString',
+  host: 'string',
+  scheme: 'string',
+  httpHeaders: list(struct('HTTPHeader', { name: 'string', value: 'string' })),
+})
+const execAction = struct('ExecAction', { command: list('string') })
+
 const probe = struct('Probe', {
-  httpGet: struct('HTTPGetAction', {
-    path: 'string',
-    port: 'intOrString',
-    host: 'string',
-    scheme: 'string',
-    httpHeaders: list(struct('HTTPHeader', { name: 'string', value: 'string' })),
-  }),
+  httpGet: httpGetAction,
   tcpSocket: struct('TCPSocketAction', { port: 'intOrString', host: 'string' }),
-  exec: struct('ExecAction', { command: list('string') }),
+  exec: execAction,
   grpc: unmodelled(),
   initialDelaySeconds: 'int32',
   periodSeconds: 'int32',
@@ -106,7 +109,16 @@ const container = struct('Container', {
   readinessProbe: probe,
   livenessProbe: probe,
   startupProbe: probe,
-  lifecycle: unmodelled(),
+  lifecycle: struct('Lifecycle', {
+    postStart: unmodelled(),
+    preStop: struct('LifecycleHandler', {
+      exec: execAction,
+      httpGet: httpGetAction,
+      sleep: struct('SleepAction', { seconds: 'int64' }),
+      tcpSocket: unmodelled(),
+    }),
+    stopSignal: unmodelled(),
+  }),
   securityContext: unmodelled(),
   stdin: 'bool',
   stdinOnce: 'bool',

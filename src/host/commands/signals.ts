@@ -11,5 +11,10 @@ export function signalNamed(text: string): number | null {
 /** PID 1 of a container never hears SIGKILL from inside, nor a signal that it has no handler for, as shells have. */
 export function isDeaf(self: Process, process: Process, signal: number): boolean {
   if (process.pid !== 1 || self.place === self.place.machine.place) return false
-  return signal === SIGKILL || /(^|\/)(sh|ash|bash|zsh|sleep|cat|tail)$/.test(process.args[0] ?? '')
+  return signal === SIGKILL || isDeafFirst(process)
+}
+
+/** As PID 1, which the kernel shields from default actions, it does not die of SIGTERM: nobody handles it there. */
+export function isDeafFirst(process: Process): boolean {
+  return process.pid === 1 && /(^|\/)(sh|ash|bash|zsh|sleep|cat|tail)$/.test(process.args[0] ?? '')
 }

@@ -7,7 +7,7 @@ import { formatIpv4 } from '../../wire/address.ts'
 import { decodeText, encodeText, type Header } from '../http.ts'
 import { exchange, HttpFailure, parseHttpUrl } from '../http-client.ts'
 import { type HttpRequest, type HttpResponse, httpDate, serveHttp } from '../http-server.ts'
-import type { Process, Program } from '../process.ts'
+import { type Process, type Program, SIGTERM } from '../process.ts'
 import { resolve } from '../resolver.ts'
 import { Datagrams, listen, SocketError } from '../streams.ts'
 
@@ -53,6 +53,9 @@ export const agnhost: Program = async (self) => {
 async function netexec(self: Process): Promise<number> {
   const httpPort = flag(self, 'http-port', 8080)
   const udpPort = flag(self, 'udp-port', 8081)
+  const delay = flag(self, 'delay-shutdown', 0)
+  let stopped: (() => void) | null = null
+  if (delay > 0) self.trap(SIGTERM, () => stopped?.())
   const headers = (): Header[] => [['Date', httpDate(self)]]
   serveHttp(self, httpPort, (request) => answer(self, request), { headers })
   self.out(`Started HTTP server on port ${httpPort}\n`)
@@ -60,7 +63,14 @@ async function netexec(self: Process): Promise<number> {
     serveUdp(self, udpPort)
     self.out(`Started UDP server on port  ${udpPort}\n`)
   }
-  return self.forever()
+  if (delay === 0) return self.forever()
+  // Serves on for so long after it was told to end.
+  await self.wait<true>((settle) => {
+    stopped = () => settle(true)
+  })
+  self.out(`Sleeping ${delay} seconds before terminating...\n`)
+  await self.sleep(delay * SECOND)
+  return 0
 }
 
 function answer(self: Process, request: HttpRequest): HttpResponse | Promise<HttpResponse> {
