@@ -4,10 +4,15 @@ import type { EndpointPort, Pod, Service, TargetRef } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { Store } from './store.ts'
 
+/** Where a node stands, for traffic that should stay near. */
+export const ZONE = 'topology.kubernetes.io/zone'
+
 export interface Backend {
   readonly pod: Pod
   readonly ip: string
   readonly nodeName: string | null
+  /** Of its node. */
+  readonly zone: string | null
   /** DNS name of its own inside a headless Service. */
   readonly hostname: string | null
   readonly target: TargetRef
@@ -27,19 +32,21 @@ export function backendsOf(store: Store, service: Service): Backend[] {
     pod.status.phase !== 'Failed'
   return store
     .list<Pod>('Pod', service.metadata.namespace as string, chosen)
-    .map((pod) => backendOf(service, pod))
+    .map((pod) => backendOf(store, service, pod))
     .sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.pod.metadata.name < b.pod.metadata.name ? -1 : 1))
 }
 
-function backendOf(service: Service, pod: Pod): Backend {
+function backendOf(store: Store, service: Service, pod: Pod): Backend {
   const terminating = pod.metadata.deletionTimestamp !== undefined
-  const serving = service.spec.publishNotReadyAddresses === true || isReady(pod)
+  const serving = isReady(pod)
+  const node = store.get('Node', null, pod.spec.nodeName ?? '')
   const { name, namespace, uid } = pod.metadata
   const named = pod.spec.hostname !== undefined && pod.spec.subdomain === service.metadata.name
   return {
     pod,
     ip: pod.status.podIP as string,
     nodeName: pod.spec.nodeName ?? null,
+    zone: node?.metadata.labels?.[ZONE] ?? null,
     hostname: named ? (pod.spec.hostname ?? null) : null,
     target: { kind: 'Pod', namespace: namespace as string, name, uid: uid as string },
     ready: service.spec.publishNotReadyAddresses === true || (serving && !terminating),

@@ -3,11 +3,11 @@
  * them a node may use (pkg/proxy: ServicePortMap, EndpointsMap, CategorizeEndpoints).
  */
 import { formatCidr, tryParseCidr } from '../wire/address.ts'
+import { ZONE } from './backends.ts'
 import { SERVICE_NAME } from './controllers/endpointslice.ts'
 import type { EndpointSlice, Node, Service, ServicePortSpec, SliceEndpoint } from './objects.ts'
 import type { Store } from './store.ts'
 
-export const ZONE = 'topology.kubernetes.io/zone'
 /** Services with this label are somebody else's to implement. */
 const PROXY_NAME = 'service.kubernetes.io/service-proxy-name'
 const HEADLESS = 'service.kubernetes.io/headless'

@@ -47,7 +47,7 @@ describe('crictl', () => {
     expect(status).toMatchObject({
       podIP: made.status.podIP,
       containerStatuses: [
-        { restartCount: 1, ready: true, lastState: { terminated: { exitCode: 143, reason: 'Error' } } },
+        { restartCount: 1, ready: true, lastState: { terminated: { exitCode: 137, reason: 'Error' } } },
       ],
     })
     expect((await on('w1.example.com', 'crictl', 'rm', 'ffffffff')).code).toBe(1)

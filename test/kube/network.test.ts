@@ -121,8 +121,11 @@ describe('kube-proxy', () => {
     const { conntrack } = made.machines.get('w1.example.com')?.netns.netfilter ?? {}
     const flows = () => conntrack?.list().filter((flow) => flow.original.destination === vip) ?? []
     expect(flows().map((flow) => formatIpv4(flow.reply.source))).toEqual([server.status.podIP])
-    made.cluster.store.delete('Pod', 'default', 'udp')
-    await made.run(2)
+    made.cluster.store.delete('Pod', 'default', 'udp', { gracePeriodSeconds: 5 })
+    // It has no ear for SIGTERM, and serves until SIGKILL: as long, its flow stays.
+    await made.run(4)
+    expect(flows()).not.toEqual([])
+    await made.run(4)
     expect(flows()).toEqual([])
     socket?.close()
   })

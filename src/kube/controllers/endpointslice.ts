@@ -3,12 +3,12 @@
  * hand for Services without one. kube-proxy and CoreDNS read slices only.
  */
 import type { Scheduler } from '../../sim/scheduler.ts'
-import { type Backend, backendsOf } from '../backends.ts'
+import { type Backend, backendsOf, ZONE } from '../backends.ts'
 import { canonical, equal } from '../json.ts'
 import type { EndpointSlice, Endpoints, KubeObject, OwnerReference, Service, SliceEndpoint } from '../objects.ts'
 import { controllerReference } from '../ownership.ts'
 import type { Store } from '../store.ts'
-import { splitKey } from './queue.ts'
+import { keyOf, splitKey } from './queue.ts'
 import { serviceQueue } from './service-queue.ts'
 
 export const SERVICE_NAME = 'kubernetes.io/service-name'
@@ -17,6 +17,9 @@ export const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror'
 const HEADLESS = 'service.kubernetes.io/headless'
 const SLICER = 'endpointslice-controller.k8s.io'
 const MIRRORER = 'endpointslicemirroring-controller.k8s.io'
+
+/** Endpoints of one slice (--max-endpoints-per-slice). */
+const MOST = 100
 
 /** What a slice should hold. */
 interface Content {
@@ -31,6 +34,10 @@ export class EndpointSliceController {
     this.#store = store
     const queue = serviceQueue(store, scheduler, (key) => this.#sync(key))
     store.listen('Endpoints', ({ object }) => queue.add(`${object.metadata.namespace}/${object.metadata.name}`))
+    store.listen('Node', ({ object, old }) => {
+      if (object.metadata.labels?.[ZONE] === old?.metadata.labels?.[ZONE]) return
+      for (const service of store.list('Service')) queue.add(keyOf(service))
+    })
     store.listen('EndpointSlice', ({ object, old }) => {
       for (const slice of [object, old]) {
         const service = slice?.metadata.labels?.[SERVICE_NAME]
@@ -114,11 +121,25 @@ function contentsOf(service: Service, backends: readonly Backend[]): Content[] {
       conditions: { ready: backend.ready, serving: backend.serving, terminating: backend.terminating },
       ...(backend.hostname === null ? {} : { hostname: backend.hostname }),
       ...(backend.nodeName === null ? {} : { nodeName: backend.nodeName }),
+      ...(backend.zone === null ? {} : { zone: backend.zone }),
+      ...hintsOf(service, backend),
       targetRef: { ...backend.target },
     })
     groups.set(key, group)
   }
-  return groups.size === 0 ? [{ ports: [], endpoints: [] }] : [...groups.values()]
+  if (groups.size === 0) return [{ ports: [], endpoints: [] }]
+  return [...groups.values()].flatMap(({ ports, endpoints }) => {
+    const count = Math.ceil(endpoints.length / MOST)
+    return Array.from({ length: count }, (_, i) => ({ ports, endpoints: endpoints.slice(i * MOST, (i + 1) * MOST) }))
+  })
+}
+
+/** trafficDistribution: whom an endpoint is for, as far as it is known where it stands. */
+function hintsOf(service: Service, { zone, nodeName }: Backend): Pick<SliceEndpoint, 'hints'> {
+  const { trafficDistribution: wish } = service.spec
+  if (wish === undefined || zone === null) return {}
+  const forNodes = wish === 'PreferSameNode' && nodeName !== null ? { forNodes: [{ name: nodeName }] } : {}
+  return { hints: { forZones: [{ name: zone }], ...forNodes } }
 }
 
 function mirrorsOf(endpoints: Endpoints): Content[] {
