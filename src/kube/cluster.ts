@@ -203,7 +203,10 @@ export class Cluster {
       list: (kind, namespace) => store.list(kind, namespace),
       create: (object) => store.create(object),
       update: (object) => store.update(object),
-      patch: (kind, namespace, name, type, body) => store.patch(kind, namespace, name, type, body),
+      patch: (kind, namespace, name, type, body, subresource) =>
+        subresource === 'status'
+          ? store.patchStatus(kind, namespace, name, type, body)
+          : store.patch(kind, namespace, name, type, body),
       delete: (kind, namespace, name, options) => store.delete(kind, namespace, name, options),
       watch: (kind, listener) => store.listen(kind, listener),
       exec: (namespace, pod, container, argv, streams) => {

@@ -95,7 +95,10 @@ function podSpec(spec: unknown): void {
       terminationMessagePolicy: 'File',
     })
     if (container.imagePullPolicy === undefined) delete container.imagePullPolicy
-    for (const port of maps(container.ports)) fill(port, { protocol: 'TCP' })
+    for (const port of maps(container.ports)) {
+      fill(port, { protocol: 'TCP' })
+      if (spec.hostNetwork === true) fill(port, { hostPort: port.containerPort })
+    }
     for (const variable of maps(container.env)) {
       if (isMap(variable.valueFrom)) fill(variable.valueFrom.fieldRef, { apiVersion: 'v1' })
     }

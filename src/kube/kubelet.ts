@@ -65,7 +65,7 @@ export class Kubelet {
   #changed(pod: Pod, old: Pod | null): void {
     if (pod.spec.nodeName !== this.#context.node) return
     const uid = pod.metadata.uid as string
-    const reported = old !== null && this.#workers.has(uid) && equal(old.spec, pod.spec)
+    const reported = old !== null && this.#workers.has(uid) && equal(old.spec, pod.spec) && !gatesMoved(pod, old)
     const leaving = pod.metadata.deletionTimestamp !== undefined
     if (!reported || leaving || this.#store.get('Pod', pod.metadata.namespace as string, pod.metadata.name) === null) {
       this.#queue.add(uid, KUBELET)
@@ -100,4 +100,12 @@ export class Kubelet {
   #gone(pod: Pod): void {
     this.#store.remove(pod)
   }
+}
+
+/** Somebody has said whether the pod may be ready. */
+function gatesMoved(pod: Pod, old: Pod): boolean {
+  return (pod.spec.readinessGates ?? []).some(({ conditionType }) => {
+    const [now, before] = [pod, old].map((each) => each.status.conditions?.find(({ type }) => type === conditionType))
+    return now?.status !== before?.status
+  })
 }

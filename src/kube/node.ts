@@ -6,6 +6,7 @@ import { formatIpv4, type Ipv4, parseCidr, parseIpv4 } from '../wire/address.ts'
 import { BridgePlugin } from './cni/bridge.ts'
 import { Flannel, type FlannelBackend } from './cni/flannel.ts'
 import type { CniNode } from './cni/plugin.ts'
+import { PortMap } from './cni/portmap.ts'
 import { fullReference } from './image-reference.ts'
 import { PlanError } from './ipam.ts'
 import { Kubelet } from './kubelet.ts'
@@ -73,7 +74,13 @@ export class KubeNode {
     }
     this.flannel = new Flannel(cniNode, { clusterCidr, backend: options.backend })
     this.cni = new BridgePlugin(cniNode, { clusterCidr, mtu: this.flannel.mtu })
-    this.runtime = new ContainerRuntime(machine, this.cni, options.images, store.clock)
+    this.runtime = new ContainerRuntime(
+      machine,
+      this.cni,
+      new PortMap(machine.netns, 'cni0'),
+      options.images,
+      store.clock,
+    )
     this.kubelet = new Kubelet(store, this.runtime, { node: this.name, hostIp: ip, dns: options.dns })
     this.proxy = new KubeProxy(store, machine, {
       mode: options.proxyMode,

@@ -31,6 +31,7 @@ export interface PodSpec {
   dnsPolicy?: 'ClusterFirst' | 'ClusterFirstWithHostNet' | 'Default' | 'None'
   dnsConfig?: { nameservers?: string[]; searches?: string[]; options?: { name: string; value?: string }[] }
   hostNetwork?: boolean
+  readinessGates?: { conditionType: string }[]
   hostname?: string
   subdomain?: string
   hostAliases?: { ip: string; hostnames?: string[] }[]
@@ -64,6 +65,7 @@ export interface ContainerPort {
   containerPort: number
   protocol?: string
   hostPort?: number
+  hostIP?: string
 }
 
 export interface EnvVar {

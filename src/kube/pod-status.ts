@@ -41,7 +41,8 @@ export function podStatus(view: PodView, clock: Clock): PodStatus {
         ? { reason: 'PodFailed' }
         : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
   const uninitialized = init.filter((slot) => !slot.succeeded).map((slot) => slot.spec.name)
-  const conditions = [
+  const ready = unready.length === 0 && !finished
+  const own = [
     condition('PodReadyToStartContainers', podIp !== null && !finished),
     initialized
       ? condition('Initialized', true, phase === 'Succeeded' ? { reason: 'PodCompleted' } : {})
@@ -49,10 +50,12 @@ export function podStatus(view: PodView, clock: Clock): PodStatus {
           reason: 'ContainersNotInitialized',
           message: `containers with incomplete status: [${uninitialized.join(' ')}]`,
         }),
-    condition('Ready', unready.length === 0 && !finished, unready.length === 0 && !finished ? {} : notReady),
-    condition('ContainersReady', unready.length === 0 && !finished, unready.length === 0 && !finished ? {} : notReady),
+    ready ? gated(pod) : condition('Ready', false, notReady),
+    condition('ContainersReady', ready, ready ? {} : notReady),
     condition('PodScheduled', true),
   ].map((now) => timed(now, pod.status.conditions ?? [], clock))
+  const others = (pod.status.conditions ?? []).filter(({ type }) => !own.some((each) => each.type === type))
+  const conditions = [...own, ...others]
   return {
     phase,
     conditions,
@@ -98,6 +101,20 @@ function containerStatus(slot: ContainerSlot, clock: Clock): ContainerStatus {
 
 function condition(type: string, met: boolean, more: Pick<Condition, 'reason' | 'message'> = {}): Condition {
   return { type, status: met ? 'True' : 'False', lastProbeTime: null, ...more }
+}
+
+/** Its containers are ready; whether it is, somebody else may have to say (readinessGates). */
+function gated({ spec, status }: Pod): Condition {
+  const found = (type: string) => status.conditions?.find((each) => each.type === type)
+  const closed = (spec.readinessGates ?? []).filter(({ conditionType }) => found(conditionType)?.status !== 'True')
+  if (closed.length === 0) return condition('Ready', true)
+  const messages = closed.map(({ conditionType: type }) => {
+    const state = found(type)?.status
+    return state === undefined
+      ? `corresponding condition of pod readiness gate "${type}" does not exist.`
+      : `the status of pod readiness gate "${type}" is not "True", but ${state}`
+  })
+  return condition('Ready', false, { reason: 'ReadinessGatesNotReady', message: messages.join(', ') })
 }
 
 /** The transition time moves when the status does. */

@@ -6,6 +6,8 @@ import { SIGKILL } from '../host/process.ts'
 import { Netns } from '../net/netns.ts'
 import { formatIpv4 } from '../wire/address.ts'
 import type { CniPlugin } from './cni/plugin.ts'
+import type { PortMap } from './cni/portmap.ts'
+import { portMappings } from './host-ports.ts'
 import { digestOf, fullReference } from './image-reference.ts'
 import type { Pod } from './objects.ts'
 import { Container, type ContainerOptions, PodSandbox } from './pod.ts'
@@ -25,11 +27,13 @@ export class ContainerRuntime implements CriRuntime {
   onChange: ((sandbox: PodSandbox) => void) | null = null
   readonly clock: Clock
   readonly #cni: CniPlugin
+  readonly #portmap: PortMap
   readonly #catalogue: ImageSource
 
-  constructor(machine: Machine, cni: CniPlugin, catalogue: ImageSource, clock: Clock) {
+  constructor(machine: Machine, cni: CniPlugin, portmap: PortMap, catalogue: ImageSource, clock: Clock) {
     this.machine = machine
     this.#cni = cni
+    this.#portmap = portmap
     this.#catalogue = catalogue
     this.clock = clock
   }
@@ -52,6 +56,7 @@ export class ContainerRuntime implements CriRuntime {
     const sandbox = new PodSandbox(this.machine, fields)
     if (netnsName !== null) {
       sandbox.network = this.#cni.add(sandbox)
+      this.#portmap.add(id, sandbox.network, portMappings(pod))
       this.machine.namespaces.set(netnsName, netns)
     }
     this.sandboxes.set(id, sandbox)
@@ -75,6 +80,7 @@ export class ContainerRuntime implements CriRuntime {
     sandbox.ready = false
     for (const container of [...sandbox.containers]) container.remove()
     if (sandbox.netnsName === null) return
+    this.#portmap.del(sandbox.id)
     this.#cni.del(sandbox)
     this.machine.namespaces.delete(sandbox.netnsName)
   }

@@ -7,7 +7,7 @@ import { keyOf, splitKey, WorkQueue } from './controllers/queue.ts'
 import { EventRecorder } from './events.ts'
 import type { Condition, Node, Pod } from './objects.ts'
 import { controllerOf, isActive } from './ownership.ts'
-import { refusal } from './scheduling.ts'
+import { NO_PORTS, refusal } from './scheduling.ts'
 import type { Store } from './store.ts'
 
 export class PodScheduler {
@@ -21,6 +21,8 @@ export class PodScheduler {
     this.#queue = new WorkQueue(time, (key) => this.#sync(key))
     store.listen('Pod', ({ type, object }) => {
       if (type === 'ADDED') this.#queue.add(keyOf(object))
+      // A pod that goes leaves its ports to those that wait.
+      if (type === 'DELETED') for (const pod of store.list<Pod>('Pod', null, waits)) this.#queue.add(keyOf(pod))
     })
     // What could not be placed is tried again whenever the nodes have changed.
     store.listen('Node', ({ type }) => {
@@ -34,7 +36,10 @@ export class PodScheduler {
     const pod = this.#store.get<Pod>('Pod', namespace, name)
     if (pod === null || !waits(pod)) return
     const nodes = this.#store.list<Node>('Node')
-    const refusals = new Map(nodes.map((node) => [node, refusal(pod, node)]))
+    const finished = ({ status }: Pod) => status.phase === 'Succeeded' || status.phase === 'Failed'
+    const bound = this.#store.list<Pod>('Pod', null, (other) => !finished(other))
+    const on = (node: Node) => bound.filter((other) => other.spec.nodeName === node.metadata.name)
+    const refusals = new Map(nodes.map((node) => [node, refusal(pod, node, on(node))]))
     const fit = nodes.filter((node) => refusals.get(node) === null)
     if (fit.length === 0) this.#fail(pod, [...refusals.values()] as string[])
     else this.#bind(pod, this.#best(pod, fit).metadata.name)
@@ -74,7 +79,13 @@ export class PodScheduler {
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
     const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort()
     const total = reasons.length
-    const preemption = `preemption: 0/${total} nodes are available: ${total} Preemption is not helpful for scheduling.`
+    const victims = counts.get(NO_PORTS) ?? 0
+    const hopeless = total - victims
+    const why = [
+      ...(hopeless > 0 ? [`${hopeless} Preemption is not helpful for scheduling`] : []),
+      ...(victims > 0 ? [`${victims} No preemption victims found for incoming pod`] : []),
+    ]
+    const preemption = `preemption: 0/${total} nodes are available: ${why.sort().join(', ')}.`
     const message =
       total === 0
         ? 'no nodes available to schedule pods'

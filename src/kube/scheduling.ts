@@ -1,4 +1,5 @@
 /** May this pod run on this node? The filters of kube-scheduler that podwire has. */
+import { portsConflict } from './host-ports.ts'
 import { hasLabels, holds } from './label-selector.ts'
 import type { Node, Pod, PodSpec, Taint, Toleration } from './objects.ts'
 
@@ -28,8 +29,11 @@ export function matchesNode(spec: PodSpec, node: Node): boolean {
   )
 }
 
-/** Why not, in the scheduler's words; null when it may. */
-export function refusal(pod: Pod, node: Node): string | null {
+/** What a pod that goes could change: the only refusal of these that preemption may help with. */
+export const NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
+
+/** Why not, in the scheduler's words; null when it may. `others`: the pods that are bound to the node. */
+export function refusal(pod: Pod, node: Node, others: readonly Pod[]): string | null {
   const tolerations = pod.spec.tolerations ?? []
   const unschedulable: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
   if (node.spec.unschedulable === true && untolerated([unschedulable], tolerations) !== null) {
@@ -38,5 +42,6 @@ export function refusal(pod: Pod, node: Node): string | null {
   const taint = untolerated(node.spec.taints ?? [], tolerations)
   if (taint !== null) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`
   if (!matchesNode(pod.spec, node)) return "node(s) didn't match Pod's node affinity/selector"
+  if (others.some((other) => portsConflict(pod, other))) return NO_PORTS
   return null
 }

@@ -137,6 +137,12 @@ export class Store {
     return this.update(object)
   }
 
+  /** A patch of the status alone (`--subresource=status`). @throws ApiError NotFound, BadRequest. */
+  patchStatus(kind: string, namespace: string | null, name: string, type: PatchType, body: unknown): KubeObject {
+    const old = this.#existing(kind, namespace, name)
+    return this.updateStatus(kind, namespace, name, (patched(old, type, body) as KubeObject).status)
+  }
+
   /** Changes a copy of what is stored now and stores it. */
   modify<T extends KubeObject>(object: T, change: (copy: T) => void): T {
     const { namespace, name } = object.metadata

@@ -18,9 +18,10 @@ export function validatePodSpec(spec: unknown, at: string, causes: Causes, templ
   if (!isMap(spec)) return causes.required(at)
   const containers = items(spec.containers)
   const names = new Set<string>()
+  const host = spec.hostNetwork === true
   if (containers.length === 0) causes.required(`${at}.containers`)
-  items(spec.initContainers).forEach((c, i) => validateContainer(c, `${at}.initContainers[${i}]`, causes, names))
-  containers.forEach((c, i) => validateContainer(c, `${at}.containers[${i}]`, causes, names))
+  items(spec.initContainers).forEach((c, i) => validateContainer(c, `${at}.initContainers[${i}]`, causes, names, host))
+  containers.forEach((c, i) => validateContainer(c, `${at}.containers[${i}]`, causes, names, host))
   const restart = template ? ['Always'] : RESTART_POLICIES
   causes.oneOf(`${at}.restartPolicy`, spec.restartPolicy, restart)
   causes.oneOf(`${at}.dnsPolicy`, spec.dnsPolicy, DNS_POLICIES)
@@ -58,7 +59,13 @@ export function validatePodSpec(spec: unknown, at: string, causes: Causes, templ
   })
 }
 
-function validateContainer(container: JsonMap, at: string, causes: Causes, names: Set<string>): void {
+function validateContainer(
+  container: JsonMap,
+  at: string,
+  causes: Causes,
+  names: Set<string>,
+  hostNetwork: boolean,
+): void {
   const name = container.name
   if (typeof name !== 'string' || name === '') causes.required(`${at}.name`)
   else {
@@ -72,11 +79,21 @@ function validateContainer(container: JsonMap, at: string, causes: Causes, names
   }
   causes.oneOf(`${at}.imagePullPolicy`, container.imagePullPolicy, PULL_POLICIES)
   const portNames = new Set<string>()
+  const hostPorts = new Set<string>()
   items(container.ports).forEach((port, i) => {
     const path = `${at}.ports[${i}]`
     if (port.containerPort === undefined) causes.required(`${path}.containerPort`)
     else causes.port(`${path}.containerPort`, port.containerPort, checkPort)
     causes.oneOf(`${path}.protocol`, port.protocol, PROTOCOLS)
+    if (port.hostPort) {
+      causes.port(`${path}.hostPort`, port.hostPort, checkPort)
+      if (hostNetwork && port.hostPort !== port.containerPort) {
+        causes.invalid(`${path}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true')
+      }
+      const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`
+      if (hostPorts.has(key)) causes.add(`${path}.hostPort`, `Duplicate value: ${JSON.stringify(key)}`)
+      hostPorts.add(key)
+    }
     if (typeof port.name !== 'string' || port.name === '') return
     causes.check(`${path}.name`, port.name, checkPortName)
     if (portNames.has(port.name)) causes.add(`${path}.name`, `Duplicate value: ${JSON.stringify(port.name)}`)

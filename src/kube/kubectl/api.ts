@@ -60,7 +60,15 @@ export interface KubectlCluster {
   list(kind: string, namespace: string | null): readonly KubeObject[]
   create(object: KubeObject): KubeObject
   update(object: KubeObject): KubeObject
-  patch(kind: string, namespace: string | null, name: string, type: PatchType, body: unknown): KubeObject
+  /** `subresource`: `status`, or the object itself. */
+  patch(
+    kind: string,
+    namespace: string | null,
+    name: string,
+    type: PatchType,
+    body: unknown,
+    subresource?: string,
+  ): KubeObject
   delete(kind: string, namespace: string | null, name: string, options: DeleteOptions): KubeObject
   /** Changes from now on (objects that exist already may be told first as ADDED). Returns the end of the watch. */
   watch(kind: string, listener: (event: WatchEvent) => void): () => void

@@ -100,13 +100,17 @@ export const patch: Command = {
     text('output', 'o'),
     text('field-manager'),
     DRY_RUN,
-    ...unmodelled('local', 'subresource'),
+    text('subresource'),
+    ...unmodelled('local'),
   ],
   async run(session) {
     const type = session.flags.text('type') ?? 'strategic'
     if (!['json', 'merge', 'strategic'].includes(type)) {
       usage('patch', `--type must be one of [json merge strategic], not "${type}"`)
     }
+    const part = session.flags.text('subresource')
+    if (part !== null && part !== 'status')
+      throw new Failure(`podwire: kubectl patch --subresource=${part} is not modelled`)
     const file = session.flags.text('patch-file')
     const given = session.flags.text('patch') ?? (file === null ? null : session.files.read(file))
     if (file !== null && given === null) fail(`unable to read patch file: open ${file}: no such file or directory`)
@@ -117,7 +121,14 @@ export const patch: Command = {
     const problems = [...failures]
     for (const { object, resource, namespace, name } of found) {
       try {
-        const patched = session.cluster.patch(resource.kind, namespace, name, type as PatchType, body)
+        const patched = session.cluster.patch(
+          resource.kind,
+          namespace,
+          name,
+          type as PatchType,
+          body,
+          part ?? undefined,
+        )
         const before = { ...object, metadata: { ...object.metadata, resourceVersion: '' } }
         const after = { ...patched, metadata: { ...patched.metadata, resourceVersion: '' } }
         tellObject(session, patched, same(before, after) ? 'patched (no change)' : 'patched')

@@ -47,6 +47,12 @@ export function describePod(session: Session, pod: KubeObject): string {
   if (init.length > 0) describeContainers('Init Containers', init, listAt(pod, 'status.initContainerStatuses'), into, 0)
   describeContainers('Containers', listAt(pod, 'spec.containers'), listAt(pod, 'status.containerStatuses'), into, 0)
   const conditions = listAt(pod, 'status.conditions')
+  const gates = listAt(pod, 'spec.readinessGates').map((gate) => textAt(gate, 'conditionType'))
+  if (gates.length > 0) into.line(0, 'Readiness Gates:\n  Type\tStatus')
+  for (const gate of gates) {
+    const found = conditions.find((condition) => textAt(condition, 'type') === gate)
+    into.line(1, `${gate} \t${found === undefined ? '<none>' : textAt(found, 'status')} `)
+  }
   if (conditions.length > 0) {
     into.line(0, 'Conditions:')
     into.line(1, 'Type\tStatus')
