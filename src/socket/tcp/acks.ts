@@ -60,7 +60,7 @@ export class Acknowledging {
     rto: number,
   ): boolean {
     this.owed = true
-    const news = this.#measure(length, header, push, advertised)
+    const news = this.measure(length, header, push, advertised)
     if (this.timeout === 0) {
       this.#refill(MAX_QUICK, window)
       this.timeout = LEAST_DELAY
@@ -140,8 +140,8 @@ export class Acknowledging {
     this.quick = Math.max(this.quick, Math.min(fitting, most))
   }
 
-  /** tcp_measure_rcv_mss: full segments and repeated lengths tell the peer's segment size. */
-  #measure(length: number, header: number, push: boolean, advertised: number): boolean {
+  /** tcp_measure_rcv_mss: full segments and repeated lengths tell the peer's segment size. True: it is news. */
+  measure(length: number, header: number, push: boolean, advertised: number): boolean {
     const last = this.#lastSmall
     this.#lastSmall = 0
     if (length >= this.segment) {

@@ -1,5 +1,5 @@
 /** How much makes one buffer, and how much of it leaves at once (TSO's part of net/ipv4/tcp_output.c). */
-import { MICROSECOND } from '../../sim/scheduler.ts'
+import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
 import { waits } from './nagle.ts'
 import { sackLength } from './options.ts'
@@ -87,8 +87,9 @@ export function defers(connection: Connection, length: number, most: number, mss
     if (limit >= Math.floor(Math.min(send.window, congestion.window * mss) / divisor)) return Defer.NO
   } else if (limit > DEFERRED * mss) return Defer.NO
   if (sent.size === 0) return Defer.NO
-  // An acknowledgment that is more than half a round trip off is not waited for. `smoothed` is eighths of microseconds.
-  if (now - sent.sentAt(0) < (roundTrip.smoothed >> 4) * MICROSECOND) return Defer.NO
+  // An acknowledgment that is not due within a millisecond is not waited for. `smoothed` is eighths of microseconds.
+  const trip = (roundTrip.smoothed >> 3) * MICROSECOND
+  if (sent.sentAt(0) + trip - now > Math.min(trip / 2, MILLISECOND)) return Defer.NO
   if (congestible < sendable) {
     if (congestible <= length) return Defer.CONGESTION
   } else if (sendable <= length) return Defer.WINDOW

@@ -66,8 +66,7 @@ export function takeData(connection: Connection, segment: Segment): void {
 /** Bytes joined the stream (tcp_event_data_recv). */
 function arrived(connection: Connection, segment: Segment): void {
   const { receive, acks } = connection
-  const options = connection.timestamps ? TIMESTAMPS_LENGTH : 0
-  const advertised = connection.advertisedMss - options
+  const advertised = segmentSize(connection)
   const { dataLength, header } = segment
   const push = segment.has(tcp.PSH)
   const jiffies = connection.jiffies()
@@ -90,15 +89,22 @@ function keep(connection: Connection, segment: Segment): void {
     connection.wake |= Wake.READABLE
     return
   }
+  const advertised = segmentSize(connection)
+  if (acks.measure(segment.unit, segment.header, segment.has(tcp.PSH), advertised)) {
+    receive.learn(segment.unit, isFull(connection, segment.unit))
+  }
   connection.outOfOrder++
   const memory = receive.keep(sequence, bytes, dataAt, dataLength, full)
   if (memory < 0) return
   tell(connection, sequence, end)
   if (memory === 0) return
   if (connection.owner !== null) receive.growForGap(receive.behindGap)
-  const options = connection.timestamps ? TIMESTAMPS_LENGTH : 0
-  const grown = connection.sack && receive.grow(dataLength, full, acks.segment, connection.advertisedMss - options)
-  if (grown) acks.hasten()
+  if (connection.sack && receive.grow(dataLength, full, acks.segment, advertised)) acks.hasten()
+}
+
+/** Our segment size, less the options of each segment. */
+function segmentSize({ advertisedMss, timestamps }: Connection): number {
+  return advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0)
 }
 
 /** SACK's blocks with this segment. Who has to name many is not silent for long (tcp_sack_new_ofo_skb). */

@@ -211,6 +211,21 @@ export function push(connection: Connection, atOnce = false, once = false): void
   if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
 }
 
+/** One segment that was never sent leaves, whatever the congestion window says. False: there is none, or no room for it. */
+export function sendOne(connection: Connection): boolean {
+  const { send, congestion } = connection
+  const { sent, queue } = send
+  if (!send.pending) return false
+  const mss = currentMss(connection)
+  const length = Math.min(send.head(1), mss)
+  const fin = send.finQueued && length === send.unsent
+  if (length + (fin ? 1 : 0) > send.room) return false
+  sendBurst(connection, length, mss, queue.headMarks)
+  queue.sent(send.next)
+  congestion.sent(connection, sent.inFlight >= congestion.window)
+  return true
+}
+
 /** Sends so many bytes of the first buffer, in segments that stay one buffer; PSH marks the end of several. */
 function sendBurst(connection: Connection, length: number, mss: number, marks: number): Errno | null {
   const { send } = connection
@@ -302,7 +317,7 @@ function resendPart(connection: Connection, i: number, probe: boolean, mark: num
   const room = (send.una + send.window - begin) | 0
   if (room <= 0 && begin !== send.una) return 'EAGAIN'
   const longest = room > 0 ? Math.min(room, mss) : mss
-  if (connection.tunables.retransmitCollapse) collapse(connection, i)
+  if (connection.tunables.retransmitCollapse && sent.bytes(i) < longest) collapse(connection, i)
   const flags = sent.flags(i)
   const numbers = (sent.end(i) - begin) | 0
   let length = (flags & (tcp.SYN | tcp.FIN)) === 0 ? numbers : numbers - 1

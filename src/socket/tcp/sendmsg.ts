@@ -3,6 +3,7 @@ import { currentMss, sizeGoal } from './burst.ts'
 import type { Connection } from './connection.ts'
 import { Msg } from './message.ts'
 import { push } from './output.ts'
+import { PUSHED } from './write-queue.ts'
 
 /**
  * Takes as much as there is memory for, a buffer at a time: the last may go beyond SO_SNDBUF, since a buffer is begun as
@@ -23,6 +24,8 @@ export function sendmsg(connection: Connection, bytes: Uint8Array, at: number, l
       room = goal
     }
     const part = Math.min(room, length - taken)
+    // The end of an earlier call is none any more; what this call marked moves on with the buffer's end.
+    if (taken === 0) queue.unmark(PUSHED)
     send.append(bytes, at + taken, part)
     taken += part
     if (part < room || urgent || taken === length) continue

@@ -3,7 +3,7 @@
  * typed arrays: where each begins and ends, when it last left, with which flags, and what became of it.
  */
 
-import { after, before } from '../../wire/tcp.ts'
+import { after, before, FIN, SYN } from '../../wire/tcp.ts'
 import { DELIVERED_AT, FIRST_SENT, LAST_SENT } from './moments.ts'
 
 /** Given up: its time-out passed, or duplicate acknowledgments point at it. */
@@ -114,6 +114,11 @@ export class SentSegments {
   /** One past its last sequence number; SYN and FIN count. */
   end(i: number): number {
     return this.#rows[this.#row(i) + END]
+  }
+
+  /** How many bytes it carries. */
+  bytes(i: number): number {
+    return ((this.end(i) - this.begin(i)) | 0) - ((this.flags(i) & (SYN | FIN)) === 0 ? 0 : 1)
   }
 
   sentAt(i: number): number {

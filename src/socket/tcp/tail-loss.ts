@@ -4,7 +4,7 @@
  */
 import * as tcp from '../../wire/tcp.ts'
 import type { Connection } from './connection.ts'
-import { resend, sendProbe } from './output.ts'
+import { resend, sendOne } from './output.ts'
 import { reduceOnce } from './recovery.ts'
 import * as to from './round.ts'
 import { round } from './round.ts'
@@ -15,9 +15,8 @@ export function probeTail(connection: Connection): void {
   const { sent } = send
   if (sent.size === 0) return
   if (connection.tailProbed) return connection.rearm()
-  connection.tailResent = !(send.unsent > 0 && send.room >= Math.min(send.unsent, connection.mss))
-  if (!connection.tailResent) sendProbe(connection)
-  else if (resend(connection, sent.size - 1, true) === 'EAGAIN') return connection.rearm()
+  connection.tailResent = !sendOne(connection)
+  if (connection.tailResent && resend(connection, sent.size - 1, true) === 'EAGAIN') return connection.rearm()
   netns.counters.tcpLossProbes++
   connection.tailProbed = true
   connection.tailProbe = send.next

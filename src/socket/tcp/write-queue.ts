@@ -45,11 +45,13 @@ export class WriteQueue {
     this.#rows[2 * tail + 1] = 0
   }
 
-  /** The last buffer reaches to here. Its PSH is forgotten: there is more. */
+  /** The last buffer reaches to here. */
   extend(end: number): void {
-    const tail = this.#tail
-    this.#rows[2 * tail] = end
-    this.#rows[2 * tail + 1] &= ~PUSHED
+    this.#rows[2 * this.#tail] = end
+  }
+
+  unmark(mark: number): void {
+    this.#rows[2 * this.#tail + 1] &= ~mark
   }
 
   mark(mark: number): void {
