@@ -39,6 +39,8 @@ export interface HttpResponse {
 export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
 
 export interface HttpServerOptions {
+  /** Only at this address of the machine; at all unless it is said. */
+  readonly address?: Ipv4
   /** Headers of every answer, before its own. */
   readonly headers?: () => readonly Header[]
   /** listen(2)'s; 511, as web servers have it, when nothing is said. */
@@ -66,7 +68,7 @@ const reasons: Readonly<Record<number, string>> = {
 
 /** Listens until the process ends. @throws SocketError when the port is taken. */
 export function serveHttp(self: Process, port: number, handler: HttpHandler, options: HttpServerOptions = {}): void {
-  const listener = listen(self, port, undefined, options.backlog ?? 511)
+  const listener = listen(self, port, options.address, options.backlog ?? 511)
   listener.onAccept = (socket) => {
     new Connection(self, self.own(socket), handler, options).readable()
   }

@@ -32,6 +32,7 @@ import { KubeNode } from './node.ts'
 import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
+import { kubeProxy } from './proxy.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { type LogOptions, Remote } from './remote.ts'
 import type { ImageSource } from './runtime.ts'
@@ -244,7 +245,10 @@ export class Cluster {
     const { machines, catalogue, cni } = options
     if (machines.length === 0) throw new PlanError('a cluster needs at least one node')
     const cidrs = new PodCidrs(clusterCIDR)
-    const system = new SystemImages(coreDns({ records: this.#records(options), clusterDomain: dns.domain }))
+    const proxy = kubeProxy(
+      (machine) => [...this.nodes.values()].find((node) => node.machine === machine)?.proxy ?? null,
+    )
+    const system = new SystemImages(coreDns({ records: this.#records(options), clusterDomain: dns.domain }), proxy)
     const images = { find: (reference: string) => system.find(reference) ?? catalogue.find(reference) }
     const anyone = machines.some((machine) => machine.controlPlane === true)
     const leads = (machine: ClusterMachine, i: number) => (anyone ? machine.controlPlane === true : i === 0)

@@ -17,8 +17,11 @@ export const TEARDOWN: Nanos = 100 * MILLISECOND
 export const RELIST: Nanos = SECOND
 /** kube-proxy gathers changes for this long, */
 export const PROXY_DELAY: Nanos = 100 * MILLISECOND
-/** and writes its rules no more often than this. */
+/** and writes its rules no more often than this, but for so many times in a row. */
 export const PROXY_PERIOD: Nanos = SECOND
+export const PROXY_BURST = 2
+/** It looks this often whether its chains are still there (syncPeriod). */
+export const PROXY_WATCH: Nanos = 30 * SECOND
 /** Restarts and pulls that fail wait 10 s, then twice as long each time, up to five minutes. */
 export const BACKOFF_FIRST: Nanos = 10 * SECOND
 export const BACKOFF_MOST: Nanos = 300 * SECOND

@@ -14,7 +14,7 @@ import type { Condition, Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { KubeProxy } from './proxy.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
-import { flannelRules } from './proxy-rules.ts'
+import { flannelRules, kubeletRules } from './proxy-rules.ts'
 import { ContainerRuntime, type ImageSource } from './runtime.ts'
 import type { Store } from './store.ts'
 import { CONTROL_PLANE_TAINT, IMAGES, VERSION } from './system-objects.ts'
@@ -94,12 +94,12 @@ export class KubeNode {
 
   /** Sysctls, devices, rules; then the node tells the API of itself. */
   join(): Node {
-    const { machine, flannel, proxy, runtime } = this
+    const { machine, flannel, runtime } = this
     machine.netns.sysctl.set('net.ipv4.ip_forward', '1')
     machine.netns.sysctl.set('net.bridge.bridge-nf-call-iptables', '1')
     flannel.start()
-    proxy.start()
     const { clusterCIDR } = this.#options
+    machine.netns.netfilter.restore(kubeletRules(), { noflush: true })
     machine.netns.netfilter.restore(flannelRules({ clusterCIDR, podCIDR: this.podCIDR }), { noflush: true })
     machine.place.files.set('/run/flannel/subnet.env', flannel.environment())
     machine.place.files.set('/etc/cni/net.d/10-flannel.conflist', CONFLIST)

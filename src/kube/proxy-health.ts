@@ -3,9 +3,10 @@
  * externalTrafficPolicy Local, at its health-check node port. 200 while the node has endpoints of it, else 503.
  */
 import { httpDate, serveHttp } from '../host/http-server.ts'
-import type { Place } from '../host/place.ts'
-import { type Process, SIGKILL } from '../host/process.ts'
+import { type Process, type Program, SIGKILL } from '../host/process.ts'
 import { SocketError } from '../host/streams.ts'
+import type { Nanos } from '../sim/scheduler.ts'
+import { parseIpv4 } from '../wire/address.ts'
 import type { EventRecorder } from './events.ts'
 import type { ProxyService } from './proxy-services.ts'
 import type { Store } from './store.ts'
@@ -20,15 +21,16 @@ interface Check {
 
 export class ServiceHealth {
   readonly #store: Store
-  readonly #place: Place
+  /** kube-proxy. */
+  readonly #self: Process
   readonly #events: EventRecorder
   readonly #checks = new Map<string, Check>()
   /** Addresses of ready endpoints on this node. */
   readonly #endpoints = new Map<string, Set<string>>()
 
-  constructor(store: Store, place: Place, events: EventRecorder) {
+  constructor(store: Store, self: Process, events: EventRecorder) {
     this.#store = store
-    this.#place = place
+    this.#self = self
     this.#events = events
   }
 
@@ -56,7 +58,7 @@ export class ServiceHealth {
 
   #open(name: string, port: number): void {
     const [namespace, service] = name.split('/')
-    this.#place.programs.set('kube-proxy', async (self) => {
+    const server: Program = async (self) => {
       try {
         serveHttp(self, port, () => this.#answer(self, namespace, service), { backlog: SOMAXCONN })
       } catch (error) {
@@ -66,9 +68,8 @@ export class ServiceHealth {
         return 1
       }
       return self.forever()
-    })
-    const { process } = this.#place.spawn(['kube-proxy'], { out: () => {}, err: () => {} })
-    this.#place.machine.runner.wake()
+    }
+    const { process } = this.#self.fork(server, this.#self.args)
     this.#checks.set(name, { port, process })
   }
 
@@ -99,8 +100,51 @@ export class ServiceHealth {
   #complain(namespace: string, name: string, port: number, why: string): void {
     const service = this.#store.get('Service', namespace, name)
     if (service === null) return
-    const { hostname } = this.#place
+    const { hostname } = this.#self.place
     const text = `node ${hostname} failed to start healthcheck "${namespace}/${name}" on port ${port}: listen tcp :${port}: bind: ${why}`
     this.#events.warning(service, 'FailedToStartServiceHealthcheck', text)
   }
 }
+
+/** For load balancers that ask after the node itself (--healthz-bind-address), and for people (--metrics-bind-address). */
+const HEALTH_PORT = 10_256
+const METRICS_PORT = 10_249
+
+/** `last`: when the rules were last written. */
+export function serveProxyHealth(self: Process, mode: string, last: () => Nanos): void {
+  const text = (body: string) => ({
+    headers: [
+      ['Date', httpDate(self)],
+      ['Content-Type', 'text/plain; charset=utf-8'],
+    ] as const,
+    body,
+  })
+  const time = (at: Nanos) => goTime(self.runner.epochSeconds, at)
+  const healthy = () => ({
+    headers: [
+      ['Content-Type', 'application/json'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ['Date', httpDate(self)],
+    ] as const,
+    body: `{"lastUpdated": "${time(last())}","currentTime": "${time(self.now())}", "nodeEligible": true}`,
+  })
+  serveHttp(self, HEALTH_PORT, ({ path }) => (path === '/healthz' || path === '/livez' ? healthy() : NOT_FOUND), {
+    backlog: SOMAXCONN,
+  })
+  serveHttp(
+    self,
+    METRICS_PORT,
+    ({ path }) => (path === '/proxyMode' ? text(mode) : path === '/healthz' ? text('ok') : NOT_FOUND),
+    { backlog: SOMAXCONN, address: parseIpv4('127.0.0.1') },
+  )
+}
+
+/** As Go prints a time with its monotonic part: `2026-01-01 00:00:06.43 +0000 UTC m=+6.430000000`. */
+function goTime(epochSeconds: number, at: Nanos): string {
+  const whole = new Date((epochSeconds + Math.floor(at / 1e9)) * 1000).toISOString().slice(0, 19).replace('T', ' ')
+  const part = String(Math.floor(at % 1e9)).padStart(9, '0')
+  const fraction = part.replace(/0+$/, '')
+  return `${whole}${fraction === '' ? '' : `.${fraction}`} +0000 UTC m=+${Math.floor(at / 1e9)}.${part}`
+}
+
+const NOT_FOUND = { status: 404, body: '404 page not found\n' }

@@ -1,13 +1,17 @@
-/** kube-proxy's iptables mode: the whole rule set once, afterwards its own chains anew. */
+/** kube-proxy's iptables mode: the whole rule set once, afterwards what has changed of it. */
 import type { Netns } from '../net/netns.ts'
+import { NetfilterError } from '../netfilter/error.ts'
 import { contains, type Ipv4, parseCidr, parseIpv4 } from '../wire/address.ts'
 import type { ProxyMode, ProxyModeOptions } from './proxy-mode.ts'
-import { type ProxyOptions, writeKubeProxy } from './proxy-rules.ts'
+import { PROXY_CANARY, PROXY_JUMPS, type ProxyOptions, writeServices } from './proxy-rules.ts'
 import type { ProxyPlace, ProxyService } from './proxy-services.ts'
 import { RuleSet, type RuleTable } from './rule-set.ts'
 
 const TABLES: readonly RuleTable[] = ['mangle', 'filter', 'nat']
 const LOOPBACK = parseIpv4('127.0.0.1')
+
+/** Chains of Services: those that nobody wants any more are deleted, whoever wrote them. */
+const OURS = /^KUBE-(SVC|SVL|EXT|FW|SEP)-/
 
 export class IptablesMode implements ProxyMode {
   readonly #netns: Netns
@@ -31,6 +35,7 @@ export class IptablesMode implements ProxyMode {
     this.#dropInvalid = sysctl.get('net.netfilter.nf_conntrack_tcp_be_liberal') !== '1'
   }
 
+  /** All of it the first time; then what all Services share, and the chains of those that have changed. */
   sync(services: readonly ProxyService[], place: ProxyPlace): void {
     const rules = new RuleSet()
     const { clusterCIDR, nodeIP } = this.#options
@@ -42,11 +47,42 @@ export class IptablesMode implements ProxyMode {
       nodePortIps: nodePortIps(this.#netns, this.#options),
       place,
     }
-    writeKubeProxy(rules, services, options)
-    const text = this.#written === null ? rules.text() : rules.update(stale(this.#written, rules))
-    this.#netns.netfilter.restore(text, { noflush: true })
+    writeServices(rules, services, options)
+    const wanted = new Set(rules.chains('nat'))
+    const present = [...(this.#netns.netfilter.rules.peek('nat')?.chains.keys() ?? [])]
+    const stale = { mangle: [], filter: [], nat: present.filter((chain) => OURS.test(chain) && !wanted.has(chain)) }
+    const before = this.#written
+    this.#netns.netfilter.restore(rules.update(stale, before), { noflush: true })
+    if (before === null) this.#ensureJumps()
     this.#written = rules
   }
+
+  /** Chains that somebody has deleted, though kube-proxy had made them: all rules are written anew then. */
+  intact(): boolean {
+    const { rules } = this.#netns.netfilter
+    if (TABLES.every((table) => rules.peek(table)?.chains.has(PROXY_CANARY))) return true
+    this.#written = null
+    return false
+  }
+
+  /** Rules of built-in chains that lead to kube-proxy's come before whatever is there. */
+  #ensureJumps(): void {
+    const { netfilter } = this.#netns
+    for (const { table, chain, rule } of [...PROXY_JUMPS].reverse()) {
+      const words = splitWords(rule)
+      try {
+        netfilter.iptables(['-t', table, '-C', chain, ...words])
+      } catch (error) {
+        if (!(error instanceof NetfilterError)) throw error
+        netfilter.iptables(['-t', table, '-I', chain, ...words])
+      }
+    }
+  }
+}
+
+/** The words of a rule; a comment in quotes is one. */
+function splitWords(rule: string): string[] {
+  return [...rule.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
 
 /** The addresses of the node that answer on node ports; null: all, and whatever comes later. */
@@ -60,14 +96,4 @@ export function nodePortIps(netns: Netns, options: ProxyModeOptions): Ipv4[] | n
 
 function within(text: string, address: Ipv4): boolean {
   return text !== 'primary' && contains(parseCidr(text), address)
-}
-
-/** Chains that were written and are not wanted any more. */
-function stale(before: RuleSet, now: RuleSet): Record<RuleTable, string[]> {
-  const result: Record<RuleTable, string[]> = { mangle: [], filter: [], nat: [] }
-  for (const table of TABLES) {
-    const wanted = new Set(now.chains(table))
-    result[table] = before.chains(table).filter((chain) => !wanted.has(chain))
-  }
-  return result
 }

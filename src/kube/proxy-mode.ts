@@ -27,4 +27,6 @@ export interface ProxyMode {
    * this place may use, `reachable` (proxy-services.ts) says.
    */
   sync(services: readonly ProxyService[], place: ProxyPlace): void
+  /** Asked now and then: false when somebody has taken its rules away, and the next sync must write all of them. */
+  intact?(): boolean
 }

@@ -10,7 +10,7 @@
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
 import { comment, LARGE, Portal } from './proxy-portal.ts'
 import { type ProxyPlace, type ProxyService, portalOf } from './proxy-services.ts'
-import { RuleSet } from './rule-set.ts'
+import { RuleSet, type RuleTable } from './rule-set.ts'
 
 export interface ProxyOptions {
   readonly clusterCIDR: string
@@ -56,14 +56,24 @@ export function nodeRules(services: readonly ProxyService[], options: ProxyOptio
 
 const NEW = '-m conntrack --ctstate NEW'
 
+/** kube-proxy's and the kubelet's rules, as on a node where nothing else has come before. */
 export function writeKubeProxy(rules: RuleSet, services: readonly ProxyService[], options: ProxyOptions): void {
+  for (const { table, chain, rule } of [...PROXY_JUMPS, ...KUBELET_JUMPS]) rules.add(table, `${chain} ${rule}`)
+  writeKubelet(rules)
+  writeServices(rules, services, options)
+}
+
+/** kube-proxy's own chains. */
+export function writeServices(rules: RuleSet, services: readonly ProxyService[], options: ProxyOptions): void {
   writeFrame(rules, options)
   const named = services.map((service) => ({ service, name: portalOf(service) }))
   const endpoints = services.reduce((sum, service) => sum + service.endpoints.length, 0)
   const large = endpoints > LARGE
   for (const { service } of named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
+    rules.owner = `${service.namespace}/${service.name}`
     new Portal(rules, service, { ...options, large }).write()
   }
+  rules.owner = null
   const last = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain')
   const localhost = options.localhostNodePorts ?? true
   if (options.nodePortIps == null) {
@@ -77,39 +87,73 @@ export function writeKubeProxy(rules: RuleSet, services: readonly ProxyService[]
   }
 }
 
-/** What stands there without any Service. */
+const FIREWALL = `${NEW} ${comment('kubernetes load balancer firewall')} -j KUBE-PROXY-FIREWALL`
+const PORTALS = comment('kubernetes service portals')
+const VISIBLE = `${NEW} ${comment('kubernetes externally-visible service portals')} -j KUBE-EXTERNAL-SERVICES`
+
+/** A rule of a built-in chain that leads to one of kube-proxy's. */
+export interface Jump {
+  readonly table: RuleTable
+  readonly chain: string
+  readonly rule: string
+}
+
+/** In the order in which they stand: kube-proxy puts each before all others that are there. */
+export const PROXY_JUMPS: readonly Jump[] = [
+  { table: 'filter', chain: 'INPUT', rule: FIREWALL },
+  { table: 'filter', chain: 'INPUT', rule: `${comment('kubernetes health check service ports')} -j KUBE-NODEPORTS` },
+  { table: 'filter', chain: 'INPUT', rule: VISIBLE },
+  { table: 'filter', chain: 'FORWARD', rule: FIREWALL },
+  { table: 'filter', chain: 'FORWARD', rule: `${comment('kubernetes forwarding rules')} -j KUBE-FORWARD` },
+  { table: 'filter', chain: 'FORWARD', rule: `${NEW} ${PORTALS} -j KUBE-SERVICES` },
+  { table: 'filter', chain: 'FORWARD', rule: VISIBLE },
+  { table: 'filter', chain: 'OUTPUT', rule: FIREWALL },
+  { table: 'filter', chain: 'OUTPUT', rule: `${NEW} ${PORTALS} -j KUBE-SERVICES` },
+  { table: 'nat', chain: 'PREROUTING', rule: `${PORTALS} -j KUBE-SERVICES` },
+  { table: 'nat', chain: 'OUTPUT', rule: `${PORTALS} -j KUBE-SERVICES` },
+  { table: 'nat', chain: 'POSTROUTING', rule: `${comment('kubernetes postrouting rules')} -j KUBE-POSTROUTING` },
+]
+
+/** The kubelet's: KUBE-FIREWALL against what route_localnet would let in, and chains whose loss tells of a flush. */
+const KUBELET_JUMPS: readonly Jump[] = [
+  { table: 'filter', chain: 'INPUT', rule: '-j KUBE-FIREWALL' },
+  { table: 'filter', chain: 'OUTPUT', rule: '-j KUBE-FIREWALL' },
+]
+
+/** The canary of kube-proxy, in each of these tables. */
+export const PROXY_CANARY = 'KUBE-PROXY-CANARY'
+
+/** The rules of a node before anything runs on it but the kubelet, for iptables-restore. */
+export function kubeletRules(): string {
+  const rules = new RuleSet()
+  for (const { table, chain, rule } of KUBELET_JUMPS) rules.add(table, `${chain} ${rule}`)
+  writeKubelet(rules)
+  return rules.text()
+}
+
+function writeKubelet(rules: RuleSet): void {
+  rules.chain('mangle', 'KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY')
+  rules.chain('filter', 'KUBE-FIREWALL', 'KUBE-KUBELET-CANARY')
+  rules.chain('nat', 'KUBE-KUBELET-CANARY')
+  rules.add(
+    'filter',
+    `KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 ${comment('block incoming localnet connections')} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`,
+  )
+}
+
+/** Chains of everybody's, and what stands in them without any Service. */
 function writeFrame(rules: RuleSet, options: ProxyOptions): void {
   const { dropInvalid = true } = options
-  rules.chain('mangle', 'KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY', 'KUBE-PROXY-CANARY')
-  rules.chain('filter', 'KUBE-EXTERNAL-SERVICES', 'KUBE-FIREWALL', 'KUBE-FORWARD', 'KUBE-KUBELET-CANARY')
-  rules.chain('filter', 'KUBE-NODEPORTS', 'KUBE-PROXY-CANARY', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES')
-  rules.chain('nat', 'KUBE-KUBELET-CANARY', 'KUBE-MARK-MASQ', 'KUBE-NODEPORTS', 'KUBE-POSTROUTING')
-  rules.chain('nat', 'KUBE-PROXY-CANARY', 'KUBE-SERVICES')
-  const firewall = `${NEW} ${comment('kubernetes load balancer firewall')} -j KUBE-PROXY-FIREWALL`
-  const portals = comment('kubernetes service portals')
-  const visible = `${NEW} ${comment('kubernetes externally-visible service portals')} -j KUBE-EXTERNAL-SERVICES`
+  for (const table of ['mangle', 'filter', 'nat'] as const) rules.chain(table, PROXY_CANARY)
+  rules.chain('filter', 'KUBE-EXTERNAL-SERVICES', 'KUBE-FORWARD')
+  rules.chain('filter', 'KUBE-NODEPORTS', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES')
+  rules.chain('nat', 'KUBE-MARK-MASQ', 'KUBE-NODEPORTS', 'KUBE-POSTROUTING', 'KUBE-SERVICES')
   const filter = [
-    `INPUT ${firewall}`,
-    `INPUT ${comment('kubernetes health check service ports')} -j KUBE-NODEPORTS`,
-    `INPUT ${visible}`,
-    'INPUT -j KUBE-FIREWALL',
-    `FORWARD ${firewall}`,
-    `FORWARD ${comment('kubernetes forwarding rules')} -j KUBE-FORWARD`,
-    `FORWARD ${NEW} ${portals} -j KUBE-SERVICES`,
-    `FORWARD ${visible}`,
-    `OUTPUT ${firewall}`,
-    `OUTPUT ${NEW} ${portals} -j KUBE-SERVICES`,
-    'OUTPUT -j KUBE-FIREWALL',
-    // Against what route_localnet would let in; the kubelet writes the same rule, whatever kube-proxy is told.
-    `KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 ${comment('block incoming localnet connections')} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`,
     ...(dropInvalid ? ['KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP'] : []),
     `KUBE-FORWARD ${comment('kubernetes forwarding rules')} -m mark --mark 0x4000/0x4000 -j ACCEPT`,
     `KUBE-FORWARD ${comment('kubernetes forwarding conntrack rule')} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
   ]
   const nat = [
-    `PREROUTING ${portals} -j KUBE-SERVICES`,
-    `OUTPUT ${portals} -j KUBE-SERVICES`,
-    `POSTROUTING ${comment('kubernetes postrouting rules')} -j KUBE-POSTROUTING`,
     'KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000',
     'KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN',
     'KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0',

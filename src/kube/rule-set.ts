@@ -15,12 +15,17 @@ export class RuleSet {
   readonly #known: Record<RuleTable, Set<string>> = { mangle: new Set(), filter: new Set(), nat: new Set() }
   readonly #rules: Record<RuleTable, string[]> = { mangle: [], filter: [], nat: [] }
 
+  /** Whose chains come next: a Service's, or everybody's when null. */
+  owner: string | null = null
+  readonly #owners = new Map<string, string>()
+
   /** Declares chains; twice is once. */
   chain(table: RuleTable, ...names: readonly string[]): void {
     for (const name of names) {
       if (this.#known[table].has(name)) continue
       this.#known[table].add(name)
       this.#chains[table].push(name)
+      if (this.owner !== null) this.#owners.set(name, this.owner)
     }
   }
 
@@ -49,26 +54,57 @@ export class RuleSet {
 
   /**
    * Only its own chains, for `iptables-restore --noflush`: they are emptied and filled again; `stale` ones are
-   * deleted; built-in chains and other people's rules stay as they are.
+   * deleted; built-in chains and other people's rules stay as they are. Chains of Services that are as in `before`
+   * are left out.
    */
-  update(stale: Readonly<Record<RuleTable, readonly string[]>>): string {
-    const own = (table: RuleTable, rule: string) => !BUILT_IN[table].includes(rule.slice(0, rule.indexOf(' ')))
+  update(stale: Readonly<Record<RuleTable, readonly string[]>>, before: RuleSet | null = null): string {
+    const same = before === null ? new Set<string>() : this.#unchanged(before)
+    const skipped = (chain: string) => same.has(this.#owners.get(chain) ?? '')
+    const own = (table: RuleTable, rule: string) => {
+      const chain = chainOf(rule)
+      return !BUILT_IN[table].includes(chain) && !skipped(chain)
+    }
     const emptied = (table: RuleTable) => stale[table].map((chain) => `:${chain} - [0:0]`)
-    return this.#write(emptied, own, (table) => stale[table].map((chain) => `-X ${chain}`))
+    return this.#write(emptied, own, (table) => stale[table].map((chain) => `-X ${chain}`), skipped)
+  }
+
+  /** Owners whose chains and rules are the same in both. */
+  #unchanged(before: RuleSet): Set<string> {
+    const [old, now] = [before.#texts(), this.#texts()]
+    return new Set([...now].filter(([owner, text]) => old.get(owner) === text).map(([owner]) => owner))
+  }
+
+  #texts(): Map<string, string> {
+    const texts = new Map<string, string[]>()
+    for (const table of TABLES) {
+      for (const rule of this.#rules[table]) {
+        const owner = this.#owners.get(chainOf(rule))
+        if (owner === undefined) continue
+        const list = texts.get(owner)
+        if (list === undefined) texts.set(owner, [rule])
+        else list.push(rule)
+      }
+    }
+    return new Map([...texts].map(([owner, rules]) => [owner, rules.join('\n')]))
   }
 
   #write(
     before: (table: RuleTable) => readonly string[],
     wanted: (table: RuleTable, rule: string) => boolean,
     after: (table: RuleTable) => readonly string[],
+    skipped: (chain: string) => boolean = () => false,
   ): string {
     const lines: string[] = []
     for (const table of TABLES) {
       lines.push(`*${table}`, ...before(table))
-      for (const chain of this.#chains[table]) lines.push(`:${chain} - [0:0]`)
+      for (const chain of this.#chains[table]) if (!skipped(chain)) lines.push(`:${chain} - [0:0]`)
       for (const rule of this.#rules[table]) if (wanted(table, rule)) lines.push(`-A ${rule}`)
       lines.push(...after(table), 'COMMIT')
     }
     return `${lines.join('\n')}\n`
   }
+}
+
+function chainOf(rule: string): string {
+  return rule.slice(0, rule.indexOf(' '))
 }

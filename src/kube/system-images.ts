@@ -48,14 +48,14 @@ function image(name: string, program: string, run: Program): Image {
 export class SystemImages {
   readonly #images: ReadonlyMap<string, Image>
 
-  constructor(coredns: Program) {
+  constructor(coredns: Program, kubeProxy: Program) {
     const all = [
       image('registry.k8s.io/coredns/coredns', 'coredns', coredns),
       image('registry.k8s.io/etcd', 'etcd', idle),
       image('registry.k8s.io/kube-apiserver', 'kube-apiserver', apiServer),
       image('registry.k8s.io/kube-controller-manager', 'kube-controller-manager', idle),
       image('registry.k8s.io/kube-scheduler', 'kube-scheduler', idle),
-      image('registry.k8s.io/kube-proxy', 'kube-proxy', idle),
+      image('registry.k8s.io/kube-proxy', 'kube-proxy', kubeProxy),
       image('ghcr.io/flannel-io/flannel', 'flanneld', idle),
     ]
     this.#images = new Map(all.map((each) => [each.name, each]))
