@@ -1,5 +1,6 @@
 /** Validation of pod specs: pods themselves and the templates of workloads. */
 import { tryParseIpv4 } from '../wire/address.ts'
+import { ApiError } from './api-error.ts'
 import type { Causes } from './causes.ts'
 import { isMap, type JsonMap } from './json.ts'
 import { checkLabel, checkPort, checkPortName, checkSubdomain } from './names.ts'
@@ -108,6 +109,8 @@ function validateContainer(
   for (const name of ['readinessProbe', 'livenessProbe', 'startupProbe']) {
     const probe = container[name]
     if (!isMap(probe)) continue
+    if (probe.grpc !== undefined) refuse(`${at}.${name}.grpc`)
+    if (isMap(probe.httpGet) && probe.httpGet.scheme === 'HTTPS') refuse(`${at}.${name}.httpGet.scheme HTTPS`)
     const handlers = ['httpGet', 'tcpSocket', 'exec', 'grpc'].filter((handler) => probe[handler] !== undefined)
     if (handlers.length === 0) causes.add(`${at}.${name}`, 'Required value: must specify a handler type')
     if (handlers.length > 1)
@@ -116,4 +119,9 @@ function validateContainer(
       causes.invalid(`${at}.${name}.successThreshold`, probe.successThreshold, 'must be 1')
     }
   }
+}
+
+/** What a real API server takes, and podwire's kubelet cannot do: said here, where somebody reads it. */
+function refuse(what: string): never {
+  throw new ApiError('NotModelled', `podwire: ${what} is not modelled; httpGet by HTTP, tcpSocket and exec are`)
 }

@@ -7,7 +7,7 @@ import { l2announce } from '../../host/commands/apps/announce.ts'
 import type { Place } from '../../host/place.ts'
 import { type Process, SIGKILL } from '../../host/process.ts'
 import { sha256Hex } from '../../host/sha256.ts'
-import type { Scheduler } from '../../sim/scheduler.ts'
+import { type Nanos, type Scheduler, SECOND, Timer } from '../../sim/scheduler.ts'
 import { formatIpv4, tryParseIpv4 } from '../../wire/address.ts'
 import { SERVICE_NAME } from '../controllers/endpointslice.ts'
 import { keyOf, splitKey, WorkQueue } from '../controllers/queue.ts'
@@ -37,22 +37,31 @@ interface Announcement {
   readonly process: Process
 }
 
+/** memberlist's probe interval on a LAN, and the time until who does not answer is held for dead. */
+const PING: Nanos = SECOND
+const SUSPICION: Nanos = 4 * SECOND
+
 const SHARED = ['metallb.io/allow-shared-ip', 'metallb.universe.tf/allow-shared-ip']
 const ADDRESSES = ['metallb.io/loadBalancerIPs', 'metallb.universe.tf/loadBalancerIPs']
 const POOL_USED = 'metallb.io/ip-allocated-from-pool'
 
 export class MetalLb {
   readonly #store: Store
+  readonly #scheduler: Scheduler
   readonly #options: MetalLbOptions
   readonly #pool: AddressPool
   readonly #controller: EventRecorder
   readonly #queue: WorkQueue
+  readonly #watch: Timer
+  /** Speakers that do not answer, and since when. */
+  readonly #silent = new Map<string, Nanos>()
   readonly #announced = new Map<string, Announcement>()
   /** The speaker of each Service, for its events. */
   readonly #assigned = new Map<string, string>()
 
   constructor(store: Store, scheduler: Scheduler, options: MetalLbOptions) {
     this.#store = store
+    this.#scheduler = scheduler
     this.#options = options
     this.#pool = new AddressPool(options.pool)
     this.#controller = new EventRecorder(store, 'metallb-controller')
@@ -62,6 +71,30 @@ export class MetalLb {
       if (object.metadata.labels?.[SERVICE_NAME] !== undefined) this.#queue.add('')
     })
     store.listen('Node', () => this.#queue.add(''))
+    this.#watch = new Timer({ run: () => this.#look() })
+    scheduler.after(this.#watch, PING)
+  }
+
+  /**
+   * Speakers ask after each other (memberlist). podwire sends none of these packets: a speaker without carrier is
+   * missed after as long as it would be.
+   */
+  #look(): void {
+    const scheduler = this.#scheduler
+    scheduler.after(this.#watch, PING)
+    for (const { name, place, device } of this.#options.nodes()) {
+      const reachable = place.netns.devices.get(device)?.carrier === true
+      const since = this.#silent.get(name)
+      if (reachable) {
+        if (this.#silent.delete(name)) this.#queue.add('')
+      } else if (since === undefined) this.#silent.set(name, scheduler.now)
+      else if (scheduler.now - since >= SUSPICION) this.#queue.add('')
+    }
+  }
+
+  #lost(name: string): boolean {
+    const since = this.#silent.get(name)
+    return since !== undefined && this.#scheduler.now - since >= SUSPICION
   }
 
   /** The node that answers for an address; null when nobody does. */
@@ -155,7 +188,7 @@ export class MetalLb {
     const local = service.spec.externalTrafficPolicy === 'Local'
     const names = usableNodes(this.#store)
       .map((node) => node.metadata.name)
-      .filter((name) => speakers.has(name) && (!local || serving.has(name)))
+      .filter((name) => speakers.has(name) && !this.#lost(name) && (!local || serving.has(name)))
     const ranked = names.map((name) => ({ name, rank: sha256Hex(`${name}#${ip}`) }))
     return ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1))[0]?.name ?? null
   }
