@@ -8,7 +8,7 @@
  */
 
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
-import { comment, LARGE, Portal } from './proxy-portal.ts'
+import { comment, LARGE, Portal, type PortalOptions } from './proxy-portal.ts'
 import { type ProxyPlace, type ProxyService, portalOf } from './proxy-services.ts'
 import { RuleSet, type RuleTable } from './rule-set.ts'
 
@@ -63,6 +63,20 @@ export function writeKubeProxy(rules: RuleSet, services: readonly ProxyService[]
   writeServices(rules, services, options)
 }
 
+const parts = new WeakMap<ProxyService, { readonly key: string; readonly part: RuleSet }>()
+
+/** The rules of a Service's port: the same object as last time while neither it nor the options have changed. */
+function partOf(service: ProxyService, options: PortalOptions): RuleSet {
+  const { clusterCIDR, nodeIp, place, large } = options
+  const key = `${clusterCIDR} ${nodeIp} ${place?.node} ${place?.zone} ${large}`
+  const before = parts.get(service)
+  if (before?.key === key) return before.part
+  const part = new RuleSet()
+  new Portal(part, service, options).write()
+  parts.set(service, { key, part })
+  return part
+}
+
 /** kube-proxy's own chains. */
 export function writeServices(rules: RuleSet, services: readonly ProxyService[], options: ProxyOptions): void {
   writeFrame(rules, options)
@@ -70,10 +84,8 @@ export function writeServices(rules: RuleSet, services: readonly ProxyService[],
   const endpoints = services.reduce((sum, service) => sum + service.endpoints.length, 0)
   const large = endpoints > LARGE
   for (const { service } of named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
-    rules.owner = `${service.namespace}/${service.name}`
-    new Portal(rules, service, { ...options, large }).write()
+    rules.include(partOf(service, { ...options, large }), `${service.namespace}/${service.name}`)
   }
-  rules.owner = null
   const last = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain')
   const localhost = options.localhostNodePorts ?? true
   if (options.nodePortIps == null) {

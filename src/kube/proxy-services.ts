@@ -4,8 +4,8 @@
  */
 import { formatCidr, tryParseCidr } from '../wire/address.ts'
 import { ZONE } from './backends.ts'
-import { SERVICE_NAME } from './controllers/endpointslice.ts'
 import type { EndpointSlice, Node, Service, ServicePortSpec, SliceEndpoint } from './objects.ts'
+import { slicesOf } from './slices.ts'
 import type { Store } from './store.ts'
 
 /** Services with this label are somebody else's to implement. */
@@ -135,22 +135,38 @@ export function placeOf(store: Store, node: string): ProxyPlace {
   return { node, zone: labels?.[ZONE] ?? null }
 }
 
-/** Every port of every Service that has an address, as one node sees them. */
+/** What was made of a Service, and of which slices: objects of the store are frozen, and changed ones are others. */
+interface Known {
+  readonly slices: readonly EndpointSlice[]
+  readonly ports: readonly ProxyService[]
+}
+
+const known = new WeakMap<Service, Map<string, Known>>()
+
+/** Every port of every Service that has an address, as one node sees them; the same objects while nothing changes. */
 export function proxyServices(store: Store, node: string): ProxyService[] {
-  const slices = new Map<string, EndpointSlice[]>()
-  for (const slice of store.list<EndpointSlice>('EndpointSlice')) {
-    if (slice.metadata.labels?.[HEADLESS] !== undefined) continue
-    const key = `${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME]}`
-    slices.set(key, [...(slices.get(key) ?? []), slice])
-  }
   return store.list<Service>('Service').flatMap((service) => {
     const { clusterIP, type } = service.spec
-    const labels = service.metadata.labels ?? {}
+    const { labels = {}, namespace, name } = service.metadata
     if (labels[PROXY_NAME] !== undefined || labels[HEADLESS] !== undefined) return []
     if (!clusterIP || clusterIP === 'None' || type === 'ExternalName') return []
-    const own = slices.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? []
-    return (service.spec.ports ?? []).map((port) => proxyService(service, port, endpointsOf(own, port, node)))
+    const slices = slicesOf(store, namespace as string, name).filter((slice) => {
+      return slice.metadata.labels?.[HEADLESS] === undefined
+    })
+    return portsOf(service, slices, node)
   })
+}
+
+function portsOf(service: Service, slices: readonly EndpointSlice[], node: string): readonly ProxyService[] {
+  const byNode = known.get(service) ?? new Map<string, Known>()
+  known.set(service, byNode)
+  const before = byNode.get(node)
+  if (before?.slices.length === slices.length && slices.every((slice, i) => slice === before.slices[i])) {
+    return before.ports
+  }
+  const made = (service.spec.ports ?? []).map((port) => proxyService(service, port, endpointsOf(slices, port, node)))
+  byNode.set(node, { slices, ports: made })
+  return made
 }
 
 function proxyService(service: Service, port: ServicePortSpec, endpoints: ProxyEndpoint[]): ProxyService {

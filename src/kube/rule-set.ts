@@ -15,9 +15,20 @@ export class RuleSet {
   readonly #known: Record<RuleTable, Set<string>> = { mangle: new Set(), filter: new Set(), nat: new Set() }
   readonly #rules: Record<RuleTable, string[]> = { mangle: [], filter: [], nat: [] }
 
-  /** Whose chains come next: a Service's, or everybody's when null. */
-  owner: string | null = null
   readonly #owners = new Map<string, string>()
+  readonly #parts = new Map<string, RuleSet[]>()
+
+  /** Adds all of another set; its chains are the owner's. */
+  include(part: RuleSet, owner: string): void {
+    for (const table of TABLES) {
+      this.chain(table, ...part.#chains[table])
+      for (const chain of part.#chains[table]) this.#owners.set(chain, owner)
+      for (const rule of part.#rules[table]) this.#rules[table].push(rule)
+    }
+    const parts = this.#parts.get(owner)
+    if (parts === undefined) this.#parts.set(owner, [part])
+    else parts.push(part)
+  }
 
   /** Declares chains; twice is once. */
   chain(table: RuleTable, ...names: readonly string[]): void {
@@ -25,7 +36,6 @@ export class RuleSet {
       if (this.#known[table].has(name)) continue
       this.#known[table].add(name)
       this.#chains[table].push(name)
-      if (this.owner !== null) this.#owners.set(name, this.owner)
     }
   }
 
@@ -68,24 +78,14 @@ export class RuleSet {
     return this.#write(emptied, own, (table) => stale[table].map((chain) => `-X ${chain}`), skipped)
   }
 
-  /** Owners whose chains and rules are the same in both. */
+  /** Owners whose parts are the very same in both. */
   #unchanged(before: RuleSet): Set<string> {
-    const [old, now] = [before.#texts(), this.#texts()]
-    return new Set([...now].filter(([owner, text]) => old.get(owner) === text).map(([owner]) => owner))
-  }
-
-  #texts(): Map<string, string> {
-    const texts = new Map<string, string[]>()
-    for (const table of TABLES) {
-      for (const rule of this.#rules[table]) {
-        const owner = this.#owners.get(chainOf(rule))
-        if (owner === undefined) continue
-        const list = texts.get(owner)
-        if (list === undefined) texts.set(owner, [rule])
-        else list.push(rule)
-      }
+    const same = new Set<string>()
+    for (const [owner, parts] of this.#parts) {
+      const old = before.#parts.get(owner)
+      if (old?.length === parts.length && parts.every((part, i) => part === old[i])) same.add(owner)
     }
-    return new Map([...texts].map(([owner, rules]) => [owner, rules.join('\n')]))
+    return same
   }
 
   #write(

@@ -15,6 +15,7 @@ import type { KubeObject } from './objects.ts'
 import { type PatchType, patched } from './patch.ts'
 import { SCHEMAS } from './schema.ts'
 import { inspect } from './schema-shape.ts'
+import { StoreIndex } from './store-index.ts'
 import { Clock } from './timestamp.ts'
 import { validate } from './validation.ts'
 
@@ -46,6 +47,8 @@ export class Store {
   onWarning: ((sentence: string) => void) | null = null
   readonly #random: Random
   readonly #objects = new Map<string, Map<string, KubeObject>>()
+  readonly #places = new Map<string, readonly string[]>()
+  readonly #index = new StoreIndex()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #admissions = new Map<string, Admission>()
   readonly #changes: Change[] = []
@@ -76,10 +79,31 @@ export class Store {
   ): T[] {
     const found: T[] = []
     const all = namespace === null || !this.#info(kind).namespaced
-    for (const object of this.#of(kind).values() as Iterable<T>) {
+    const objects = this.#of(kind) as Map<string, T>
+    for (const place of this.#placesOf(kind, objects)) {
+      const object = objects.get(place) as T
       if ((all || object.metadata.namespace === namespace) && matches(object)) found.push(object)
     }
-    return found.sort((a, b) => order(path(a), path(b)))
+    return found
+  }
+
+  /** The object with this uid; null when there is none any more. */
+  find(uid: string): KubeObject | null {
+    return this.#index.find(uid)
+  }
+
+  /** Objects that name this one as an owner. */
+  ownedBy(uid: string): KubeObject[] {
+    return this.#index.ownedBy(uid)
+  }
+
+  /** Keys in order; sorted anew only when some came or went. */
+  #placesOf(kind: string, objects: ReadonlyMap<string, KubeObject>): readonly string[] {
+    const known = this.#places.get(kind)
+    if (known !== undefined) return known
+    const sorted = [...objects.keys()].sort()
+    this.#places.set(kind, sorted)
+    return sorted
   }
 
   /** @throws ApiError AlreadyExists, NotFound (the namespace), Invalid, BadRequest, Forbidden. */
@@ -166,7 +190,7 @@ export class Store {
     }
     if (kind === 'Namespace') return this.#terminate(old, null)
     if (options.propagationPolicy === 'Orphan') this.#orphan(old)
-    if (options.propagationPolicy === 'Foreground' && this.#dependants(old).length > 0) {
+    if (options.propagationPolicy === 'Foreground' && this.ownedBy(old.metadata.uid as string).length > 0) {
       return this.#terminate(old, null, 'foregroundDeletion')
     }
     return this.remove(old)
@@ -177,6 +201,8 @@ export class Store {
     const { namespace, name } = object.metadata
     const old = this.#existing(object.kind, namespace ?? null, name)
     this.#of(object.kind).delete(key(namespace ?? null, name))
+    this.#places.delete(object.kind)
+    this.#index.remove(old)
     const last = structuredClone(old)
     last.metadata.resourceVersion = String(++this.#version)
     this.#tell({ type: 'DELETED', object: freeze(last), old })
@@ -316,15 +342,8 @@ export class Store {
     return this.#put(object, old, 'MODIFIED')
   }
 
-  /** Objects that this one owns. */
-  #dependants(owner: KubeObject): KubeObject[] {
-    const owned = (object: KubeObject) =>
-      object.metadata.ownerReferences?.some((r) => r.uid === owner.metadata.uid) ?? false
-    return [...KINDS.keys()].flatMap((kind) => this.list(kind, null, owned))
-  }
-
   #orphan(owner: KubeObject): void {
-    for (const dependant of this.#dependants(owner)) {
+    for (const dependant of this.ownedBy(owner.metadata.uid as string)) {
       this.modify(dependant, ({ metadata }) => {
         metadata.ownerReferences = (metadata.ownerReferences ?? []).filter((r) => r.uid !== owner.metadata.uid)
       })
@@ -335,6 +354,9 @@ export class Store {
     object.metadata.resourceVersion = String(++this.#version)
     freeze(object)
     this.#of(object.kind).set(key(object.metadata.namespace ?? null, object.metadata.name), object)
+    if (old === null) this.#places.delete(object.kind)
+    else this.#index.remove(old)
+    this.#index.add(object)
     this.#tell({ type, object, old })
     return object
   }
@@ -364,15 +386,7 @@ export class Store {
 const PROTECTED = new Set(['default', 'kube-system', 'kube-public'])
 
 function key(namespace: string | null, name: string): string {
-  return namespace === null ? name : `${namespace}/${name}`
-}
-
-function path(object: KubeObject): string {
-  return `${object.metadata.namespace ?? ''}\u0000${object.metadata.name}`
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return namespace === null ? name : `${namespace}\u0000${name}`
 }
 
 function withoutVersion(object: KubeObject): unknown {

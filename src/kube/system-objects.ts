@@ -1,6 +1,6 @@
 /** The objects of a fresh kubeadm cluster with flannel: namespaces, Services, and the pods that run it. */
 
-import { SERVICE_NAME, SKIP_MIRROR } from './controllers/endpointslice.ts'
+import { SKIP_MIRROR } from './controllers/endpointslice.ts'
 import type {
   ContainerSpec,
   DaemonSet,
@@ -12,6 +12,7 @@ import type {
   Pod,
   Service,
 } from './objects.ts'
+import { SERVICE_NAME } from './slices.ts'
 import { API_PORT } from './system-images.ts'
 
 /** What kubectl and the nodes report. */

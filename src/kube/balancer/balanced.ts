@@ -1,7 +1,7 @@
 /** What load balancer implementations share: which Services are theirs, and where those have endpoints. */
-import { SERVICE_NAME } from '../controllers/endpointslice.ts'
 import { equal } from '../json.ts'
-import type { EndpointSlice, LoadBalancerIngress, Node, Service } from '../objects.ts'
+import type { LoadBalancerIngress, Node, Service } from '../objects.ts'
+import { slicesOf } from '../slices.ts'
 import type { Store } from '../store.ts'
 
 /** Nodes with this label take no traffic of load balancers; kubeadm gives it to the control plane's. */
@@ -28,9 +28,7 @@ export function usableNodes(store: Store): Node[] {
 /** Names of the nodes with ready endpoints of a Service; null as well, for those of nobody's. */
 export function nodesWithEndpoints(store: Store, service: Service): ReadonlySet<string | null> {
   const { namespace, name } = service.metadata
-  const slices = store.list<EndpointSlice>('EndpointSlice', namespace as string, ({ metadata }) => {
-    return metadata.labels?.[SERVICE_NAME] === name
-  })
+  const slices = slicesOf(store, namespace as string, name)
   const ready = slices.flatMap((slice) => slice.endpoints).filter((endpoint) => endpoint.conditions?.ready !== false)
   return new Set(ready.map((endpoint) => endpoint.nodeName ?? null))
 }

@@ -3,10 +3,10 @@
  * Service of type LoadBalancer gets the nodes' own addresses, so that a port can be had once only.
  */
 import type { Scheduler } from '../../sim/scheduler.ts'
-import { SERVICE_NAME } from '../controllers/endpointslice.ts'
 import { keyOf, WorkQueue } from '../controllers/queue.ts'
 import { EventRecorder } from '../events.ts'
 import type { Node, Service } from '../objects.ts'
+import { SERVICE_NAME } from '../slices.ts'
 import type { Store } from '../store.ts'
 import { byAge, ingressOf, isMine, nodesWithEndpoints, portsOf, setIngress, usableNodes } from './balanced.ts'
 

@@ -7,11 +7,11 @@ import { type Backend, backendsOf, ZONE } from '../backends.ts'
 import { canonical, equal } from '../json.ts'
 import type { EndpointSlice, Endpoints, KubeObject, OwnerReference, Service, SliceEndpoint } from '../objects.ts'
 import { controllerReference } from '../ownership.ts'
+import { SERVICE_NAME, slicesOf } from '../slices.ts'
 import type { Store } from '../store.ts'
 import { keyOf, splitKey } from './queue.ts'
 import { serviceQueue } from './service-queue.ts'
 
-export const SERVICE_NAME = 'kubernetes.io/service-name'
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by'
 export const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror'
 const HEADLESS = 'service.kubernetes.io/headless'
@@ -70,8 +70,8 @@ export class EndpointSliceController {
   #write(service: KubeObject, manager: string, contents: readonly Content[], owner: KubeObject): void {
     const store = this.#store
     const { name, namespace } = service.metadata
-    const mine = store.list<EndpointSlice>('EndpointSlice', namespace as string, ({ metadata }) => {
-      return metadata.labels?.[SERVICE_NAME] === name && metadata.labels[MANAGED_BY] === manager
+    const mine = slicesOf(store, namespace as string, name).filter(({ metadata }) => {
+      return metadata.labels?.[MANAGED_BY] === manager
     })
     const headless = (service as Service).spec?.clusterIP === 'None'
     const labels = {

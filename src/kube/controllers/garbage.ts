@@ -1,7 +1,5 @@
 /** The garbage collector: objects whose owners are gone go too; owners that wait for them go after them. */
 import type { Scheduler } from '../../sim/scheduler.ts'
-import { KINDS } from '../kinds.ts'
-import type { KubeObject } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { WorkQueue } from './queue.ts'
 
@@ -25,14 +23,14 @@ export class GarbageCollector {
   }
 
   #sync(uid: string): void {
-    const owner = this.#find(uid)
+    const owner = this.#store.find(uid)
     const waiting =
       owner?.metadata.deletionTimestamp !== undefined && (owner.metadata.finalizers?.includes(WAITS) ?? false)
     if (owner !== null && !waiting) return
-    const dependants = this.#all().filter((object) => object.metadata.ownerReferences?.some((r) => r.uid === uid))
+    const dependants = this.#store.ownedBy(uid)
     for (const dependant of dependants) {
       const others = (dependant.metadata.ownerReferences ?? []).filter(
-        (r) => r.uid !== uid && this.#find(r.uid) !== null,
+        (r) => r.uid !== uid && this.#store.find(r.uid) !== null,
       )
       const { namespace, name } = dependant.metadata
       if (others.length > 0) {
@@ -46,13 +44,5 @@ export class GarbageCollector {
       }
     }
     if (waiting && owner !== null && dependants.length === 0) this.#store.remove(owner)
-  }
-
-  #all(): KubeObject[] {
-    return [...KINDS.keys()].flatMap((kind) => this.#store.list(kind))
-  }
-
-  #find(uid: string): KubeObject | null {
-    return this.#all().find((object) => object.metadata.uid === uid) ?? null
   }
 }
