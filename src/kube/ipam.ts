@@ -97,6 +97,11 @@ export class PodCidrs {
   }
 }
 
+/** Without leading zeros, which Kubernetes has always read as decimal: `10.96.0.011` is 10.96.0.11. */
+export function sloppyIp(text: string): string {
+  return /^\d+(\.\d+){3}$/.test(text) ? text.split('.').map(Number).join('.') : text
+}
+
 /** ClusterIPs: random ones from the upper band, so that hand-picked low addresses seldom collide. */
 export class ServiceAddresses {
   readonly #cidr: Cidr
@@ -111,7 +116,7 @@ export class ServiceAddresses {
 
   /** Null when it worked, else Kubernetes' sentence. */
   claim(address: string, owner: string): string | null {
-    const ip = tryParseIpv4(address)
+    const ip = tryParseIpv4(sloppyIp(address))
     if (ip === null || !contains(this.#cidr, ip)) {
       return `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatCidr(this.#cidr)}`
     }
@@ -130,7 +135,7 @@ export class ServiceAddresses {
   }
 
   release(address: string, owner: string): void {
-    const ip = tryParseIpv4(address)
+    const ip = tryParseIpv4(sloppyIp(address))
     if (ip !== null && this.#taken.get(ip) === owner) this.#taken.delete(ip)
   }
 

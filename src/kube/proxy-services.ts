@@ -4,6 +4,7 @@
  */
 import { formatCidr, tryParseCidr } from '../wire/address.ts'
 import { ZONE } from './backends.ts'
+import { sloppyIp } from './ipam.ts'
 import type { EndpointSlice, Node, Service, ServicePortSpec, SliceEndpoint } from './objects.ts'
 import { slicesOf } from './slices.ts'
 import type { Store } from './store.ts'
@@ -182,12 +183,12 @@ function proxyService(service: Service, port: ServicePortSpec, endpoints: ProxyE
     name: metadata.name,
     portName: port.name ?? '',
     protocol: port.protocol,
-    clusterIP: spec.clusterIP as string,
+    clusterIP: sloppyIp(spec.clusterIP as string),
     port: port.port,
     endpoints,
     loadBalancerIPs: spec.type === 'LoadBalancer' ? balanced : [],
     sourceRanges: ranges.filter((range) => range !== null).map(formatCidr),
-    externalIPs: spec.externalIPs ?? [],
+    externalIPs: (spec.externalIPs ?? []).map(sloppyIp),
     ...(port.nodePort ? { nodePort: port.nodePort } : {}),
     ...(checked ? { healthCheckNodePort: checked } : {}),
     ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
@@ -220,7 +221,7 @@ function proxyEndpoint(entry: SliceEndpoint, port: number, node: string): ProxyE
   const zones = hints?.forZones?.map((zone) => zone.name)
   const nodes = hints?.forNodes?.map((each) => each.name)
   return {
-    address: addresses[0],
+    address: sloppyIp(addresses[0]),
     port,
     local: nodeName === node,
     ...(ready ? {} : { terminating: true }),

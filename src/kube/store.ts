@@ -12,10 +12,10 @@ import { setDefaults } from './defaults.ts'
 import { equal, freeze } from './json.ts'
 import { KINDS, type KindInfo } from './kinds.ts'
 import type { KubeObject } from './objects.ts'
+import { OwnerTable } from './owner-table.ts'
 import { type PatchType, patched } from './patch.ts'
 import { SCHEMAS } from './schema.ts'
 import { inspect } from './schema-shape.ts'
-import { StoreIndex } from './store-index.ts'
 import { Clock } from './timestamp.ts'
 import { validate } from './validation.ts'
 
@@ -48,7 +48,7 @@ export class Store {
   readonly #random: Random
   readonly #objects = new Map<string, Map<string, KubeObject>>()
   readonly #places = new Map<string, readonly string[]>()
-  readonly #index = new StoreIndex()
+  readonly #owners = new OwnerTable()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #admissions = new Map<string, Admission>()
   readonly #changes: Change[] = []
@@ -89,12 +89,12 @@ export class Store {
 
   /** The object with this uid; null when there is none any more. */
   find(uid: string): KubeObject | null {
-    return this.#index.find(uid)
+    return this.#owners.find(uid)
   }
 
   /** Objects that name this one as an owner. */
   ownedBy(uid: string): KubeObject[] {
-    return this.#index.ownedBy(uid)
+    return this.#owners.ownedBy(uid)
   }
 
   /** Keys in order; sorted anew only when some came or went. */
@@ -202,7 +202,7 @@ export class Store {
     const old = this.#existing(object.kind, namespace ?? null, name)
     this.#of(object.kind).delete(key(namespace ?? null, name))
     this.#places.delete(object.kind)
-    this.#index.remove(old)
+    this.#owners.remove(old)
     const last = structuredClone(old)
     last.metadata.resourceVersion = String(++this.#version)
     this.#tell({ type: 'DELETED', object: freeze(last), old })
@@ -355,8 +355,8 @@ export class Store {
     freeze(object)
     this.#of(object.kind).set(key(object.metadata.namespace ?? null, object.metadata.name), object)
     if (old === null) this.#places.delete(object.kind)
-    else this.#index.remove(old)
-    this.#index.add(object)
+    else this.#owners.remove(old)
+    this.#owners.add(object)
     this.#tell({ type, object, old })
     return object
   }

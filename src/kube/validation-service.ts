@@ -1,6 +1,7 @@
 /** Validation of Services (pkg/apis/core/validation: ValidateService), and of addresses in what stands behind them. */
 import { tryParseCidr, tryParseIpv4 } from '../wire/address.ts'
 import { type Causes, goText } from './causes.ts'
+import { sloppyIp } from './ipam.ts'
 import { equal, isMap, type JsonMap } from './json.ts'
 import { checkLabel, checkLabelKey, checkPort, checkPortName, checkSubdomain } from './names.ts'
 
@@ -38,7 +39,7 @@ export function service(object: JsonMap, causes: Causes): void {
     typeof spec.clusterIP === 'string' &&
     spec.clusterIP !== '' &&
     spec.clusterIP !== 'None' &&
-    tryParseIpv4(spec.clusterIP) === null
+    tryParseIpv4(sloppyIp(spec.clusterIP)) === null
   ) {
     causes.invalid(
       'spec.clusterIPs[0]',
@@ -157,7 +158,7 @@ function validateServicePorts(ports: readonly JsonMap[], type: unknown, causes: 
 
 /** What Endpoints, slices and externalIPs may not name. */
 export function endpointAddress(address: unknown, at: string, causes: Causes): void {
-  const parsed = typeof address === 'string' ? tryParseIpv4(address) : null
+  const parsed = typeof address === 'string' ? tryParseIpv4(sloppyIp(address)) : null
   if (parsed === null) {
     causes.invalid(at, address ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
   } else if (parsed >>> 24 === 127)

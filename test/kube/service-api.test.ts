@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Service } from '../../src/kube/objects.ts'
 import type { Store } from '../../src/kube/store.ts'
-import { lab, pod, service } from './fixture.ts'
+import { deployment, lab, pod, service } from './fixture.ts'
 
 function get(store: Store, name: string): Service {
   return store.get<Service>('Service', 'default', name) as Service
@@ -134,6 +134,38 @@ describe('Services at the API server', () => {
       'podwire: spec.containers[0].readinessProbe.grpc is not modelled; httpGet by HTTP, tcpSocket and exec are',
     )
     expect(probe({ httpGet: { port: 80, scheme: 'HTTPS' } })).toThrow('scheme HTTPS is not modelled')
+  })
+
+  it('may be written with leading zeros, which are decimal', async () => {
+    const made = await lab()
+    const { store } = made.cluster
+    store.create(service('zero', 80, { clusterIP: '10.96.0.011' }))
+    expect(get(store, 'zero').spec.clusterIP).toBe('10.96.0.011')
+    expect(() => store.create(service('other', 80, { clusterIP: '10.96.0.11' }))).toThrow('provided IP is already')
+    await made.run(2)
+    expect(made.machines.get('w1.example.com')?.netns.netfilter.save()).toContain('-d 10.96.0.11/32')
+    store.delete('Service', 'default', 'zero')
+    expect(() => store.create(service('other', 80, { clusterIP: '10.96.0.11' }))).not.toThrow()
+  })
+
+  it('answer on node ports only where kube-proxy is told to', async () => {
+    const made = await lab({ kubeProxy: { nodePortAddresses: ['192.168.14.0/24'] } })
+    made.cluster.apply([
+      deployment('web', 'nginx'),
+      service('web', 80, { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }),
+    ])
+    await made.readyPods('app=web', 1)
+    await made.run(3)
+    const from = async (node: string, to: string) => (await made.on(node, 'get', to)).output
+    expect(await from('m.example.com', '192.168.14.51:30080')).toMatch(/^I am web-/)
+    expect(await from('w1.example.com', '10.244.1.0:30080')).toBe('Connection refused\n')
+    expect(await from('w1.example.com', '127.0.0.1:30080')).toBe('Connection refused\n')
+    expect(made.machines.get('w1.example.com')?.netns.sysctl.get('net.ipv4.conf.all.route_localnet')).toBe('0')
+    const note = 'NOTE: this must be the last rule in this chain'
+    const rules = made.machines.get('w1.example.com')?.netns.netfilter.save() ?? ''
+    expect(rules.split('\n').filter((line) => line.includes(note))).toEqual([
+      `-A KUBE-SERVICES -d 192.168.14.51/32 -m comment --comment "kubernetes service nodeports; ${note}" -j KUBE-NODEPORTS`,
+    ])
   })
 
   it('are left to others when a label says so', async () => {

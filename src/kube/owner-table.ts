@@ -1,7 +1,7 @@
 /** Who is who, and who owns whom: what would otherwise be looked for among all objects. */
 import type { KubeObject } from './objects.ts'
 
-export class StoreIndex {
+export class OwnerTable {
   readonly #byUid = new Map<string, KubeObject>()
   readonly #owned = new Map<string, Map<string, KubeObject>>()
 
