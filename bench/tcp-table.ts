@@ -45,8 +45,9 @@ function listen(netns: Netns, accept: (socket: TcpSocket) => void, backlog = 409
 }
 
 /** Bits per virtual second that arrive in so many seconds, after the first one. */
-function goodput(loss: number, delay: number, seconds: number): number {
+function goodput(control: string, loss: number, delay: number, seconds: number): number {
   const { world, a, b } = pair({ delay: delay * MILLISECOND, loss, rate: 1e9, limit: 10_000 })
+  a.sysctl.set('net.ipv4.tcp_congestion_control', control)
   const inbox = new Uint8Array(CHUNK)
   let received = 0
   listen(b, (socket) => {
@@ -68,12 +69,12 @@ function goodput(loss: number, delay: number, seconds: number): number {
   return ((received - early) * 8) / seconds
 }
 
-function sweep(): void {
+function sweep(control: string): void {
   const delays = [0.05, 1, 5, 20, 50]
-  process.stdout.write('goodput in Mbit/s of one flow over 1 Gbit/s, 10 s of virtual time\n')
+  process.stdout.write(`${control}: goodput in Mbit/s of one flow over 1 Gbit/s, 10 s of virtual time\n`)
   process.stdout.write(`${'loss'.padEnd(8)}${delays.map((delay) => `${2 * delay} ms RTT`.padStart(12)).join('')}\n`)
   for (const loss of [0, 0.0001, 0.001, 0.01, 0.05]) {
-    const row = delays.map((delay) => (goodput(loss, delay, 10) / 1e6).toFixed(1).padStart(12))
+    const row = delays.map((delay) => (goodput(control, loss, delay, 10) / 1e6).toFixed(1).padStart(12))
     process.stdout.write(`${`${loss * 100}%`.padEnd(8)}${row.join('')}\n`)
   }
 }
@@ -129,7 +130,7 @@ function setups(count: number): void {
 }
 
 export function tcpTable(): void {
-  sweep()
+  for (const control of ['cubic', 'bbr']) sweep(control)
   idle(10_000)
   setups(20_000)
 }

@@ -138,6 +138,7 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.ipv4.tcp_tso_win_divisor': number(3),
   'net.ipv4.tcp_workaround_signed_windows': byte(0),
   'net.ipv4.tcp_congestion_control': text('cubic'),
+  'net.ipv4.tcp_available_congestion_control': text('reno bbr cubic'),
   'net.ipv4.tcp_abort_on_overflow': byte(0),
   'net.ipv4.tcp_fin_timeout': number(60),
   'net.ipv4.tcp_keepalive_time': number(7200),

@@ -13,6 +13,8 @@ const NEIGH = 'net.ipv4.neigh.'
 /** Two names for one switch. */
 const FORWARD = 'net.ipv4.ip_forward'
 const FORWARD_ALL = 'net.ipv4.conf.all.forwarding'
+/** What algorithms there are. */
+const AVAILABLE = 'net.ipv4.tcp_available_congestion_control'
 
 export class Sysctl {
   readonly inet = new InetDevices()
@@ -59,7 +61,7 @@ export class Sysctl {
   /** May nobody write it? */
   readOnly(name: string): boolean {
     const key = canonical(name)
-    return key.startsWith(CONF) && key.endsWith(`.${READ_ONLY}`)
+    return key === AVAILABLE || (key.startsWith(CONF) && key.endsWith(`.${READ_ONLY}`))
   }
 
   names(): string[] {
@@ -73,7 +75,7 @@ export class Sysctl {
 
   #set(key: string, given: string): string | null {
     const stored = parsed(given, switches[key])
-    if (stored === null || !this.#sensible(key, stored)) return null
+    if (stored === null || this.readOnly(key) || !this.#sensible(key, stored)) return null
     this.#values.set(key, stored)
     return stored
   }
@@ -104,7 +106,7 @@ export class Sysctl {
       }
       // Algorithms that are there; another name is a module that is not loaded.
       case 'net.ipv4.tcp_congestion_control':
-        return value === 'cubic' || value === 'reno'
+        return (this.get(AVAILABLE) ?? '').split(' ').includes(value)
       case 'net.ipv4.ipfrag_high_thresh':
         return Number(value) >= this.number('net.ipv4.ipfrag_low_thresh')
       case 'net.ipv4.ipfrag_low_thresh':

@@ -1,6 +1,7 @@
 /** What `ss -i` adds about a TCP connection: tcp_stats_print, as far as podwire keeps the numbers. */
 import type { Netns } from '../../net/netns.ts'
 import type { SocketInfo } from '../../socket/sockets.ts'
+import type { BbrInfo } from '../../socket/tcp/bbr-units.ts'
 import type { TcpInfo } from '../../socket/tcp/info.ts'
 
 /** The window of a socket that has not sent anything yet (TCP_INIT_CWND). */
@@ -59,11 +60,16 @@ function connectionText(tcp: TcpInfo, numeric: boolean, options: boolean): strin
   number('segs_in', tcp.segmentsIn)
   number('data_segs_out', tcp.dataSegmentsOut)
   number('data_segs_in', tcp.dataSegmentsIn)
+  if (tcp.bbr !== null) parts.push(bbrText(tcp.bbr, numeric))
   if (tcp.rtt !== null && tcp.rtt > 0) parts.push(`send ${rate((tcp.cwnd * tcp.mss * 8000) / tcp.rtt, numeric)}bps`)
   number('lastsnd', tcp.lastSent)
   number('lastrcv', tcp.lastReceived)
   number('lastack', tcp.lastAcknowledged)
-  if (tcp.pacingRate > 0) parts.push(`pacing_rate ${rate(tcp.pacingRate, numeric)}bps`)
+  if (tcp.pacingRate > 0 && tcp.pacingRate < Number.POSITIVE_INFINITY) {
+    const most = tcp.maxPacingRate === null ? '' : `/${rate(tcp.maxPacingRate, numeric)}bps`
+    parts.push(`pacing_rate ${rate(tcp.pacingRate, numeric)}bps${most}`)
+  }
+  if (tcp.deliveryRate > 0) parts.push(`delivery_rate ${rate(tcp.deliveryRate, numeric)}bps`)
   number('delivered', tcp.delivered)
   if (tcp.appLimited) parts.push('app_limited')
   if (tcp.busy > 0) {
@@ -82,6 +88,11 @@ function connectionText(tcp: TcpInfo, numeric: boolean, options: boolean): strin
   if (tcp.minimumRtt !== null) parts.push(`minrtt:${general(tcp.minimumRtt)}`)
   number('snd_wnd', tcp.sendWindow)
   return ` ${parts.join(' ')}`
+}
+
+function bbrText({ bandwidth, leastTrip, pacingGain, windowGain }: BbrInfo, numeric: boolean): string {
+  const gains = `pacing_gain:${general(pacingGain / 256)},cwnd_gain:${general(windowGain / 256)}`
+  return `bbr:(bw:${rate(bandwidth * 8, numeric)}bps,mrtt:${general(leastTrip / 1000)},${gains})`
 }
 
 /** `timer:(on,200ms,0)`: which timer runs, and how often it has run out. */

@@ -129,7 +129,9 @@ function assign(self: Process, given: string, text: string, style: Style): boole
   const before = sysctlValue(netns, name)
   if (before === null) return unknown(self, name, style)
   if (!setSysctl(netns, name, value)) {
-    const complained = complain(self, `setting key "${name}": Invalid argument`)
+    // An algorithm that is not there is a module that cannot be loaded.
+    const reason = name === 'net.ipv4.tcp_congestion_control' ? 'No such file or directory' : 'Invalid argument'
+    const complained = complain(self, `setting key "${name}": ${reason}`)
     // sysctl(8) says so of what is only read, and yet exits with 0.
     return netns.sysctl.readOnly(name) || /nf_conntrack_(count|buckets)$/.test(name) ? true : complained
   }

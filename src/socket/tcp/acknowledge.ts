@@ -1,12 +1,14 @@
 /** What an arriving acknowledgment does to the sending half (tcp_ack of net/ipv4/tcp_input.c). */
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { armProbe, armTailProbe } from './arming.ts'
 import { Pending, Wake } from './around.ts'
 import { expandBuffer } from './burst.ts'
 import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { noteArrival } from './loss-detection.ts'
 import { push, resendLost } from './output.ts'
+import { sample } from './rate.ts'
 import { alert, eatDuplicates } from './recovery.ts'
 import * as to from './round.ts'
 import { Resend, round } from './round.ts'
@@ -31,7 +33,8 @@ export function acknowledge(connection: Connection, segment: Segment): Ack {
   const { sent } = send
   const ack = segment.acknowledgment
   if (tcp.after(ack, send.next)) return Ack.UNSENT
-  round.begin(send.una, send.next, connection.delivered, sent.everLost, sent.inFlight)
+  round.begin(send.una, send.next, connection.delivered, sent.everLost)
+  sample.begin(sent.inFlight)
   if (tcp.before(ack, send.una)) return ancient(connection, ack) ? Ack.ANCIENT : old(connection, segment)
   // Before anything is sent in answer, which echoes it (tcp_replace_ts_recent).
   if (connection.timestamps && segment.timestamps && connection.receive.mayStamp(segment.sequence))
@@ -101,21 +104,24 @@ function takeWindow(connection: Connection, segment: Segment): void {
 
 /** Forgets what was acknowledged, judges what it means, and lets the congestion window follow. */
 function settle(connection: Connection, segment: Segment): void {
-  const { congestion, rack, tunables, netns } = connection
+  const { send, congestion, rack, tunables, netns } = connection
+  const { sent } = send
   clean(connection, segment)
-  rack.adapt(tunables.recovery, connection.delivered, round.priorDelivered)
+  rack.adapt(tunables.recovery, connection.delivered, sample.priorDelivered)
   if (connection.tailProbed) judgeProbe(connection, segment.acknowledgment)
   if (!round.has(to.NOT_DUPLICATE) || round.has(to.ALERT) || congestion.state !== 'Open') {
     const duplicate = !round.has(to.ADVANCED | to.NOT_DUPLICATE | to.DUPLICATED)
     alert(connection, segment, duplicate ? 1 : 0)
   }
-  if (round.has(to.TIMER) && !connection.armTailProbe()) connection.rearm()
+  if (round.has(to.TIMER) && !armTailProbe(connection)) connection.rearm()
   // Forward progress: the next hop is certainly there (sk_dst_confirm).
   if (round.has(to.PROGRESS) || !round.has(to.NOT_DUPLICATE)) {
     const { remoteAddress, localAddress, localPort, remotePort } = connection
     netns.confirmNextHop(remoteAddress, localAddress, IPPROTO_TCP, localPort, remotePort)
   }
   if (round.has(to.CONGESTED)) connection.deliveredMarked += connection.delivered - round.delivered
+  sample.delayed = round.has(to.MAYBE_DELAYED)
+  sample.finish(connection, connection.delivered - round.delivered, sent.everLost - round.lost, connection.reneged)
   if (synchronised(connection)) control(connection)
   sendAgain(connection)
 }
@@ -126,16 +132,21 @@ function synchronised({ state }: Connection): boolean {
 
 /** tcp_cong_control. */
 function control(connection: Connection): void {
-  const { send, congestion, tunables } = connection
+  const { send, congestion } = connection
   const { sent } = send
-  const delivered = connection.delivered - round.delivered
-  if (congestion.reducing) {
-    congestion.reduce(sent.inFlight, delivered, sent.everLost - round.lost, round.has(to.ADVANCED))
-    return
-  }
+  const { acked, lost } = sample
+  if (congestion.control.steer !== undefined) return congestion.control.steer(connection)
+  if (congestion.reducing) congestion.reduce(sent.inFlight, acked, lost, round.has(to.ADVANCED))
+  else raise(connection)
+  congestion.updateRate(connection)
+}
+
+/** tcp_may_raise_cwnd. */
+function raise(connection: Connection): void {
+  const { congestion, tunables } = connection
   // Where the network reorders much, what arrives out of order counts as well.
   const counts = connection.reordering > tunables.reordering ? to.PROGRESS : to.DATA_ACKED
-  if (round.has(counts) && congestion.limited) congestion.control.avoid(connection, delivered)
+  if (round.has(counts) && congestion.limited) congestion.control.avoid(connection, sample.acked)
 }
 
 /** tcp_clean_rtx_queue. */
@@ -162,7 +173,8 @@ function clean(connection: Connection, segment: Segment): void {
       }
       if (connection.acceptor === null) netns.counters.tcpDelivered++
     }
-    round.priorDelivered = Math.max(round.priorDelivered, sent.deliveredAt(0))
+    // A listener's answer is not the connection's own.
+    if (connection.acceptor === null) sample.take(connection, 0)
     round.flags |= (sent.flags(0) & tcp.SYN) !== 0 ? to.SYN_ACKED : to.DATA_ACKED
     sent.shift()
     acked++
@@ -172,8 +184,6 @@ function clean(connection: Connection, segment: Segment): void {
     if (tcp.after(send.una, sent.begin(0))) sent.trim(send.una)
     if ((sent.marks(0) & SACKED) !== 0) round.flags |= to.RENEGED
   }
-  if (connection.delivered > connection.appLimited) connection.appLimited = 0
-  if (acked > 0) connection.rateLimited = connection.sentLimited
   const measured = measureTrip(connection, segment, acked, sackedBefore)
   if (acked > 0) {
     round.flags |= to.TIMER
@@ -222,6 +232,7 @@ function measureTrip(connection: Connection, segment: Segment, acked: number, sa
       latest = trip
     }
   }
+  sample.trip = latest
   if (trip < 0) return false
   connection.roundTrip.measure(trip, latest, round.has(to.MAYBE_DELAYED), now, send.una, send.next, connection)
   connection.backoff = 0
@@ -251,7 +262,7 @@ function answerProbe(connection: Connection): void {
     connection.backoff = 0
     connection.pending = Pending.RETRANSMISSION
     connection.world.scheduler.cancel(connection.retransmission)
-  } else connection.armProbe()
+  } else armProbe(connection)
 }
 
 /**

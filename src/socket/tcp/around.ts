@@ -37,6 +37,7 @@ export interface Alarms<Connection> {
   acknowledge(connection: Connection): void
   compressed(connection: Connection): void
   expire(connection: Connection): void
+  paced(connection: Connection): void
 }
 
 /** One alarm of one connection. */

@@ -32,11 +32,11 @@ export function sizeGoal(connection: Connection): number {
  */
 export function largestBurst(connection: Connection, mss: number): number {
   const { congestion, roundTrip, tunables } = connection
-  const rate = congestion.pacingRate(connection)
   const far = roundTrip.least >> tunables.tsoRttLog
   const nearby = far < 32 ? LARGEST >> far : 0
-  const bytes = rate === 0 ? LARGEST : Math.min(Math.floor(rate / 1024) + nearby, LARGEST)
-  return Math.max(tunables.minimumTsoSegments, Math.floor(bytes / mss))
+  const bytes = Math.min(Math.floor(congestion.pacingRate / 1024) + nearby, LARGEST)
+  const least = congestion.control.minimumBurst?.(connection) ?? tunables.minimumTsoSegments
+  return Math.max(least, Math.floor(bytes / mss))
 }
 
 /** How many segments the congestion window lets out: at most half of it at once (tcp_cwnd_test). */
@@ -72,11 +72,12 @@ export type Defer = (typeof Defer)[keyof typeof Defer]
  * segments that leave as one at most.
  */
 export function defers(connection: Connection, length: number, most: number, mss: number): Defer {
-  const { congestion, send, tunables, world, roundTrip } = connection
+  const { congestion, send, tunables, world, roundTrip, pacing } = connection
   const { sent, queue } = send
   if (congestion.state === 'Recovery' || congestion.state === 'Loss') return Defer.NO
   const { now } = world.scheduler
-  if (tunables.deferWithin < 0 || now - sent.lastAt > tunables.deferWithin) return Defer.NO
+  const last = pacing === null ? sent.lastAt : pacing.departure
+  if (tunables.deferWithin < 0 || now - last > tunables.deferWithin) return Defer.NO
   const sendable = send.room
   const congestible = (congestion.window - sent.inFlight) * mss
   const limit = Math.min(sendable, congestible)
@@ -99,5 +100,6 @@ export function defers(connection: Connection, length: number, most: number, mss
 
 /** SO_SNDBUF grows with the congestion window (tcp_sndbuf_expand). */
 export function expandBuffer({ send, congestion, reordering, mss, peerMss, tunables }: Connection): void {
-  send.grow(Math.max(congestion.window, reordering + 1), Math.max(mss, peerMss), tunables.sendMemory[2])
+  const { expand } = congestion.control
+  send.grow(expand, Math.max(congestion.window, reordering + 1), Math.max(mss, peerMss), tunables.sendMemory[2])
 }

@@ -5,7 +5,9 @@
 
 import type { World } from '../../link/world.ts'
 import { before } from '../../wire/tcp.ts'
+import type { BbrInfo } from './bbr-units.ts'
 import type { Ecn } from './ecn.ts'
+import type { Pacing } from './pacing.ts'
 import type { RoundTrip } from './rtt.ts'
 import type { SendQueue } from './send.ts'
 import type { Tunables } from './tunables.ts'
@@ -29,12 +31,29 @@ export interface Flow {
   readonly timeout: number
   readonly wantsRoom: boolean
   tailProbed: boolean
+  /** Segments known to have arrived; what it will be when the program no longer holds sending back, 0: it does not. */
+  readonly delivered: number
+  appLimited: number
+  /** The latest sample of the delivery rate: segments, microseconds, and whether the program held sending back. */
+  rateDelivered: number
+  rateInterval: number
+  rateLimited: boolean
+  /** Where `moments.ts` says. */
+  readonly moments: Float64Array
+  /** Null: bursts leave as soon as the windows allow. */
+  readonly pacing: Pacing | null
   jiffies(): number
+  /** From now on bursts are paced. */
+  pace(): void
+  /** No faster than the program wants it (SO_MAX_PACING_RATE), bytes a second. */
+  limitRate(rate: number): number
 }
 
 /** What differs between reno and its successors (tcp_congestion_ops). One object serves one flow. */
 export interface CongestionControl {
   readonly name: string
+  /** The send buffer has room for so many windows (sndbuf_expand). */
+  readonly expand: number
   /** The connection begins, or this algorithm takes it over. */
   begin(flow: Flow): void
   /** `acked` segments were acknowledged while the window was in use: it may grow. */
@@ -47,6 +66,16 @@ export interface CongestionControl {
   timedOut(flow: Flow): void
   /** Sending begins again after so many jiffies of silence. */
   resumed(flow: Flow, idle: number): void
+  /**
+   * Each acknowledgment, with the sample of the rate that it gave: window and pacing rate are this algorithm's alone, and
+   * no reduction is made for it (cong_control). Absent: `avoid` and rate reduction do it.
+   */
+  steer?(flow: Flow): void
+  /** The window when a reduction turns out to have been for nothing; absent: what it was before. */
+  undo?(flow: Flow): number
+  /** Segments of the smallest burst; absent: tcp_min_tso_segs. */
+  minimumBurst?(flow: Flow): number
+  info?(flow: Flow): BbrInfo
 }
 
 /** tcp_slow_start: one more for each acknowledged, up to the threshold; returns what is left. */
@@ -74,6 +103,7 @@ export function additiveIncrease(congestion: Congestion, every: number, acked: n
 /** RFC 5681, as tcp_reno_cong_avoid. */
 export const reno: CongestionControl = {
   name: 'reno',
+  expand: 2,
   begin() {},
   avoid({ congestion }, acked) {
     const left = congestion.inSlowStart ? slowStart(congestion, acked) : acked
@@ -103,6 +133,8 @@ export class Congestion {
   /** Window and threshold before the last reduction; a threshold of 0 is not to be restored. */
   priorWindow = 0
   priorThreshold = 0
+  /** Bytes a second (sk_pacing_rate). It bounds bursts also where nothing is paced. */
+  pacingRate = Number.POSITIVE_INFINITY
   /** Segments delivered and sent since the reduction began (RFC 6937). */
   #delivered = 0
   #sent = 0
@@ -154,6 +186,7 @@ export class Congestion {
     }
     if (out > this.#used) this.#used = out
     const { slowStartAfterIdle } = flow.tunables
+    if (this.control.steer !== undefined) return
     if (slowStartAfterIdle && flow.jiffies() - this.#stamp >= flow.timeout) this.#underused(flow)
   }
 
@@ -234,7 +267,7 @@ export class Congestion {
 
   /** tcp_end_cwnd_reduction. `undoable`: the reduction was not taken back. */
   endReduction(flow: Flow, undoable: boolean): void {
-    if (!this.thresholdKnown || (this.state !== 'CWR' && !undoable)) return
+    if (this.control.steer !== undefined || !this.thresholdKnown || (this.state !== 'CWR' && !undoable)) return
     this.window = this.threshold
     this.#stamp = flow.jiffies()
   }
@@ -249,7 +282,7 @@ export class Congestion {
   /** A reduction was for nothing (tcp_undo_cwnd_reduction). */
   undo(flow: Flow): void {
     if (this.priorThreshold !== 0) {
-      this.window = Math.max(this.window, this.priorWindow)
+      this.window = this.control.undo?.(flow) ?? Math.max(this.window, this.priorWindow)
       if (this.priorThreshold > this.threshold) {
         this.threshold = this.priorThreshold
         flow.ecn.withdrawReduced()
@@ -265,16 +298,21 @@ export class Congestion {
     this.threshold = UNLIMITED
     this.#stamp = flow.jiffies()
     this.control.begin(flow)
+    if (this.control.steer === undefined) this.updateRate(flow)
   }
 
-  /**
-   * The rate at which the window would be paced, bytes a second (tcp_update_pacing_rate): twice the window a round
-   * trip in slow start, 1.2 times later. 0: no round trip is known.
-   */
-  pacingRate(flow: Flow): number {
+  /** Another algorithm takes over (tcp_reinit_congestion_control). */
+  change(flow: Flow, control: CongestionControl): void {
+    this.control = control
+    this.priorThreshold = 0
+    control.begin(flow)
+  }
+
+  /** tcp_update_pacing_rate: twice the window a round trip in slow start, 1.2 times later. */
+  updateRate(flow: Flow): void {
     const { roundTrip, mss, send, tunables } = flow
-    if (roundTrip.smoothed === 0) return 0
     const gain = this.window < this.threshold >> 1 ? tunables.pacingSlowStart : tunables.pacingAvoidance
-    return Math.floor((mss * 80_000 * gain * Math.max(this.window, send.sent.size)) / roundTrip.smoothed)
+    const rate = mss * 80_000 * gain * Math.max(this.window, send.sent.size)
+    this.pacingRate = flow.limitRate(roundTrip.smoothed === 0 ? rate : Math.floor(rate / roundTrip.smoothed))
   }
 }

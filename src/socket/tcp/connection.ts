@@ -8,20 +8,21 @@ import type { World } from '../../link/world.ts'
 import type { Errno } from '../../net/errno.ts'
 import type { Netns } from '../../net/netns.ts'
 import { HZ, JIFFY, jiffies, wheel } from '../../sim/jiffies.ts'
-import { MICROSECOND, MILLISECOND, type Nanos, Timer } from '../../sim/scheduler.ts'
+import { MILLISECOND, type Nanos, Timer } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4 } from '../../wire/address.ts'
 import { Acknowledging } from './acks.ts'
 import { type Acceptor, Alarm, type Alarms, type Owner, Pending, Wake } from './around.ts'
 import { Limit } from './chrono.ts'
 import { Congestion } from './congestion.ts'
-import { controlNamed } from './cubic.ts'
+import { controlNamed } from './controls.ts'
 import { Ecn } from './ecn.ts'
 import { newMoments } from './moments.ts'
+import { Pacing } from './pacing.ts'
 import { isWhole, mtuOf } from './path.ts'
 import { type PathSearch, segmentFor, withinHalfWindow } from './path-search.ts'
 import { Rack } from './rack.ts'
 import { ReceiveQueue } from './receive.ts'
-import { leastTimeout, longestDelay, longestTimeout, RoundTrip, RTO_INITIAL, RTO_MIN } from './rtt.ts'
+import { longestDelay, longestTimeout, RoundTrip } from './rtt.ts'
 import { SendQueue } from './send.ts'
 import type { Settings } from './settings.ts'
 import type { TcpState } from './state.ts'
@@ -32,10 +33,6 @@ import { Undo } from './undo.ts'
 
 /** The segment size assumed of a peer that names none (RFC 9293 section 3.7.1). */
 const DEFAULT_MSS = 536
-
-/** On top of two round trips: TCP_TIMEOUT_MIN_US, and room for a delayed acknowledgment of a single segment. */
-const TAIL_LEAST = 2 * MILLISECOND
-const LEAST_RENEGING = 10 * MILLISECOND
 
 /** TCP_TIMEWAIT_LEN, in jiffies: no sysctl changes it. */
 const TIME_WAIT = 60 * HZ
@@ -62,19 +59,21 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** The last ICMP error that did not end the connection. */
   softError: Errno | null = null
 
-  readonly #moments = newMoments()
-  readonly send = new SendQueue(this.#moments)
+  readonly moments = newMoments()
+  readonly send = new SendQueue(this.moments)
   readonly receive: ReceiveQueue
   readonly acks = new Acknowledging()
-  readonly roundTrip = new RoundTrip(this.#moments)
+  readonly roundTrip = new RoundTrip(this.moments)
   readonly congestion: Congestion
-  readonly rack = new Rack(this.#moments)
+  readonly rack = new Rack(this.moments)
   readonly undo = new Undo()
   readonly ecn = new Ecn()
   /** How many segments late something may be and not be lost (tp->reordering). */
   reordering: number
   /** The time-out may have been none: F-RTO watches (tp->frto). */
   spurious = false
+  /** The peer took back what it had reported by SACK, and that is not repaired yet (is_sack_reneg). */
+  reneged = false
 
   noDelay = false
   /** The program will read no more: data that comes is answered with RST. */
@@ -124,6 +123,8 @@ export class Connection extends Tally implements Tuple<Connection> {
   /** Duplicate acknowledgments that were left out are sent as one. */
   compression: Timer | null = null
   lifetime: Timer | null = null
+  /** Null: bursts leave as soon as the windows allow (SK_PACING_NONE). */
+  pacing: Pacing | null = null
 
   constructor(
     netns: Netns,
@@ -137,7 +138,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.noDelay = settings.noDelay
     this.netns = netns
     this.tunables = tunables
-    this.receive = new ReceiveQueue(tunables, this.#moments)
+    this.receive = new ReceiveQueue(tunables, this.moments)
     this.congestion = new Congestion(controlNamed(settings.congestion || tunables.congestionControl))
     this.reordering = tunables.reordering
     this.ttl = netns.defaultTtl
@@ -147,6 +148,18 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.#alarms = alarms
     this.retransmission = new Timer(new Alarm(this, alarms.retransmit))
     this.rehash()
+    if (settings.maxPacingRate >= 0) this.pace()
+  }
+
+  /** Bursts are paced from now on (SK_PACING_NEEDED). */
+  pace(): void {
+    this.pacing ??= new Pacing(new Timer(new Alarm(this, this.#alarms.paced)))
+  }
+
+  /** SO_MAX_PACING_RATE. */
+  limitRate(rate: number): number {
+    const { maxPacingRate } = this.settings
+    return maxPacingRate < 0 ? rate : Math.min(rate, maxPacingRate)
   }
 
   /** Takes its place among the connections of the namespace; addresses and ports are set. */
@@ -185,8 +198,8 @@ export class Connection extends Tally implements Tuple<Connection> {
     const { send, congestion } = this
     if (this.chrono.limit === Limit.NONE) this.chrono.start(Limit.BUSY, this.jiffies())
     const { sent } = send
-    if (send.unsent < this.mss && sent.size < congestion.window && sent.lost === 0)
-      this.appLimited = Math.max(this.delivered + sent.size, 1)
+    if (send.unsent < this.mss && sent.inFlight < congestion.window && sent.lost <= sent.resent)
+      this.appLimited = Math.max(this.delivered + sent.inFlight, 1)
     this.afterIdle()
   }
 
@@ -239,61 +252,31 @@ export class Connection extends Tally implements Tuple<Connection> {
   }
 
   rearmFromNow(): void {
-    if (this.send.sent.size > 0) return this.#arm(Pending.RETRANSMISSION, this.patience * JIFFY)
+    if (this.send.sent.size > 0) return this.arm(Pending.RETRANSMISSION, this.patience * JIFFY)
     this.pending = Pending.RETRANSMISSION
     this.world.scheduler.cancel(this.retransmission)
   }
 
-  #arm(pending: Pending, delay: Nanos): void {
+  /** The retransmission timer runs for this now (tcp_reset_xmit_timer). */
+  arm(pending: Pending, delay: Nanos): void {
     const { scheduler } = this.world
+    const { now } = scheduler
     this.pending = pending
-    scheduler.at(this.retransmission, wheel(scheduler.now, delay))
+    // The time that the latest burst is given does not count (tcp_pacing_delay).
+    const paced = this.pacing === null || pending === Pending.REORDERING ? 0 : jiffies(this.pacing.ahead(now)) * JIFFY
+    scheduler.at(this.retransmission, wheel(now, delay + paced))
   }
 
   /** The retransmission timer runs out as soon as it may (TCP_TIMEOUT_MIN). */
   hurry(): void {
-    this.#arm(this.pending, 2 * JIFFY)
-  }
-
-  /** A peer that took back what it had reported gets half a round trip to report anew (tcp_check_sack_reneging). */
-  armReneging(): void {
-    this.#arm(Pending.RETRANSMISSION, Math.max((this.roundTrip.smoothed >> 4) * MICROSECOND, LEAST_RENEGING))
+    this.arm(this.pending, 2 * JIFFY)
   }
 
   /** More to send after a silence: slow start (tcp_slow_start_after_idle_check). */
   afterIdle(): void {
-    if (!this.tunables.slowStartAfterIdle || this.send.sent.size > 0) return
+    if (!this.tunables.slowStartAfterIdle || this.send.sent.size > 0 || this.congestion.control.steer) return
     const silence = this.jiffies() - this.lastSent
     if (silence > this.timeout) this.congestion.restart(this, silence)
-  }
-
-  /** Waits for what may only be late: so many jiffies more than this. */
-  armReordering(delay: Nanos): void {
-    this.#arm(Pending.REORDERING, delay + TAIL_LEAST)
-  }
-
-  /**
-   * A lost last segment leaves nothing behind that could report it: after two round trips of silence it goes again,
-   * before the time-out, which would close the window (tcp_schedule_loss_probe, RFC 8985 section 7). False: not now.
-   */
-  armTailProbe(): boolean {
-    const { sent } = this.send
-    if (!this.sack || this.state === 'SYN-SENT' || this.state === 'SYN-RECEIVED') return false
-    const { earlyRetransmit } = this.tunables
-    if (earlyRetransmit !== 3 && earlyRetransmit !== 4) return false
-    const { state } = this.congestion
-    if (sent.size === 0 || (state !== 'Open' && state !== 'CWR')) return false
-    const { smoothed } = this.roundTrip
-    const alone = sent.size === 1 ? leastTimeout(this) * MICROSECOND : TAIL_LEAST
-    const delay = smoothed > 0 ? (smoothed >> 2) * MICROSECOND + alone : RTO_INITIAL * JIFFY
-    this.#arm(Pending.TAIL, Math.min(delay, this.timeout * JIFFY))
-    return true
-  }
-
-  /** The peer's window is shut: ask again after a while. */
-  armProbe(): void {
-    const delay = Math.min(Math.max(this.roundTrip.timeout, RTO_MIN) * 2 ** this.backoff, longestTimeout(this))
-    this.#arm(Pending.PROBE, delay * JIFFY)
   }
 
   /** Lets the owed acknowledgment wait (tcp_send_delayed_ack). False: it has waited enough, send it. */
@@ -351,6 +334,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.state = 'TIME-WAIT'
     scheduler.cancel(this.retransmission)
     this.acknowledged()
+    if (this.pacing !== null) scheduler.cancel(this.pacing.timer)
     this.send.release()
     this.expireIn(TIME_WAIT)
   }
@@ -371,6 +355,7 @@ export class Connection extends Tally implements Tuple<Connection> {
     this.state = 'CLOSED'
     scheduler.cancel(this.retransmission)
     this.acknowledged()
+    if (this.pacing !== null) scheduler.cancel(this.pacing.timer)
     if (this.lifetime !== null) scheduler.cancel(this.lifetime)
     this.#table.remove(this)
     this.send.release()

@@ -5,7 +5,7 @@
 import { HZ } from '../../sim/jiffies.ts'
 import { MICROSECOND } from '../../sim/scheduler.ts'
 import { after } from '../../wire/tcp.ts'
-import { additiveIncrease, type CongestionControl, type Flow, reno, slowStart } from './congestion.ts'
+import { additiveIncrease, type CongestionControl, type Flow, slowStart } from './congestion.ts'
 
 /** The factor of decrease is 717/1024; C is 410/1024 of a window in the unit of time, 1/1024 s. */
 const BETA = 717
@@ -34,6 +34,7 @@ const LAST_ACK = 1
 
 export class Cubic implements CongestionControl {
   readonly name = 'cubic'
+  readonly expand = 2
   #count = 0
   #lastMost = 0
   #lastWindow = 0
@@ -153,9 +154,11 @@ export class Cubic implements CongestionControl {
     const now = microseconds(flow)
     if (now - times[LAST_ACK] <= TRAIN_GAP) {
       times[LAST_ACK] = now
-      const rate = congestion.pacingRate(flow)
-      const paced = rate === 0 ? 0 : Math.min(1000, Math.floor((BURSTS * 1_000_000) / rate))
-      if (now - times[ROUND_BEGAN] > (this.#delay + paced) >> 1) return this.#leave(flow)
+      const { pacingRate } = congestion
+      const paced = pacingRate === 0 ? 0 : Math.min(1000, Math.floor((BURSTS * 1_000_000) / pacingRate))
+      const longest = this.#delay + paced
+      // Pacing itself may have spread the window over half a round trip.
+      if (now - times[ROUND_BEGAN] > (flow.pacing === null ? longest >> 1 : longest)) return this.#leave(flow)
     }
     if (this.#roundTrip > delay) this.#roundTrip = delay
     if (this.#samples < SAMPLES) {
@@ -207,14 +210,10 @@ function cubeRoot(value: number): number {
   return Math.floor((Math.cbrt(value) * (3 * 341)) / ONE)
 }
 
-/** The algorithm of this name for one connection; an unknown one is not there, as a module that is not loaded. */
-export function controlNamed(name: string): CongestionControl {
-  return name === 'cubic' ? untried : reno
-}
-
 /** CUBIC of a connection that has sent no data: what it has to remember is made when there is something. */
-const untried: CongestionControl = {
+export const untriedCubic: CongestionControl = {
   name: 'cubic',
+  expand: 2,
   begin() {},
   avoid: (flow, acked) => cubicOf(flow).avoid(flow, acked),
   threshold: (flow) => cubicOf(flow).threshold(flow),

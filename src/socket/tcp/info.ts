@@ -3,8 +3,10 @@
 import { JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND, type Timer } from '../../sim/scheduler.ts'
 import { Pending } from './around.ts'
+import type { BbrInfo } from './bbr-units.ts'
 import type { Connection } from './connection.ts'
 import { TIMESTAMPS_LENGTH } from './path-search.ts'
+import { deliveryRate } from './rate.ts'
 
 /** Times are milliseconds, sizes are bytes unless they say segments. */
 export interface TcpInfo {
@@ -52,8 +54,14 @@ export interface TcpInfo {
   lastSent: number
   lastReceived: number
   lastAcknowledged: number
-  /** Bits per second at which pacing would send; 0 before the first measurement. */
+  /** Bits per second at which pacing would send; Infinity before the handshake is over. */
   pacingRate: number
+  /** SO_MAX_PACING_RATE, bits per second; null: none. */
+  maxPacingRate: number | null
+  /** Bits per second at which segments arrived lately; 0: not known. */
+  deliveryRate: number
+  /** What BBR knows of its path; null: another algorithm is at work. */
+  bbr: BbrInfo | null
   /** Segments. */
   delivered: number
   appLimited: boolean
@@ -125,7 +133,10 @@ export function infoOf(connection: Connection): TcpInfo {
     lastSent: since(connection, connection.lastSent),
     lastReceived: since(connection, acks.lastReceived),
     lastAcknowledged: since(connection, connection.lastAcknowledged),
-    pacingRate: congestion.pacingRate(connection) * 8,
+    pacingRate: congestion.pacingRate * 8,
+    maxPacingRate: connection.settings.maxPacingRate < 0 ? null : connection.settings.maxPacingRate * 8,
+    deliveryRate: deliveryRate(connection) * 8,
+    bbr: congestion.control.info?.(connection) ?? null,
     delivered: connection.delivered,
     appLimited: connection.rateLimited,
     busy: (connection.chrono.busy(connection.jiffies()) * JIFFY) / MILLISECOND,

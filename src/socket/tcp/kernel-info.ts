@@ -5,6 +5,7 @@ import type { CongestionState } from './congestion.ts'
 import type { Connection } from './connection.ts'
 import type { InetStream } from './inet-stream.ts'
 import { TIMESTAMPS_LENGTH } from './path-search.ts'
+import { deliveryRate } from './rate.ts'
 import type { TcpState } from './state.ts'
 
 /** include/net/tcp_states.h. A socket that has come to TIME-WAIT is closed as far as its program can see. */
@@ -32,6 +33,7 @@ const TCPI_OPT_ECN = 8
 /** Some packet came that could have been marked (TCP_ECN_SEEN). */
 const TCPI_OPT_ECN_SEEN = 16
 const UNLIMITED = 0x7fffffff
+const UNPACED = 2 ** 64
 
 /** Before there is a connection (tcp_init_sock). */
 const fresh: Readonly<Record<string, number>> = {
@@ -47,6 +49,8 @@ const fresh: Readonly<Record<string, number>> = {
   tcpi_min_rtt: -1 >>> 0,
   tcpi_unacked: 0,
   tcpi_sacked: 0,
+  tcpi_pacing_rate: UNPACED,
+  tcpi_max_pacing_rate: UNPACED,
 }
 
 /** And all of these are 0. */
@@ -71,6 +75,11 @@ export function kernelInfo(stream: InetStream): Record<string, number> {
 
 function microseconds(jiffies: number): number {
   return (jiffies * JIFFY) / MICROSECOND
+}
+
+/** A rate without limit has all bits set. */
+function wide(rate: number): number {
+  return rate === Number.POSITIVE_INFINITY ? UNPACED : rate
 }
 
 function congestionState(state: CongestionState): number {
@@ -118,7 +127,10 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_last_data_recv: age(acks.lastReceived),
     tcpi_rcv_rtt: receive.roundTrip,
     tcpi_rcv_space: receive.space,
-    tcpi_pacing_rate: congestion.pacingRate(connection),
+    tcpi_pacing_rate: wide(congestion.pacingRate),
+    tcpi_max_pacing_rate: connection.settings.maxPacingRate < 0 ? UNPACED : connection.settings.maxPacingRate,
+    tcpi_delivery_rate: deliveryRate(connection),
+    tcpi_delivery_rate_app_limited: Number(connection.rateLimited),
     tcpi_busy_time: microseconds(connection.chrono.busy(now)),
     tcpi_rwnd_limited: microseconds(connection.chrono.window(now)),
     tcpi_sndbuf_limited: microseconds(connection.chrono.buffer(now)),

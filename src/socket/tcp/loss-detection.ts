@@ -1,5 +1,6 @@
 /** Which segments are lost, as RACK sees it (net/ipv4/tcp_recovery.c, RFC 8985 section 6). */
 import { MICROSECOND, type Nanos } from '../../sim/scheduler.ts'
+import { armReordering } from './arming.ts'
 import type { Connection } from './connection.ts'
 import { since } from './rtt.ts'
 import { EVER_RESENT, LOST, RESENT, SACKED } from './sent.ts'
@@ -44,7 +45,7 @@ export function findLosses(connection: Connection): boolean {
   if (!rack.advanced) return false
   rack.advanced = false
   const wait = detectLoss(connection)
-  if (wait > 0) connection.armReordering(wait)
+  if (wait > 0) armReordering(connection, wait)
   return wait > 0
 }
 

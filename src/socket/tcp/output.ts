@@ -2,6 +2,7 @@
 import type { Errno } from '../../net/errno.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { armProbe, armTailProbe } from './arming.ts'
 import { Offer, Pending } from './around.ts'
 import { currentMss, Defer, defers, largestBurst, quotaOf, splitPoint } from './burst.ts'
 import { Limit } from './chrono.ts'
@@ -22,7 +23,7 @@ const PROBE = 0x100
 const BURST = 0x200
 
 /** Builds one segment of `length` bytes from the send buffer and sends it. ENOBUFS: the local queue refused it. */
-function transmit(
+export function transmit(
   connection: Connection,
   sequence: number,
   length: number,
@@ -54,9 +55,8 @@ function transmit(
   }
   if (length > 0) {
     const jiffies = connection.jiffies()
-    if (send.sent.size === 1 && fresh) congestion.control.resumed(connection, jiffies - connection.lastSent)
+    if (send.sent.inFlight === (fresh ? 1 : 0)) congestion.control.resumed(connection, jiffies - connection.lastSent)
     connection.lastSent = jiffies
-    connection.sentLimited = connection.appLimited !== 0
     acks.answered(connection.lastSent, connection.tunables.pingpongThreshold)
     connection.dataOut++
     connection.bytesSent += length
@@ -101,36 +101,6 @@ function synOptions(connection: Connection, bytes: Uint8Array, at: number): numb
   )
 }
 
-/** Sends SYN, or SYN-ACK in SYN-RECEIVED, for the first time. */
-export function sendSyn(connection: Connection): void {
-  const { send, world } = connection
-  const active = connection.state === 'SYN-SENT'
-  const { ecn } = connection
-  if (active) ecn.agreed = connection.tunables.ecn === 1
-  const offer = ecn.agreed ? tcp.ECE | tcp.CWR : 0
-  const flags = active ? tcp.SYN | offer : tcp.SYN | tcp.ACK | (offer & tcp.ECE)
-  send.next = (send.una + 1) | 0
-  send.began = world.scheduler.now
-  connection.firstResent = connection.clock()
-  send.sent.push(send.una, send.next, flags, world.scheduler.now, LIMITED, 0)
-  connection.rearm()
-  transmit(connection, send.una, 0, flags, true)
-}
-
-/** A SYN-ACK that nobody remembers: its number is a cookie. */
-export function sendCookie(connection: Connection): void {
-  transmit(connection, connection.send.una, 0, tcp.SYN | tcp.ACK, true)
-}
-
-/** Both sides sent SYN: ours goes out again, now with ACK (simultaneous open). */
-export function answerSyn(connection: Connection): void {
-  const { send, world } = connection
-  send.sent.clear()
-  send.sent.push(send.una, send.next, tcp.SYN | tcp.ACK, world.scheduler.now, LIMITED, 0)
-  connection.rearm()
-  transmit(connection, send.una, 0, tcp.SYN | tcp.ACK, true)
-}
-
 /** A segment that only acknowledges. */
 export function sendAck(connection: Connection): void {
   const { send } = connection
@@ -167,7 +137,7 @@ export function sendReset(connection: Connection): void {
  * burst, which waits for nothing that may join it (tcp_push_one).
  */
 export function push(connection: Connection, atOnce = false, once = false): void {
-  const { send, congestion, netns } = connection
+  const { send, congestion, netns, pacing, world } = connection
   const { sent, queue } = send
   if (send.pending && (connection.narrow || !netns.exceptions.empty)) connection.followPath()
   const mss = currentMss(connection)
@@ -177,6 +147,7 @@ export function push(connection: Connection, atOnce = false, once = false): void
   let most = 0
   let deferred: Defer = Defer.NO
   while (send.pending) {
+    if (pacing?.holds(world.scheduler)) break
     if (most === 0) most = largestBurst(connection, mss)
     const quota = Math.min(quotaOf(connection), most)
     if (quota === 0) break
@@ -202,13 +173,13 @@ export function push(connection: Connection, atOnce = false, once = false): void
   const shut = deferred === Defer.WINDOW
   if (shut || connection.chrono.limit === Limit.WINDOW) waitForWindow(connection, connection.jiffies(), shut)
   const limited = deferred === Defer.CONGESTION || sent.inFlight >= congestion.window
-  if (count > 0) connection.armTailProbe()
+  if (count > 0) armTailProbe(connection)
   if (congestion.reducing) congestion.sentNew(count)
   if (count > 0 || limited) {
     congestion.sent(connection, limited)
     if (connection.wantsRoom && send.unsent <= 0) connection.chrono.start(Limit.BUFFER, connection.jiffies())
   }
-  if (sent.size === 0 && send.pending && !connection.retransmission.armed) connection.armProbe()
+  if (sent.size === 0 && send.pending && !connection.retransmission.armed) armProbe(connection)
 }
 
 /** One segment that was never sent leaves, whatever the congestion window says. False: there is none, or no room for it. */
@@ -280,7 +251,15 @@ function sendNext(connection: Connection, length: number, flags: number, joined:
   if (idle) connection.rearm()
   const error = transmit(connection, begin, length, (flags & BURST) !== 0 ? flags | tcp.PSH : flags, true)
   if (error === 'ENOBUFS') takeBack(connection, begin, smallEnd)
+  else if (connection.pacing !== null) {
+    paced(connection, length, joined !== 0)
+    if (idle) connection.rearm()
+  }
   return error
+}
+
+function paced({ pacing, congestion, world, dataOut }: Connection, length: number, joined: boolean): void {
+  pacing?.sent(length, joined, congestion.pacingRate, dataOut, world.scheduler.now)
 }
 
 /** What the local queue refused was never sent, though it was counted. */
@@ -301,11 +280,11 @@ export function resend(connection: Connection, i: number, probe = false): Errno 
   const { sent } = connection.send
   sent.separate(i)
   sent.separate(i + 1)
-  return resendPart(connection, i, probe, 0)
+  return resendPart(connection, i, probe, 0, false)
 }
 
-/** The same, of a segment that leaves with others of its buffer; `mark`: PSH at their end. */
-function resendPart(connection: Connection, i: number, probe: boolean, mark: number): Errno | null {
+/** The same, of a segment that leaves with others of its buffer, `joined` to those before; `mark`: PSH at their end. */
+function resendPart(connection: Connection, i: number, probe: boolean, mark: number, joined: boolean): Errno | null {
   const { send, world } = connection
   const { sent } = send
   const mss = currentMss(connection)
@@ -336,6 +315,7 @@ function resendPart(connection: Connection, i: number, probe: boolean, mark: num
   connection.bytesResent += length
   const error = transmit(connection, begin, length, now | mark, false)
   const refused = error === 'ENOBUFS'
+  if (!refused && connection.pacing !== null) paced(connection, length, joined)
   if (refused) sent.markTried(i)
   else sent.markResent(i, world.scheduler.now, connection.delivered, probe, connection.appLimited === 0 ? 0 : LIMITED)
   return refused ? error : null
@@ -357,21 +337,23 @@ function collapse(connection: Connection, i: number): void {
 
 /** Sends again what is marked lost, as far as the congestion window goes (tcp_xmit_retransmit_queue). */
 export function resendLost(connection: Connection): void {
-  const { send, congestion } = connection
+  const { send, congestion, pacing, world } = connection
   const { sent } = send
   let head = false
   let burst = 0
   let several = false
   for (let i = 0; i < sent.size && sent.resent < sent.lost && sent.inFlight < congestion.window; i++) {
     if ((sent.marks(i) & (LOST | RESENT)) !== LOST) continue
-    if (burst === 0) {
+    const joined = burst > 0
+    if (!joined) {
+      if (pacing?.holds(world.scheduler)) break
       burst = sent.run(i, Math.min(largestBurst(connection, currentMss(connection)), congestion.window - sent.inFlight))
       sent.separate(i)
       sent.separate(i + burst)
       several = burst > 1
     }
     burst--
-    if (resendPart(connection, i, false, several && burst === 0 ? tcp.PSH : 0) !== null) break
+    if (resendPart(connection, i, false, several && burst === 0 ? tcp.PSH : 0, joined) !== null) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
     if (congestion.reducing) congestion.sentNew(1)
     if (i === 0) head = true

@@ -3,6 +3,7 @@
  * to the congestion state, and what is then sent again. Losses are found in rack; here is decided what they mean.
  */
 import * as tcp from '../../wire/tcp.ts'
+import { armReneging } from './arming.ts'
 import type { CongestionState } from './congestion.ts'
 import type { Connection } from './connection.ts'
 import { findLosses, overdue } from './loss-detection.ts'
@@ -182,8 +183,10 @@ function markTimedOut(connection: Connection): void {
   const { sent } = connection.send
   if (sent.size === 0) return
   const reneged = (sent.marks(0) & SACKED) !== 0
-  if (reneged) sent.forgetSacks()
-  else if (!connection.sack) connection.send.sent.duplicates = 0
+  if (reneged) {
+    sent.forgetSacks()
+    connection.reneged = true
+  } else if (!connection.sack) connection.send.sent.duplicates = 0
   for (let i = 0; i < sent.size; i++) {
     if (reneged || i === 0 || !connection.sack || overdue(connection, i)) sent.markLost(i)
   }
@@ -248,7 +251,7 @@ export function eatDuplicates(connection: Connection, acked: number): void {
 function reneging(connection: Connection): boolean {
   if (!round.has(to.ADVANCED)) return false
   round.flags &= ~to.TIMER
-  connection.armReneging()
+  armReneging(connection)
   return true
 }
 
@@ -309,6 +312,7 @@ function undoRecovery(connection: Connection, segment: Segment): boolean {
   else connection.rack.settled()
   if (holdsBack(connection)) return true
   setState(connection, 'Open')
+  connection.reneged = false
   return false
 }
 
@@ -346,6 +350,9 @@ function undoTimeout(connection: Connection, segment: Segment, certain: boolean)
   takeBack(connection, true)
   connection.timeouts = 0
   if (holdsBack(connection)) return true
-  if (certain || connection.sack) setState(connection, 'Open')
+  if (certain || connection.sack) {
+    setState(connection, 'Open')
+    connection.reneged = false
+  }
   return true
 }

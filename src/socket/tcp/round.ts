@@ -49,22 +49,17 @@ class Round {
   /** Connection's counts before: segments delivered, given up. */
   delivered = 0
   lost = 0
-  inFlight = 0
   resend = 0
-  /** The count of delivered segments when the latest of those that have now arrived left. */
-  priorDelivered = 0
   readonly #times = new Float64Array(2)
 
-  begin(una: number, next: number, delivered: number, lost: number, inFlight: number): void {
+  begin(una: number, next: number, delivered: number, lost: number): void {
     this.flags = 0
     this.una = una
     this.highest = una
     this.reordered = next
     this.delivered = delivered
     this.lost = lost
-    this.inFlight = inFlight
     this.resend = Resend.NONE
-    this.priorDelivered = 0
     this.#times[FIRST_SACKED] = -1
     this.#times[LAST_SACKED] = -1
   }

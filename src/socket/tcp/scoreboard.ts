@@ -6,6 +6,7 @@ import { i32 } from '../../wire/bytes.ts'
 import { after, before } from '../../wire/tcp.ts'
 import type { Connection } from './connection.ts'
 import { noteArrival } from './loss-detection.ts'
+import { sample } from './rate.ts'
 import { DATA_SACKED, DUPLICATED, ORIGINAL_ARRIVED, PROBE_DUPLICATED, round } from './round.ts'
 import type { Segment } from './segment.ts'
 import { EVER_RESENT, SACKED } from './sent.ts'
@@ -98,7 +99,7 @@ function arrived(connection: Connection, i: number, marks: number): void {
     round.sacked(sent.sentAt(i))
   }
   sent.markSacked(i)
-  round.priorDelivered = Math.max(round.priorDelivered, sent.deliveredAt(i))
+  sample.take(connection, i)
   round.flags |= DATA_SACKED
   connection.delivered++
 }

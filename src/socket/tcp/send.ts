@@ -189,10 +189,10 @@ export class SendQueue {
    * Room for `windows` windows of segments (tcp_sndbuf_expand): a segment is charged its buffer, rounded up to a power
    * of two, and the sk_buff.
    */
-  grow(window: number, mss: number, most: number): void {
+  grow(windows: number, window: number, mss: number, most: number): void {
     let buffer = 1024
     while (buffer < mss + HEADERS_AND_SHARED_INFO) buffer *= 2
-    const wanted = 2 * Math.max(10, window) * (buffer + SKB)
+    const wanted = windows * Math.max(10, window) * (buffer + SKB)
     if (wanted > this.capacity && !this.#locked) this.capacity = Math.min(wanted, most)
   }
 

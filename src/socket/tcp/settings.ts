@@ -67,6 +67,8 @@ export class Settings {
   debug = false
   /** TCP_INQ: recv() tells how much is left. */
   inq = false
+  /** SO_MAX_PACING_RATE in bytes a second; -1: as fast as it may. */
+  maxPacingRate = -1
   /** TCP_CONGESTION; empty: tcp_congestion_control. */
   congestion = ''
 

@@ -4,7 +4,7 @@
  */
 import type { Errno } from '../../net/errno.ts'
 import type { Connection } from './connection.ts'
-import { controlNamed } from './cubic.ts'
+import { controlNamed, isControl } from './controls.ts'
 import { retransmissionsIn, secondsOf } from './defer.ts'
 import type { InetStream } from './inet-stream.ts'
 import type { Option, OptionValue } from './option.ts'
@@ -219,14 +219,28 @@ const error: Option = { get: (stream) => stream.takeAnyError() ?? 0 }
 const congestion: Option = {
   setName: (stream, name) => {
     const { connection } = stream
-    if (name !== 'reno' && name !== 'cubic') return 'ENOENT'
+    if (!isControl(name)) return 'ENOENT'
     stream.change().congestion = name
-    if (connection !== null) connection.congestion.control = controlNamed(name)
+    if (connection === null || connection.congestion.control.name === name) return null
+    if (connection.state !== 'CLOSED') connection.congestion.change(connection, controlNamed(name))
     return null
   },
   get: ({ settings, connection, socket }) =>
     connection?.congestion.control.name ??
     (settings.congestion || socket.netns.sysctl.get('net.ipv4.tcp_congestion_control') || ''),
+}
+
+/** All bits of the 32 mean no limit, which is the first answer as well. */
+const maxPacingRate: Option = {
+  set: (stream, value) => {
+    const { connection } = stream
+    stream.change().maxPacingRate = value === -1 ? value : value >>> 0
+    if (connection === null) return null
+    if (value !== -1) connection.pace()
+    connection.congestion.pacingRate = connection.limitRate(connection.congestion.pacingRate)
+    return null
+  },
+  get: ({ settings }) => settings.maxPacingRate | 0,
 }
 
 const tos: Option = {
@@ -291,6 +305,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
     SO_RCVLOWAT: receiveLow,
     SO_RCVTIMEO: timeout('receiveTimeout'),
     SO_SNDTIMEO: timeout('sendTimeout'),
+    SO_MAX_PACING_RATE: maxPacingRate,
   },
   SOL_TCP: {
     TCP_NODELAY: noDelay,

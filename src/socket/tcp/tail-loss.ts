@@ -15,6 +15,7 @@ export function probeTail(connection: Connection): void {
   const { sent } = send
   if (sent.size === 0) return
   if (connection.tailProbed) return connection.rearm()
+  if (send.pending && send.room > 0 && connection.pacing?.holds(connection.world.scheduler)) return connection.rearm()
   connection.tailResent = !sendOne(connection)
   if (connection.tailResent && resend(connection, sent.size - 1, true) === 'EAGAIN') return connection.rearm()
   netns.counters.tcpLossProbes++

@@ -16,9 +16,10 @@ export class Tally {
   delivered = 0
   /** What will be delivered when the program no longer is what held sending back; 0: it is not (app_limited). */
   appLimited = 0x7fffffff
-  /** Was it so when data was last sent; and was what was last acknowledged sent so? (rate_app_limited) */
-  sentLimited = true
-  rateLimited = true
+  /** The delivery rate as last seen: so many segments in so many microseconds, while the program held back or not. */
+  rateDelivered = 0
+  rateInterval = 0
+  rateLimited = false
   /** When data was last sent, and the last acknowledgment came, in jiffies (lsndtime, rcv_tstamp). */
   lastSent = 0
   lastAcknowledged = 0

@@ -1,9 +1,10 @@
 /** What happens when a connection's timers run out (net/ipv4/tcp_timer.c). */
 import { HZ, JIFFY, wheel } from '../../sim/jiffies.ts'
+import { armProbe, armReordering } from './arming.ts'
 import { type Alarms, Pending } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
-import { resend, resendLost, sendAck, sendProbe } from './output.ts'
+import { push, resend, resendLost, sendAck, sendProbe } from './output.ts'
 import { PathSearch } from './path-search.ts'
 import { askAlive, mostRetries, outOfPatience, seemsBlackHole } from './patience.ts'
 import { enterLoss, enterRecovery } from './recovery.ts'
@@ -35,6 +36,15 @@ export const alarms: Alarms<Connection> = {
 
   compressed(connection) {
     if (connection.acks.compressed > 0) sendAck(connection)
+    connection.tell()
+  },
+
+  /** The next burst may leave (tcp_tsq_write). */
+  paced(connection) {
+    const { send, congestion } = connection
+    const { sent } = send
+    if (sent.lost > sent.resent && congestion.window > sent.inFlight) resendLost(connection)
+    push(connection)
     connection.tell()
   },
 
@@ -118,11 +128,11 @@ function giveUpDoubt(connection: Connection): void {
   const out = sent.inFlight
   const lost = sent.everLost
   const wait = detectLoss(connection)
-  if (wait > 0) connection.armReordering(wait)
+  if (wait > 0) armReordering(connection, wait)
   if (sent.inFlight !== out) {
     if (congestion.state !== 'Recovery') {
       enterRecovery(connection, false)
-      congestion.reduce(sent.inFlight, 1, sent.everLost - lost, false)
+      if (congestion.control.steer === undefined) congestion.reduce(sent.inFlight, 1, sent.everLost - lost, false)
     }
     resendLost(connection)
   }
@@ -159,5 +169,5 @@ function probe(connection: Connection): void {
   if (send.sent.size > 0) return
   connection.probes++
   connection.backoff++
-  connection.armProbe()
+  armProbe(connection)
 }

@@ -6,9 +6,10 @@ import { SECOND } from '../../../src/sim/scheduler.ts'
 import { Box } from '../box.ts'
 
 /** b listens on TCP 5000 and UDP 5002; a has said hello on one connection. */
-async function talking() {
+async function talking(control = 'cubic') {
   const box = new Box(linuxCommands())
   const [a, b] = box.pair(30_000)
+  await box.say(a.place, `sysctl -w net.ipv4.tcp_congestion_control=${control}`)
   const quiet = { out: () => {}, err: () => {} }
   const started: [Place, string][] = [
     [b.place, 'nc -l -k 5000'],
@@ -52,9 +53,19 @@ describe('ss', () => {
       'ESTAB 0      0      10.0.0.1:40000 10.0.0.2:5000 ino:I sk:S <-> ' +
         'skmem:(r0,rb131072,t0,tb46080,f0,w0,o0,bl0,d0) ts sack cubic wscale:7,7 rto:204 rtt:0.1125/0.06 mss:1448 ' +
         'pmtu:1500 rcvmss:536 advmss:1448 cwnd:10 bytes_sent:6 bytes_acked:7 segs_out:3 segs_in:2 data_segs_out:1 ' +
-        'send 1029688889bps lastsnd:T lastrcv:T lastack:T pacing_rate 2059377776bps delivered:2 app_limited ' +
+        'send 1029688889bps lastsnd:T lastrcv:T lastack:T pacing_rate 2059377776bps delivery_rate 193066664bps delivered:2 app_limited ' +
         'rcv_space:14480 rcv_ssthresh:64088 minrtt:0.06 snd_wnd:65280\n',
     )
+    await end()
+  })
+
+  it('prints what BBR knows of the path before the send rate', async () => {
+    const { box, a, end } = await talking('bbr')
+    const said = await box.say(a.place, 'ss -H -O -tni')
+    expect(said.out).toMatch(
+      / bbr wscale:7,7 .* data_segs_out:1 bbr:\(bw:193066480bps,mrtt:0\.06,pacing_gain:2\.88672,cwnd_gain:2\.88672\) send \d+bps /,
+    )
+    expect(said.out).toMatch(/ pacing_rate \d+bps delivery_rate 193066664bps delivered:2 app_limited /)
     await end()
   })
 

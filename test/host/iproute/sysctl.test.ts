@@ -121,6 +121,18 @@ describe('sysctl of one device', () => {
     expect(await node.prints('sysctl -n net.ipv4.neigh.eth0.base_reachable_time_ms')).toBe('20000\n')
   })
 
+  it('knows the congestion control algorithms', async () => {
+    const node = new Node()
+    const [now, all] = ['net.ipv4.tcp_congestion_control', 'net.ipv4.tcp_available_congestion_control']
+    expect(await node.prints(`sysctl -n ${now} ${all}`)).toBe('cubic\nreno bbr cubic\n')
+    expect(await node.prints(`sysctl -w ${now}=bbr`)).toBe(`${now} = bbr\n`)
+    const refused = await node.run(`sysctl -w ${now}=westwood`)
+    expect([refused.code, refused.err]).toEqual([1, `sysctl: setting key "${now}": No such file or directory\n`])
+    const kept = await node.run(`sysctl -w ${all}=bbr`)
+    expect([kept.code, kept.err]).toEqual([0, `sysctl: setting key "${all}": Invalid argument\n`])
+    expect(await node.prints(`sysctl -n ${now} ${all}`)).toBe('bbr\nreno bbr cubic\n')
+  })
+
   it('says what a switch waits for, keeps its value, and is silent when nothing changes', async () => {
     const node = new Node()
     const said = await node.run('sysctl -w net.ipv4.conf.eth0.force_igmp_version=2')

@@ -24,7 +24,7 @@ const path = fc.record({
   timestamps: fc.boolean(),
   scaling: fc.boolean(),
   ecn: fc.constantFrom('0', '1', '2'),
-  control: fc.constantFrom('cubic', 'reno'),
+  control: fc.constantFrom('cubic', 'reno', 'bbr'),
   slowReader: fc.boolean(),
 })
 
