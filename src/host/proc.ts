@@ -2,6 +2,7 @@
 
 import type { Netns } from '../net/netns.ts'
 import { formatProc } from '../netfilter/flow-text.ts'
+import * as ipvs from './proc-ipvs.ts'
 import { arp, dev, igmp, packet, route, unix } from './proc-net.ts'
 import { netstat, snmp } from './proc-snmp.ts'
 import { icmp, raw, sockstat, tcp, udp } from './proc-sockets.ts'
@@ -9,24 +10,30 @@ import { sysctlNames, sysctlValue } from './sysctl-values.ts'
 
 const empty = () => ''
 
-const netFiles: ReadonlyMap<string, (netns: Netns) => string> = new Map([
-  ['arp', arp],
-  ['dev', dev],
-  ['icmp', icmp],
-  ['if_inet6', empty],
-  ['igmp', igmp],
-  ['netstat', netstat],
-  ['nf_conntrack', conntrack],
-  ['packet', packet],
-  ['raw', raw],
-  ['route', route],
-  ['snmp', snmp],
-  ['stat/nf_conntrack', conntrackCounters],
-  ['sockstat', sockstat],
-  ['tcp', tcp],
-  ['udp', udp],
-  ['unix', unix],
-])
+/** Null: only a module that is not loaded makes it. */
+const netFiles: ReadonlyMap<string, (netns: Netns) => string | null> = new Map<string, (netns: Netns) => string | null>(
+  [
+    ['arp', arp],
+    ['dev', dev],
+    ['icmp', icmp],
+    ['if_inet6', empty],
+    ['igmp', igmp],
+    ['ip_vs', ipvs.services],
+    ['ip_vs_conn', ipvs.connections],
+    ['ip_vs_stats', ipvs.statistics],
+    ['netstat', netstat],
+    ['nf_conntrack', conntrack],
+    ['packet', packet],
+    ['raw', raw],
+    ['route', route],
+    ['snmp', snmp],
+    ['stat/nf_conntrack', conntrackCounters],
+    ['sockstat', sockstat],
+    ['tcp', tcp],
+    ['udp', udp],
+    ['unix', unix],
+  ],
+)
 
 /** What a kernel has there, and podwire lacks. */
 const missing = ['dev_mcast', 'fib_trie', 'fib_triestat', 'netlink', 'protocols', 'ptype', 'rt_cache', 'softnet_stat']
@@ -53,7 +60,9 @@ export function procNames(netns: Netns, path: string): string[] | null {
   const inNet = NET.exec(path)
   if (inNet !== null)
     return inNet[1] === undefined
-      ? [...netFiles.keys()].map((name) => name.split('/')[0])
+      ? [...netFiles.keys()]
+          .filter((name) => !name.startsWith('ip_vs') || netns.sysctl.hasIpvs)
+          .map((name) => name.split('/')[0])
       : inNet[1] === 'stat'
         ? ['nf_conntrack']
         : null

@@ -76,7 +76,7 @@ export interface ClusterOptions {
   readonly cni?: { readonly name?: 'flannel'; readonly backend?: FlannelBackend }
   readonly kubeProxy?: { readonly mode?: ProxyModeName } & Pick<
     ProxyModeOptions,
-    'nodePortAddresses' | 'localhostNodePorts'
+    'nodePortAddresses' | 'localhostNodePorts' | 'ipvs'
   >
   /** --service-node-port-range: `30000-32767`. */
   readonly nodePorts?: string

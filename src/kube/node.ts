@@ -29,7 +29,7 @@ export interface KubeNodeOptions {
   readonly clusterCIDR: string
   readonly serviceCIDR: string
   readonly proxyMode: ProxyModeName
-  readonly proxy?: Pick<ProxyModeOptions, 'nodePortAddresses' | 'localhostNodePorts'>
+  readonly proxy?: Pick<ProxyModeOptions, 'nodePortAddresses' | 'localhostNodePorts' | 'ipvs'>
   readonly backend: FlannelBackend
   readonly dns: DnsSettings
   readonly labels?: Readonly<Record<string, string>>

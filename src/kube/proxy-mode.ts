@@ -5,7 +5,7 @@
 import type { ProxyPlace, ProxyService } from './proxy-services.ts'
 
 /** `mode` in kube-proxy's configuration. */
-export type ProxyModeName = 'iptables'
+export type ProxyModeName = 'iptables' | 'ipvs'
 
 export interface ProxyModeOptions {
   /** The node's name, and its own address. */
@@ -17,6 +17,8 @@ export interface ProxyModeOptions {
   readonly nodePortAddresses?: readonly string[]
   /** `iptables.localhostNodePorts`: node ports on 127.0.0.1; true unless it is said otherwise. */
   readonly localhostNodePorts?: boolean
+  /** Of the ipvs mode: its scheduler (rr), and whether the node answers ARP only for addresses of the asked device. */
+  readonly ipvs?: { readonly scheduler?: string | undefined; readonly strictARP?: boolean | undefined }
 }
 
 export interface ProxyMode {

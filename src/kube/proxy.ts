@@ -13,6 +13,7 @@ import { PROXY_BURST, PROXY_DELAY, PROXY_PERIOD, PROXY_WATCH } from './latency.t
 import { forgetStaleFlows } from './proxy-conntrack.ts'
 import { ServiceHealth, serveProxyHealth } from './proxy-health.ts'
 import { IptablesMode } from './proxy-iptables.ts'
+import { IpvsMode } from './proxy-ipvs.ts'
 import type { ProxyMode, ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { type ProxyService, placeOf, proxyServices } from './proxy-services.ts'
 import type { Store } from './store.ts'
@@ -134,5 +135,7 @@ function modeOf(name: ProxyModeName, netns: Netns, options: ProxyModeOptions): P
   switch (name) {
     case 'iptables':
       return new IptablesMode(netns, options)
+    case 'ipvs':
+      return new IpvsMode(netns, options)
   }
 }

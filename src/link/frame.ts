@@ -107,6 +107,8 @@ export class Frame {
    * patched since (skb->ip_summed). Whoever damages the bytes clears it.
    */
   summed = false
+  /** IPVS has sent it on or given it back its address, and does not look at it again (skb->ipvs_property). */
+  balanced = false
   /** One number for one packet on all its hops; copies share it. Zero until somebody observes it. */
   packetId = 0
   /** True while the pool holds it: giving it back twice is a bug that must not pass. */
@@ -140,6 +142,7 @@ export class Frame {
     this.fragmentSize = 0
     this.options = 0
     this.inputIndex = 0
+    this.balanced = false
   }
 
   /** Strips a header in front and returns where the rest begins. */
@@ -196,6 +199,7 @@ export class FramePool {
     frame.options = 0
     frame.inputIndex = 0
     frame.summed = false
+    frame.balanced = false
     frame.packetId = 0
     return frame
   }
@@ -224,6 +228,7 @@ export class FramePool {
     copy.options = frame.options
     copy.inputIndex = frame.inputIndex
     copy.summed = frame.summed
+    copy.balanced = frame.balanced
     copy.packetId = this.identify(frame)
     return copy
   }

@@ -25,10 +25,15 @@ export interface AddressHost {
   readonly notices: Notices | null
 }
 
+const NONE: readonly DeviceAddress[] = []
+
 export class Addresses {
   readonly #host: AddressHost
   /** By device as they came; on each device the wider scopes stand last (inet_insert_ifa). */
   #all: DeviceAddress[] = []
+  /** The same by device, made when it is asked for: of which `#all` it was made. */
+  readonly #byDevice = new Map<NetDevice, DeviceAddress[]>()
+  #grouped: DeviceAddress[] | null = null
   readonly #locals = new Set<number>()
   /** Which hashes of addresses are ours at all: nearly every source on the way is told apart by this. */
   readonly #hashes = new Uint8Array(256)
@@ -60,9 +65,9 @@ export class Addresses {
   /** inet_select_addr; null: there is none. */
   select(device: NetDevice, peer: Ipv4): Ipv4 | null {
     let first: Ipv4 | null = null
-    for (const own of this.#all) {
+    for (const own of this.of(device)) {
       // 127.0.0.1 is nobody's idea of us: a scope of `host` is never chosen.
-      if (own.device !== device || own.secondary || own.scope === 'host') continue
+      if (own.secondary || own.scope === 'host') continue
       if (contains(cidrOf(own.address, own.prefix), peer)) return own.address
       first ??= own.address
     }
@@ -71,7 +76,28 @@ export class Addresses {
   }
 
   of(device: NetDevice): readonly DeviceAddress[] {
-    return this.#all.filter((own) => own.device === device)
+    if (this.#grouped !== this.#all) this.#group()
+    return this.#byDevice.get(device) ?? NONE
+  }
+
+  /** On a device with thousands of addresses (kube-ipvs0) nothing is made anew for one more. */
+  #insert(own: DeviceAddress): void {
+    const place = this.#placeOf(own)
+    this.of(own.device)
+    const siblings = this.#byDevice.get(own.device)
+    if (siblings === undefined) this.#byDevice.set(own.device, [own])
+    else siblings.splice(place === this.#all.length ? siblings.length : siblings.indexOf(this.#all[place]), 0, own)
+    this.#all.splice(place, 0, own)
+  }
+
+  #group(): void {
+    this.#grouped = this.#all
+    this.#byDevice.clear()
+    for (const own of this.#all) {
+      const others = this.#byDevice.get(own.device)
+      if (others === undefined) this.#byDevice.set(own.device, [own])
+      else others.push(own)
+    }
   }
 
   /** Both stand in one network that the device has an address in (inet_addr_onlink). */
@@ -109,7 +135,7 @@ export class Addresses {
       validUntil: options.validUntil ?? Number.POSITIVE_INFINITY,
       preferredUntil: options.preferredUntil ?? options.validUntil ?? Number.POSITIVE_INFINITY,
     }
-    this.#all.splice(this.#placeOf(own), 0, own)
+    this.#insert(own)
     this.#locals.add(address)
     this.#hashes[hash8(address)] = 1
     this.#host.notices?.address(own, false)

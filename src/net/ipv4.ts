@@ -10,6 +10,7 @@
 import type { NetDevice } from '../link/device.ts'
 import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
+import type { Onward, Passage } from '../netfilter/host.ts'
 import { Hook } from '../netfilter/netfilter.ts'
 import { ANY, BROADCAST, type Ipv4, isMulticast, MAC_BROADCAST } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
@@ -19,12 +20,13 @@ import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
 import { Delivered, noteFinished, noteForwarded, noteSent, PassedUp, Received } from './ip-steps.ts'
+import { passage } from './ipvs-passage.ts'
 import { logMartian, Martian, martian } from './martian.ts'
 import type { Namespace } from './namespace.ts'
 import { SourceIs, validateSource } from './reverse-path.ts'
 import type { Route } from './route.ts'
 
-export class Ipv4Layer {
+export class Ipv4Layer implements Onward {
   readonly reassembler: Reassembler
   #netns: Namespace
 
@@ -109,7 +111,9 @@ export class Ipv4Layer {
     let route = found
     if (netns.netfilter.active) {
       const mark = frame.mark
-      if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) return 'EPERM'
+      if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) {
+        return netns.netfilter.stolen ? null : 'EPERM'
+      }
       const target = ipv4.destination(frame.bytes, at)
       if (target !== destination || frame.mark !== mark) {
         if (journal.open) journal.refuse()
@@ -125,6 +129,28 @@ export class Ipv4Layer {
     if (route.type === 'broadcast' || ipv4.destination(frame.bytes, at) === BROADCAST) this.#hearOurselves(frame, route)
     this.#output(frame, route)
     return null
+  }
+
+  passage(frame: Frame, destination: Ipv4): Passage {
+    return passage(this.#netns, frame, destination)
+  }
+
+  /** What IPVS gave another destination goes by OUTPUT and on from there (ip_vs_nat_send_or_cont). Takes the frame. */
+  sendOn(frame: Frame): void {
+    const netns = this.#netns
+    const { bytes, network: at, mark } = frame
+    const destination = ipv4.destination(bytes, at)
+    let route = netns.lookup(destination)
+    if (route === null) return netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+    if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(route))) return
+    const target = ipv4.destination(bytes, at)
+    if (target !== destination || frame.mark !== mark) {
+      route = netns.fib.reroute(frame, ipv4.source(bytes, at), target)
+      if (route === null || refusal(route) !== null) {
+        return netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+      }
+    }
+    this.#output(frame, route)
   }
 
   #route(frame: Frame, input: NetDevice): void {
@@ -194,7 +220,14 @@ export class Ipv4Layer {
     if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
     netns.counters.ipForwDatagrams++
     if (frame.options !== 0) netns.ipOptions.forwarded(frame, route)
-    this.#output(frame, route)
+    this.#output(frame, frame.balanced ? this.#asOurs(frame, route) : route)
+  }
+
+  /** ip_vs_route_me_harder: an answer that got its service's address back leaves as if we had sent it. */
+  #asOurs(frame: Frame, route: Route): Route {
+    const { bytes, network: at } = frame
+    const again = this.#netns.fib.reroute(frame, ipv4.source(bytes, at), ipv4.destination(bytes, at))
+    return again === null || again.type !== 'unicast' ? route : again
   }
 
   #deliver(frame: Frame, input: NetDevice): void {

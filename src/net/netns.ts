@@ -104,6 +104,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.messages.connect(this, this.root === this)
     this.sysctl.watch((changed, value) => {
       if (changed.startsWith('net.netfilter.')) this.netfilter.conntrack.settings.set(changed, value)
+      if (changed.startsWith('net.ipv4.vs.')) this.netfilter.ipvs.settings.set(changed, Number(value))
       if (changed === 'net.ipv4.ip_default_ttl') this.defaultTtl = Number(value)
       if (changed === 'net.ipv4.ip_no_pmtu_disc') this.discoversPathMtu = Number(value) === 0
       if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0

@@ -7,6 +7,7 @@ import type { NetDevice } from '../link/device.ts'
 import { configurationChanged } from '../link/flow-cache.ts'
 import { type Cidr, type Ipv4, mask } from '../wire/address.ts'
 import { type AddressScope, scopeNumber } from './device-address.ts'
+import { HostRoutes } from './host-routes.ts'
 
 /** `throw` ends the search in its table: the next rule is asked. */
 export type RouteType = 'unicast' | 'local' | 'broadcast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
@@ -126,6 +127,8 @@ export class RouteTable {
   /** Those to everywhere, in their order. */
   defaults: readonly Route[] = []
   #routes: Route[] = []
+  readonly #hosts = new HostRoutes()
+  #indexed = false
   #host: RouteTableHost
   /** Hears of routes that come and go; null while nobody wants to know. */
   listener: RouteListener | null = null
@@ -197,22 +200,29 @@ export class RouteTable {
    */
   lookup(destination: Ipv4, output: NetDevice | null = null, tos = 0, scope = 0): Route | null {
     const routes = this.#routes
-    for (let i = 0; i < routes.length; i++) {
-      const each = routes[i]
-      const { network, prefix } = each.destination
-      if ((destination & mask(prefix)) !== network) continue
-      if (each.tos !== 0 && each.tos !== (tos & TOS_MASK)) continue
-      if (scope !== 0 && scopeNumber(each.scope) < scope) continue
-      if (each.multipath !== null) {
-        if (each.multipath.first(output, this.#host) !== null) return each
-        continue
-      }
-      const { device } = each
-      if (device === null) return each
-      if (output !== null && device !== output) continue
-      if (each.type === 'local' || scope !== 0 || !this.#host.unusable(device)) return each
+    const hosts = this.#hosts
+    if (!this.#indexed) {
+      this.#indexed = true
+      hosts.build(routes)
+    }
+    for (let i = hosts.first(destination); i >= 0; i = hosts.after(i)) {
+      if (routes[i].destination.network === destination && this.#suits(routes[i], output, tos, scope)) return routes[i]
+    }
+    for (let i = hosts.count; i < routes.length; i++) {
+      const { network, prefix } = routes[i].destination
+      if ((destination & mask(prefix)) === network && this.#suits(routes[i], output, tos, scope)) return routes[i]
     }
     return null
+  }
+
+  #suits(each: Route, output: NetDevice | null, tos: number, scope: number): boolean {
+    if (each.tos !== 0 && each.tos !== (tos & TOS_MASK)) return false
+    if (scope !== 0 && scopeNumber(each.scope) < scope) return false
+    if (each.multipath !== null) return each.multipath.first(output, this.#host) !== null
+    const { device } = each
+    if (device === null) return true
+    if (output !== null && device !== output) return false
+    return each.type === 'local' || scope !== 0 || !this.#host.unusable(device)
   }
 
   /** The routes with more than one next hop. */
@@ -231,6 +241,7 @@ export class RouteTable {
   /** fib_find_alias: where the first route of this key stands, or where it would. */
   #placeOf(added: Route): number {
     const { network, prefix } = added.destination
+    if (prefix === 32 && !this.#hosts.has(network)) return this.#hosts.size
     const at = this.#routes.findIndex((r) => {
       if (r.destination.prefix !== prefix) return r.destination.prefix < prefix
       if (r.destination.network !== network) return false
@@ -252,28 +263,33 @@ export class RouteTable {
 
   #put(added: Route, at: number, replaced: number): void {
     this.#routes.splice(at, replaced, added)
+    this.#hosts.came(added)
     if (added.tos !== 0) this.tosRoutes++
     if (added.multipath !== null) {
       this.multipathRoutes++
       this.#host.balance(added.multipath)
     }
-    this.#changed()
+    this.#changed(added.destination.prefix === 0)
     this.listener?.route(added, this.name, false)
   }
 
   #purge(gone: readonly Route[]): void {
     if (gone.length === 0) return
-    this.#routes = this.#routes.filter((each) => !gone.includes(each))
+    const doomed = new Set(gone)
+    this.#routes = this.#routes.filter((each) => !doomed.has(each))
     for (const each of gone) this.#drop(each)
-    this.#changed()
+    this.#changed(true)
   }
 
-  #changed(): void {
-    this.defaults = this.#routes.filter(({ destination }) => destination.prefix === 0)
+  /** `wide`: a route to everywhere may have come or gone. */
+  #changed(wide: boolean): void {
+    this.#indexed = false
+    if (wide) this.defaults = this.#routes.filter(({ destination }) => destination.prefix === 0)
     this.#host.changed()
   }
 
   #drop(gone: Route): void {
+    this.#hosts.went(gone)
     if (gone.tos !== 0) this.tosRoutes--
     if (gone.multipath !== null) this.multipathRoutes--
   }

@@ -4,6 +4,7 @@
  */
 
 import { conntrackSwitches } from '../netfilter/conntrack-settings.ts'
+import { ipvsSwitches, PREFIX } from '../netfilter/ipvs/settings.ts'
 
 /** What a switch takes: numbers from `least` to `most`, as many as its default has; or any text. */
 export interface Switch {
@@ -170,6 +171,9 @@ export const switches: Readonly<Record<string, Switch>> = {
   'net.bridge.bridge-nf-pass-vlan-input-dev': number(0),
   'net.netfilter.nf_log_all_netns': number(0),
   ...Object.fromEntries(conntrackSwitches().map(([name, initial, most]) => [name, number(initial, 0, most)])),
+  ...Object.fromEntries(
+    Object.entries(ipvsSwitches).map(([key, [initial, most]]) => [PREFIX + key, number(initial, 0, most)]),
+  ),
   'net.ipv6.conf.all.disable_ipv6': number(1),
   'net.ipv6.conf.default.disable_ipv6': number(1),
 }

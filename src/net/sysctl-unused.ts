@@ -4,11 +4,14 @@
  * ip_early_demux (a short cut), ip_dynaddr, ping_group_range and ip_unprivileged_port_start (everybody is root here).
  */
 
+import { PREFIX, unusedSwitches } from '../netfilter/ipvs/settings.ts'
+
 const IGMP = 'IGMP'
 const IPSEC = 'IPsec'
 
 /** Below net.ipv4.conf.DEVICE, net.ipv4.neigh.DEVICE, and whole names: what is missing. */
 const missing: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(unusedSwitches.map((name) => [PREFIX + name, 'this part of IPVS'])),
   disable_policy: IPSEC,
   disable_xfrm: IPSEC,
   force_igmp_version: IGMP,

@@ -4,6 +4,7 @@
  * with it, in `InetDevices`.
  */
 import { configurationChanged } from '../link/flow-cache.ts'
+import { PREFIX as IPVS } from '../netfilter/ipvs/settings.ts'
 import { InetDevices, READ_ONLY } from './inet-device.ts'
 import { NeighbourParameters } from './neighbour-parameters.ts'
 import { kernelInteger, ofMachine, parsed, switches } from './sysctl-names.ts'
@@ -20,6 +21,8 @@ export class Sysctl {
   readonly inet = new InetDevices()
   /** Is this the machine's own namespace, which has some switches alone? */
   ofMachine = false
+  /** Is ip_vs loaded? Its switches are there from then on. */
+  hasIpvs = false
   #values = new Map<string, string>()
   #watchers: ((name: string, value: string) => void)[] = []
 
@@ -37,7 +40,7 @@ export class Sysctl {
         ? null
         : asText(this.inet.parameters(device)?.get(last))
     }
-    if (ofMachine.has(key) && !this.ofMachine) return null
+    if (!this.#here(key)) return null
     return this.#values.get(key) ?? switches[key]?.initial ?? null
   }
 
@@ -65,12 +68,17 @@ export class Sysctl {
   }
 
   names(): string[] {
-    const own = Object.keys(switches).filter((name) => this.ofMachine || !ofMachine.has(name))
+    const own = Object.keys(switches).filter((name) => this.#here(name))
     return [...own, ...this.inet.names()].sort()
   }
 
   watch(watcher: (name: string, value: string) => void): void {
     this.#watchers.push(watcher)
+  }
+
+  #here(key: string): boolean {
+    if (ofMachine.has(key)) return this.ofMachine
+    return this.hasIpvs || !key.startsWith(IPVS)
   }
 
   #set(key: string, given: string): string | null {

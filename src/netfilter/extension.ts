@@ -11,6 +11,7 @@ import { EcnMatch } from './match-ecn.ts'
 import { HashlimitMatch } from './match-hashlimit.ts'
 import { DscpMatch, IprangeMatch, LengthMatch, TcpmssMatch, TosMatch, TtlMatch } from './match-header.ts'
 import { IcmpMatch } from './match-icmp.ts'
+import { IpvsMatch } from './match-ipvs.ts'
 import { MacMatch, PkttypeMatch } from './match-link.ts'
 import { CommentMatch, MarkMatch } from './match-mark.ts'
 import { AddrtypeMatch, PhysdevMatch } from './match-place.ts'
@@ -35,7 +36,7 @@ export interface Lists {
 
 /** Extensions that iptables 1.8.9 has and podwire does not; any other name is unknown to both. */
 const unmodelledMatches =
-  'ah bpf cgroup cluster connlabel dccp devgroup esp helper ipcomp ipvs l2tp nfacct osf owner policy rateest realm sctp socket time udplite'.split(
+  'ah bpf cgroup cluster connlabel dccp devgroup esp helper ipcomp l2tp nfacct osf owner policy rateest realm sctp socket time udplite'.split(
     ' ',
   )
 export const unmodelledTargets: readonly string[] =
@@ -106,6 +107,8 @@ export function makeMatch(name: string, { lists, sets }: Lists): Match {
       return new EcnMatch()
     case 'connlimit':
       return new ConnlimitMatch()
+    case 'ipvs':
+      return new IpvsMatch()
     case 'hashlimit':
       return new HashlimitMatch()
     default:

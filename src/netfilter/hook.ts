@@ -33,5 +33,16 @@ export const tableHooks: Readonly<Record<TableName, readonly Hook[]>> = {
 }
 
 /** What is to become of a packet, or where its walk through the rules goes on. */
-export const Verdict = { CONTINUE: 0, ACCEPT: 1, DROP: 2, REJECT: 3, RETURN: 4, JUMP: 5, GOTO: 6, TARGET: 7 } as const
+export const Verdict = {
+  CONTINUE: 0,
+  ACCEPT: 1,
+  DROP: 2,
+  REJECT: 3,
+  RETURN: 4,
+  JUMP: 5,
+  GOTO: 6,
+  TARGET: 7,
+  /** Somebody has the frame already: nothing is left to do. */
+  STOLEN: 8,
+} as const
 export type Verdict = (typeof Verdict)[keyof typeof Verdict]

@@ -42,6 +42,21 @@ export type RejectWith =
   | 'icmp-admin-prohibited'
   | 'tcp-reset'
 
+/** Where a packet would go that IPVS sends to a real server: nowhere, away from this host, or to this host itself. */
+export const Passage = { REFUSED: 0, AWAY: 1, HERE: 2 } as const
+export type Passage = (typeof Passage)[keyof typeof Passage]
+
+/** The way of what IPVS sends to a real server. */
+export interface Onward {
+  /**
+   * May the frame go to that address (__ip_vs_get_out_rt)? If it leaves this host its TTL counts down, and where it may
+   * not its sender is told. The frame is lent.
+   */
+  passage(frame: Frame, destination: Ipv4): Passage
+  /** Sends on a frame with a new destination, by OUTPUT as if it were ours. Takes the frame. */
+  sendOn(frame: Frame): void
+}
+
 export interface NetfilterHost {
   isLocal(address: Ipv4): boolean
   /** Of the local table, then routes (inet_dev_addr_type). With a device: an address of another device is UNICAST. */
@@ -67,6 +82,9 @@ export interface NetfilterHost {
   addressOf(device: NetDevice): Ipv4 | null
   /** Where LOG writes; null: it is silent here. */
   packetLog(): KernelLog | null
+  readonly ipv4: Onward
+  /** Sends the ICMP error that answers this frame, which is lent. */
+  icmpError(frame: Frame, type: number, code: number, info: number): void
   /** Answers the frame with an ICMP unreachable or, for `tcp-reset`, with a RST. The frame is lent. */
   reject(frame: Frame, hook: Hook, how: RejectWith, input: NetDevice | null): void
 }

@@ -18,6 +18,8 @@ import { Hook, type TableName, Verdict } from './hook.ts'
 import type { NetfilterHost } from './host.ts'
 import type { Answer } from './ipset-answer.ts'
 import { ipset } from './ipset-command.ts'
+import { Balancer } from './ipvs/balancer.ts'
+import { Ipvs } from './ipvs/ipvs.ts'
 import { concerns, Nat } from './nat.ts'
 import { Manip } from './nat-rewrite.ts'
 import { type LogReader, Packet } from './packet.ts'
@@ -47,6 +49,11 @@ export class Netfilter {
   #packet: Packet
   #nat: Nat
   #traversal = new Traversal()
+  #ipvs: Ipvs | null = null
+  /** Looks at packets from the first virtual service on. */
+  #balancer: Balancer | null = null
+  /** The frame of the last `run` that said false is not lost: it was sent on. */
+  stolen = false
   #dirty = false
   #tracking = false
   #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
@@ -80,6 +87,20 @@ export class Netfilter {
     return this.#tracking
   }
 
+  /** IPVS, loaded on first asking. */
+  get ipvs(): Ipvs {
+    const known = this.#ipvs
+    if (known !== null) return known
+    const ipvs = new Ipvs(this.#world, this.conntrack.flows)
+    this.#ipvs = ipvs
+    this.#packet.ipvs = ipvs
+    ipvs.onEnable = () => {
+      this.#balancer = new Balancer(ipvs, this.#host)
+      this.active = true
+    }
+    return ipvs
+  }
+
   /** Who reads what NFLOG writes; while nobody does, no text is made. */
   get onLog(): LogReader | null {
     return this.#packet.onLog
@@ -91,7 +112,8 @@ export class Netfilter {
 
   /**
    * Asks all tables about the frame. `frame.network` and `frame.transport` are set; `frame.start` is not looked at.
-   * True: go on (addresses, ports and mark may have changed). False: the frame was dropped and given back.
+   * True: go on (addresses, ports and mark may have changed). False: the frame was dropped and given back, or sent on
+   * by IPVS (`stolen`).
    */
   run(hook: Hook, frame: Frame, input: NetDevice | null, output: NetDevice | null): boolean {
     if (this.#dirty) this.#settle()
@@ -100,6 +122,8 @@ export class Netfilter {
     packet.load(hook, frame, input, output)
     const verdict = this.#ask(hook, packet)
     if (verdict === Verdict.ACCEPT) return true
+    this.stolen = verdict === Verdict.STOLEN
+    if (this.stolen) return false
     const { reject } = packet
     // The answer passes OUTPUT of this very namespace: from here on `packet` is no longer this frame's.
     if (verdict === Verdict.REJECT && reject !== null) this.#host.reject(frame, hook, reject, input)
@@ -163,8 +187,17 @@ export class Netfilter {
       verdict = this.#translate(hook, Manip.DESTINATION, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
+    const balancer = this.#balancer
+    if (balancer !== null && hook === Hook.OUTPUT) {
+      verdict = balancer.pass(hook, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+    }
     if (filter[hook] !== null) {
       verdict = this.#walk('filter', hook, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+    }
+    if (balancer !== null && (hook === Hook.INPUT || hook === Hook.FORWARD)) {
+      verdict = balancer.pass(hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (hook === Hook.INPUT || hook === Hook.POSTROUTING) {

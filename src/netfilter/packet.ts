@@ -10,6 +10,7 @@ import * as ipv4 from '../wire/ipv4.ts'
 import type { Flow } from './flow.ts'
 import { Hook } from './hook.ts'
 import type { NetfilterHost, RejectWith } from './host.ts'
+import type { Ipvs } from './ipvs/ipvs.ts'
 import type { Nat } from './nat.ts'
 import { CtInfo, Status } from './status.ts'
 
@@ -32,6 +33,8 @@ export class Packet {
   readonly host: NetfilterHost
   readonly nat: Nat
   onLog: LogReader | null = null
+  /** Null until IPVS is loaded. */
+  ipvs: Ipvs | null = null
   frame: Frame
   bytes: Uint8Array
   hook: Hook = Hook.PREROUTING

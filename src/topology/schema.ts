@@ -83,9 +83,15 @@ const cluster = z.strictObject({
     .prefault({}),
   kubeProxy: z
     .strictObject({
-      mode: z.enum(['iptables']).default('iptables'),
+      mode: z.enum(['iptables', 'ipvs']).default('iptables'),
       nodePortAddresses: z.array(nodePortAddress).default([]),
       localhostNodePorts: z.boolean().default(true),
+      ipvs: z
+        .strictObject({
+          scheduler: z.enum(['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh']).default('rr'),
+          strictARP: z.boolean().default(false),
+        })
+        .prefault({}),
     })
     .prefault({}),
   nodePorts: portRange.default('30000-32767'),

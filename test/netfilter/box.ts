@@ -4,6 +4,7 @@ import type { Frame } from '../../src/link/frame.ts'
 import { KernelLog } from '../../src/link/kernel-log.ts'
 import { World } from '../../src/link/world.ts'
 import { formatFlow } from '../../src/netfilter/flow-text.ts'
+import { type Onward, Passage } from '../../src/netfilter/host.ts'
 import { Hook, Netfilter, type NetfilterHost, type RejectWith } from '../../src/netfilter/netfilter.ts'
 import { formatIpv4, type Ipv4, isMulticast, parseIpv4 } from '../../src/wire/address.ts'
 import * as icmp from '../../src/wire/icmp.ts'
@@ -25,6 +26,7 @@ export class Box implements NetfilterHost {
   readonly log = new KernelLog(this.world.scheduler)
   readonly local = new Set<string>(['10.244.1.1', '10.244.1.0', '192.168.14.11', '127.0.0.1'])
   readonly rejected: RejectWith[] = []
+  readonly ipv4: Onward = { passage: () => Passage.REFUSED, sendOn: (frame) => this.world.frames.consume(frame) }
   readonly cni0 = new NetDevice(this.world, 'cni0')
   readonly eth0 = new NetDevice(this.world, 'eth0')
   readonly flannel = new NetDevice(this.world, 'flannel.1')
@@ -66,6 +68,8 @@ export class Box implements NetfilterHost {
   addressOf(): Ipv4 {
     return parseIpv4('10.244.1.1')
   }
+
+  icmpError(): void {}
 
   reject(_frame: Frame, _hook: Hook, how: RejectWith): void {
     this.rejected.push(how)

@@ -16,6 +16,7 @@ import {
   iptablesRestore,
   iptablesSave,
 } from './iptables.ts'
+import { ipvsadm } from './ipvsadm.ts'
 import { netstat } from './netstat.ts'
 import { route } from './route.ts'
 import { ss } from './ss.ts'
@@ -45,6 +46,7 @@ export const iprouteCommands: Record<string, Program> = {
   'iptables-legacy-save': iptablesLegacySave,
   'iptables-legacy-restore': iptablesLegacyRestore,
   ipset,
+  ipvsadm,
   conntrack,
   ethtool,
   tcpdump,

@@ -126,7 +126,7 @@ function pick(from: Readonly<Record<string, Program>>, names: readonly string[])
 /** Tools that people know and podwire does not have: better said than "not found". */
 const missing = (
   'apt apt-get awk brctl clear ctstat diff find free fuser history ifdown iftop ifup ' +
-  'ipvsadm iwconfig journalctl lnstat lsmod lsof mii-tool modprobe mtr nano ncat ' +
+  'iwconfig journalctl lnstat lsmod lsof mii-tool modprobe mtr nano ncat ' +
   'nft ngrep nmap nmcli od openssl rtacct socat stat strace systemctl telnet top ' +
   'tshark vconfig vi vim w who whois'
 ).split(' ')

@@ -1,0 +1,191 @@
+/**
+ * Who gets the next connection. The sequence of wrr is the one of LVS's documentation (weights 4, 3, 2: AABABCABC), the
+ * others follow from what each scheduler is said to do there; where sh and dh send an address was read in ip_vs_sh.c.
+ */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { makeScheduler, unmodelledSchedulers } from '../../src/netfilter/ipvs/schedulers.ts'
+import { RealServer, ScheduleFlag, type ServiceSpec, VirtualService } from '../../src/netfilter/ipvs/service.ts'
+import { Scheduler as Clock } from '../../src/sim/scheduler.ts'
+import { type Ipv4, parseIpv4 } from '../../src/wire/address.ts'
+
+const clock = new Clock()
+const VIP = parseIpv4('10.96.0.1')
+
+/** A service whose list of servers begins with the first weight's, named A; the kernel adds at the front. */
+function make(name: string, weights: readonly number[], flags = 0): VirtualService {
+  const scheduler = makeScheduler(name)
+  if (scheduler === null) throw new Error(name)
+  const spec: ServiceSpec = {
+    protocol: 6,
+    address: VIP,
+    port: 80,
+    mark: 0,
+    scheduler: name,
+    persistence: 0,
+    netmask: -1 as Ipv4,
+    onePacket: false,
+    flags,
+  }
+  const service = new VirtualService(spec, scheduler, clock)
+  for (let i = weights.length - 1; i >= 0; i--) {
+    const server = new RealServer(service, (parseIpv4('10.1.0.1') + i) as Ipv4, 80, clock)
+    server.weight = weights[i]
+    service.servers.unshift(server)
+    scheduler.changed(service, true, 0)
+  }
+  return service
+}
+
+function next(service: VirtualService, source = '10.0.0.1', port = 4000): string {
+  const server = service.scheduler.choose(service, parseIpv4(source), port, VIP)
+  return server === null ? '-' : String.fromCharCode(65 + server.address - parseIpv4('10.1.0.1'))
+}
+
+function sequence(service: VirtualService, count: number): string {
+  return Array.from({ length: count }, () => next(service)).join('')
+}
+
+function remove(service: VirtualService, place: number): void {
+  service.servers.splice(place, 1)
+  service.scheduler.changed(service, false, place)
+}
+
+function load(service: VirtualService, ...active: readonly number[]): void {
+  active.forEach((value, i) => {
+    service.servers[i].active = value
+  })
+}
+
+describe('rr', () => {
+  it('takes turns, and leaves out who has weight 0 or too much to do', () => {
+    const service = make('rr', [1, 1, 1])
+    expect(sequence(service, 5)).toBe('ABCAB')
+    service.servers[2].weight = 0
+    expect(sequence(service, 3)).toBe('ABA')
+    service.servers[0].overloaded = true
+    service.servers[1].overloaded = true
+    expect(next(service)).toBe('-')
+  })
+
+  it('goes on where it was when servers come and go', () => {
+    const service = make('rr', [1, 1, 1, 1])
+    expect(sequence(service, 2)).toBe('AB')
+    remove(service, 0)
+    expect(next(service)).toBe('C')
+    remove(service, 1)
+    expect(sequence(service, 3)).toBe('DBD')
+    expect(sequence(make('rr', []), 1)).toBe('-')
+  })
+})
+
+describe('wrr', () => {
+  it('has rounds for those of enough weight', () => {
+    // A server that comes does not begin a new round: the first one is still for weight 1.
+    expect(sequence(make('wrr', [4, 3, 2]), 21)).toBe('ABCAABABCABCAABABCABC')
+    expect(sequence(make('wrr', [2, 4]), 6)).toBe('ABBABB')
+    expect(sequence(make('wrr', [0, 1]), 3)).toBe('BBB')
+    expect(sequence(make('wrr', [0, 0]), 1)).toBe('-')
+  })
+
+  it('finds another one while the heaviest is overloaded, and nobody when all are', () => {
+    const service = make('wrr', [4, 1])
+    service.servers[0].overloaded = true
+    expect(sequence(service, 2)).toBe('BB')
+    service.servers[1].overloaded = true
+    expect(next(service)).toBe('-')
+  })
+
+  it('gives everybody what their weights say', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 5 }), (weights) => {
+        const total = weights.reduce((sum, weight) => sum + weight, 0)
+        const divisor = weights.reduce((a, b) => {
+          let [x, y] = [a, b]
+          while (y !== 0) [x, y] = [y, x % y]
+          return x
+        }, 0)
+        fc.pre(total > 0)
+        const got = sequence(make('wrr', weights), total / divisor)
+        weights.forEach((weight, i) => {
+          expect(got.split(String.fromCharCode(65 + i)).length - 1).toBe(weight / divisor)
+        })
+      }),
+    )
+  })
+})
+
+describe('by load', () => {
+  it('lc: the fewest connections; an active one counts for 256 that only wait for their end', () => {
+    const service = make('lc', [1, 1, 1])
+    load(service, 2, 1, 1)
+    service.servers[1].inactive = 255
+    expect(next(service)).toBe('C')
+    service.servers[2].inactive = 256
+    expect(next(service)).toBe('B')
+  })
+
+  it('wlc: the same by weight', () => {
+    const service = make('wlc', [1, 3])
+    load(service, 1, 2)
+    expect(next(service)).toBe('B')
+    load(service, 1, 4)
+    expect(next(service)).toBe('A')
+  })
+
+  it('sed thinks of the connection to come, nq of idle servers first', () => {
+    const sed = make('sed', [1, 3])
+    expect(next(sed)).toBe('B')
+    load(sed, 0, 2)
+    expect(next(sed)).toBe('A')
+    const nq = make('nq', [1, 3])
+    expect(next(nq)).toBe('A')
+    load(nq, 1, 1)
+    expect(next(nq)).toBe('B')
+  })
+
+  it('fo: the heaviest; ovf: the heaviest that has no more connections than weight', () => {
+    expect(next(make('fo', [1, 3, 2]))).toBe('B')
+    const ovf = make('ovf', [1, 3, 2])
+    load(ovf, 0, 3, 0)
+    expect(next(ovf)).toBe('B')
+    load(ovf, 0, 4, 0)
+    expect(next(ovf)).toBe('C')
+    load(ovf, 2, 4, 3)
+    expect(next(ovf)).toBe('-')
+  })
+})
+
+describe('by address', () => {
+  it('sh: a client always comes to the same server, and to as many of the 256 places as its weight has', () => {
+    const service = make('sh', [3, 1])
+    const all = Array.from({ length: 256 }, (_, i) => next(service, `10.0.${i}.7`))
+    expect(all).toEqual(Array.from({ length: 256 }, (_, i) => next(service, `10.0.${i}.7`, 5000)))
+    expect(new Set(all)).toEqual(new Set(['A', 'B']))
+    const share = all.filter((each) => each === 'A').length
+    expect(share).toBeGreaterThan(150)
+    expect(share).toBeLessThan(230)
+  })
+
+  it('sh-port looks at the port, too; sh-fallback finds another server', () => {
+    const ported = make('sh', [1, 1], ScheduleFlag.SECOND)
+    expect(new Set(Array.from({ length: 50 }, (_, i) => next(ported, '10.0.0.1', 4000 + i)))).toEqual(
+      new Set(['A', 'B']),
+    )
+    const plain = make('sh', [1, 1])
+    const chosen = plain.servers[next(plain) === 'A' ? 0 : 1]
+    chosen.overloaded = true
+    expect(next(plain)).toBe('-')
+    plain.flags = ScheduleFlag.FIRST
+    expect(next(plain)).not.toBe('-')
+  })
+
+  it('dh: by the address of the service', () => {
+    const service = make('dh', [1, 1, 1])
+    expect(new Set(Array.from({ length: 20 }, (_, i) => next(service, `10.0.0.${i}`))).size).toBe(1)
+  })
+})
+
+it('knows the names of those it has not', () => {
+  for (const name of [...unmodelledSchedulers, 'foo', 'constructor']) expect(makeScheduler(name)).toBeNull()
+})
