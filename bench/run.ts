@@ -1,9 +1,11 @@
 /**
  * `npm run bench`: the workloads W1 to W5 as a table. `npm run --silent bench -- W4 64 [SECONDS]`: one of them, as
  * two JSON lines {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables.
+ * `npm run bench -- services`: what Services cost in each of kube-proxy's modes.
  */
 import { bytesPerFrame } from './allocation.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
+import { serviceTable } from './services.ts'
 import { bulk } from './tcp.ts'
 import { tcpTable } from './tcp-table.ts'
 import { Traffic } from './traffic.ts'
@@ -70,6 +72,7 @@ function round(value: number): number {
 async function main(args: readonly string[]): Promise<void> {
   const [only, size, seconds = '1'] = args
   if (only === 'tcp') return tcpTable()
+  if (only === 'services') return serviceTable()
   if (only !== undefined) {
     for (const flowCache of [false, true]) {
       const time = Number(seconds)
