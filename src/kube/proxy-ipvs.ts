@@ -5,7 +5,7 @@
 import { Dummy } from '../link/dummy.ts'
 import type { Netns } from '../net/netns.ts'
 import type { Ipvs, ServiceName } from '../netfilter/ipvs/ipvs.ts'
-import { Forward, type ServiceSpec } from '../netfilter/ipvs/service.ts'
+import { Forward, ScheduleFlag, type ServiceSpec } from '../netfilter/ipvs/service.ts'
 import { contains, formatIpv4, type Ipv4, isLoopback, parseCidr, parseIpv4 } from '../wire/address.ts'
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { nodePortIps } from './proxy-iptables.ts'
@@ -197,7 +197,8 @@ export class IpvsMode implements ProxyMode {
       persistence: sticky,
       netmask: -1 as Ipv4,
       onePacket: false,
-      flags: 0,
+      // What kube-proxy calls FlagSourceHash.
+      flags: this.#scheduler === 'mh' ? ScheduleFlag.SECOND : 0,
     }
     this.#active.add(keyOf(spec))
     const present = this.#ipvs.service(spec)

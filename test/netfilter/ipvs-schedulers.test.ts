@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hsiphash } from '../../src/netfilter/ipvs/maglev.ts'
 import { makeScheduler, unmodelledSchedulers } from '../../src/netfilter/ipvs/schedulers.ts'
 import { RealServer, ScheduleFlag, type ServiceSpec, VirtualService } from '../../src/netfilter/ipvs/service.ts'
 import { Scheduler as Clock } from '../../src/sim/scheduler.ts'
@@ -31,6 +32,7 @@ function make(name: string, weights: readonly number[], flags = 0): VirtualServi
   for (let i = weights.length - 1; i >= 0; i--) {
     const server = new RealServer(service, (parseIpv4('10.1.0.1') + i) as Ipv4, 80, clock)
     server.weight = weights[i]
+    server.lastWeight = weights[i]
     service.servers.unshift(server)
     scheduler.changed(service, true, 0)
   }
@@ -183,6 +185,42 @@ describe('by address', () => {
   it('dh: by the address of the service', () => {
     const service = make('dh', [1, 1, 1])
     expect(new Set(Array.from({ length: 20 }, (_, i) => next(service, `10.0.0.${i}`))).size).toBe(1)
+  })
+})
+
+describe('mh', () => {
+  // A vector of lib/siphash_kunit.c: the bytes 0 to 3 under the key 0 to 15.
+  it("hashes as the kernel's hsiphash", () => {
+    expect(hsiphash(0x03020100, 0x0706050403020100n, 0x0f0e0d0c0b0a0908n)).toBe(0x88d38328)
+  })
+
+  const clients = Array.from({ length: 400 }, (_, i) => `10.0.${i >> 4}.${i & 15}`)
+
+  it('shares clients by weight', () => {
+    const service = make('mh', [3, 1])
+    const share = clients.filter((client) => next(service, client) === 'A').length / clients.length
+    expect(share).toBeGreaterThan(0.65)
+    expect(share).toBeLessThan(0.85)
+    expect(next(make('mh', [0]))).toBe('-')
+  })
+
+  it('moves few clients but those of the server that goes', () => {
+    const service = make('mh', [1, 1, 1, 1])
+    const before = clients.map((client) => next(service, client))
+    remove(service, 2)
+    const moved = clients.filter((client, i) => before[i] !== 'C' && next(service, client) !== before[i])
+    expect(moved.length).toBeLessThan(clients.length / 10)
+    expect(clients.some((client) => next(service, client) === 'C')).toBe(false)
+  })
+
+  it('keeps the places of a server of weight 0, and with mh-fallback finds others', () => {
+    const service = make('mh', [1, 1])
+    const before = clients.map((client) => next(service, client))
+    service.servers[0].weight = 0
+    service.scheduler.changed(service, false, -1)
+    expect(clients.map((client) => next(service, client))).toEqual(before.map((each) => (each === 'A' ? '-' : each)))
+    service.flags = ScheduleFlag.FIRST
+    expect(new Set(clients.map((client) => next(service, client)))).toEqual(new Set(['B']))
   })
 })
 

@@ -121,7 +121,7 @@ export class Ipvs {
     if (spec.weight < 0 || spec.lower > spec.upper) return 'ERANGE'
     if (service.server(spec.address, spec.port) !== null) return 'EEXIST'
     const server = this.#recover(service, spec) ?? this.#fresh(service, spec)
-    set(server, spec)
+    set(server, spec, true)
     server.available = true
     service.servers.unshift(server)
     service.scheduler.changed(service, true, 0)
@@ -134,7 +134,7 @@ export class Ipvs {
     if (spec.weight < 0 || spec.lower > spec.upper) return 'ERANGE'
     const server = service.server(spec.address, spec.port)
     if (server === null) return 'ENOENT'
-    set(server, spec)
+    set(server, spec, false)
     service.scheduler.changed(service, false, -1)
     return null
   }
@@ -279,8 +279,9 @@ export class Ipvs {
   }
 }
 
-function set(server: RealServer, spec: ServerSpec): void {
+function set(server: RealServer, spec: ServerSpec, fresh: boolean): void {
   server.weight = spec.weight
+  if (spec.weight !== 0 || fresh) server.lastWeight = spec.weight
   server.forward = spec.forward
   if (spec.upper === 0 || spec.upper > server.upper) server.overloaded = false
   server.upper = spec.upper

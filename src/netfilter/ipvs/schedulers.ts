@@ -3,6 +3,7 @@
  * hears of every change of its servers.
  */
 import type { Ipv4 } from '../../wire/address.ts'
+import { Maglev } from './maglev.ts'
 import { type RealServer, ScheduleFlag, type Scheduler, type VirtualService } from './service.ts'
 
 function takes(server: RealServer): boolean {
@@ -240,10 +241,11 @@ const makers: Readonly<Record<string, () => Scheduler>> = {
   ovf: () => new Overflow(),
   sh: () => new SourceHash(),
   dh: () => new DestinationHash(),
+  mh: () => new Maglev(),
 }
 
 /** Schedulers that Linux has and podwire has not. */
-export const unmodelledSchedulers: readonly string[] = ['lblc', 'lblcr', 'mh', 'twos']
+export const unmodelledSchedulers: readonly string[] = ['lblc', 'lblcr', 'twos']
 
 /** Null: there is none of this name. */
 export function makeScheduler(name: string): Scheduler | null {

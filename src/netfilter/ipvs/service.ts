@@ -54,6 +54,8 @@ export class RealServer {
   service: VirtualService
   readonly statistics: Statistics
   weight = 1
+  /** The last one that was not 0. */
+  lastWeight = 1
   forward: Forward = Forward.MASQUERADE
   upper = 0
   lower = 0
