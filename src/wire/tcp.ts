@@ -109,6 +109,26 @@ export function write(
   flagBits: number,
   windowField: number,
 ): void {
+  const payload = add(0, bytes, at + header, end - at - header)
+  writeSummed(bytes, at, end, header, source, destination, fromPort, toPort, seq, ack, flagBits, windowField, payload)
+}
+
+/** As `write`, for data whose unfolded sum the caller knows. */
+export function writeSummed(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  header: number,
+  source: Ipv4,
+  destination: Ipv4,
+  fromPort: number,
+  toPort: number,
+  seq: number,
+  ack: number,
+  flagBits: number,
+  windowField: number,
+  payload: number,
+): void {
   put16(bytes, at + SOURCE_PORT, fromPort)
   put16(bytes, at + DESTINATION_PORT, toPort)
   put32(bytes, at + SEQUENCE, seq)
@@ -118,8 +138,8 @@ export function write(
   put16(bytes, at + WINDOW, windowField)
   put16(bytes, at + CHECKSUM, 0)
   put16(bytes, at + URGENT, 0)
-  const size = end - at
-  put16(bytes, at + CHECKSUM, finish(add(pseudoHeader(source, destination, IPPROTO_TCP, size), bytes, at, size)))
+  const pseudo = pseudoHeader(source, destination, IPPROTO_TCP, end - at)
+  put16(bytes, at + CHECKSUM, finish(add(pseudo + payload, bytes, at, header)))
 }
 
 /** Sets URG and the urgent pointer of a segment that was written; 0 sets none. */

@@ -229,6 +229,7 @@ function play(name: keyof typeof networks, seed: number, flowCache: boolean) {
   for (let round = 0; round < 12; round++) {
     for (let i = random.below(4); i >= 0; i--) speak(network, random, port)
     world.scheduler.run(world.scheduler.now + random.below(4) * SECOND + random.below(1000) * MICROSECOND)
+    seen.push(stateOf(network))
     if (random.below(2) === 0) disturb(network, random, seen)
   }
   world.scheduler.run(world.scheduler.now + 400 * SECOND)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { put16, put32, u16 } from '../../src/wire/bytes.ts'
-import { add, checksum, finish, fold, replace16, replace32 } from '../../src/wire/checksum.ts'
+import { add, addView, checksum, finish, fold, replace16, replace32 } from '../../src/wire/checksum.ts'
 import { bytesOf } from '../support/bytes.ts'
 
 /** RFC 1071 as its section 4.1 writes it, in BigInt: slow and plainly right. */
@@ -32,14 +32,18 @@ describe('the Internet checksum', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 200 }),
-        (bytes) => fold(add(0, bytes, 0, bytes.length)) === plainSum(bytes),
+        (bytes) =>
+          fold(add(0, bytes, 0, bytes.length)) === plainSum(bytes) &&
+          fold(addView(0, new DataView(bytes.slice().buffer), 0, bytes.length)) === plainSum(bytes),
       ),
     )
   })
 
   test.each([1480, 8192, 16_385, 65_535])('does not overflow over %i bytes of ff', (length) => {
     const bytes = new Uint8Array(length).fill(0xff)
-    expect(fold(add(0x1fffe, bytes, 0, length))).toBe(plainSum(Uint8Array.of(255, 255, 255, 255, ...bytes)))
+    const expected = plainSum(Uint8Array.of(255, 255, 255, 255, ...bytes))
+    expect(fold(add(0x1fffe, bytes, 0, length))).toBe(expected)
+    expect(fold(addView(0x1fffe, new DataView(bytes.buffer), 0, length))).toBe(expected)
   })
 })
 

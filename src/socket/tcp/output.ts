@@ -1,5 +1,6 @@
 /** Segments on their way out (net/ipv4/tcp_output.c). */
 import type { Errno } from '../../net/errno.ts'
+import { addView } from '../../wire/checksum.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { armProbe, armTailProbe } from './arming.ts'
@@ -47,7 +48,9 @@ export function transmit(
   frame.hash = connection.flow
   const acknowledges = (flags & tcp.ACK) !== 0
   const ack = acknowledges ? receive.next : 0
-  tcp.write(bytes, at, frame.end, header, source, destination, localPort, remotePort, sequence, ack, flags, window)
+  const { end } = frame
+  const sum = length > 0 ? addView(0, frame.view, at + header, length) : 0
+  tcp.writeSummed(bytes, at, end, header, source, destination, localPort, remotePort, sequence, ack, flags, window, sum)
   if (send.urging) tcp.urge(bytes, at, frame.end, source, destination, send.urgentPointer(sequence))
   if (acknowledges) {
     acks.sent()
