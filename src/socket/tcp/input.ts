@@ -286,7 +286,9 @@ function reject(connection: Connection, segment: Segment): void {
   if (sequence === end) return answerSeldom(connection)
   if (tcp.before(sequence, receive.next)) {
     acks.enterQuickMode(receive.window)
-    receive.duplicated(sequence, tcp.after(end, receive.next) ? receive.next : end)
+    if (connection.sack && connection.tunables.dsack) {
+      receive.duplicated(sequence, tcp.after(end, receive.next) ? receive.next : end)
+    }
   }
   sendAck(connection)
 }
