@@ -27,6 +27,7 @@ const receiveFlags = {
   MSG_OOB: Msg.OOB,
   MSG_PEEK: Msg.PEEK,
   MSG_TRUNC: Msg.TRUNC,
+  MSG_ERRQUEUE: Msg.ERRQUEUE,
   MSG_DONTWAIT: Msg.DONTWAIT,
   MSG_WAITALL: Msg.WAITALL,
   MSG_NOSIGNAL: Msg.NOSIGNAL,
@@ -172,6 +173,8 @@ export class SocketCalls {
   #receive(id: number, { stream, nonblock }: Handle, fields: Fields): void {
     const length = fields.integer('len', 0, LARGEST)
     const flags = fields.bits('flags', receiveFlags)
+    // A stream's error queue holds what nobody asks for here, time stamps and buffers sent without a copy: it is empty.
+    if ((flags & Msg.ERRQUEUE) !== 0) return this.#answer(id, failed('EAGAIN'))
     // Urgent data are never waited for.
     const patient = !nonblock && (flags & (Msg.DONTWAIT | Msg.OOB)) === 0
     const take = (): Answer => {

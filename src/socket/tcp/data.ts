@@ -154,6 +154,7 @@ function unexpected(connection: Connection): void {
 function takeFin(connection: Connection): void {
   const { receive, acks, state } = connection
   receive.finish()
+  connection.bytesReceived++
   acks.owed = true
   connection.wake |= Wake.READABLE
   switch (state) {

@@ -164,7 +164,7 @@ export class InetStream {
         return receive.peek(into, 0, (flags & Msg.TRUNC) !== 0 ? 0 : length) || Math.min(receive.readable, length)
       return (flags & Msg.TRUNC) !== 0 ? this.socket.skip(length) : this.socket.read(into, 0, length)
     }
-    if (length === 0 || receive.finished) return 0
+    if (receive.finished) return 0
     const error = this.takeError()
     if (error !== null) return error
     if ((this.#shut & SHUT_RECEIVE) !== 0) return 0
@@ -176,7 +176,7 @@ export class InetStream {
     const { connection } = this
     if (connection === null || this.#shut !== 0 || connection.error !== null) return true
     const target = (flags & Msg.WAITALL) !== 0 ? length : Math.min(length, this.settings.receiveLow)
-    return connection.receive.readable >= target
+    return connection.receive.readable >= Math.max(target, 1)
   }
 
   /** inet_shutdown. `how`: SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. */

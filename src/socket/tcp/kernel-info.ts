@@ -118,6 +118,7 @@ function progress(connection: Connection): Record<string, number> {
     tcpi_reordering: connection.reordering,
     tcpi_delivered: connection.delivered,
     tcpi_last_data_sent: age(connection.lastSent),
+    tcpi_last_ack_sent: 0,
     tcpi_rtt: roundTrip.smoothed >> 3,
     tcpi_rttvar: roundTrip.deviation >> 2,
     tcpi_min_rtt: roundTrip.least === 0 ? -1 >>> 0 : roundTrip.least,

@@ -1,5 +1,6 @@
 /** Flags of send() and recv(), as bits/socket.h numbers them. */
 export const Msg = {
+  ERRQUEUE: 0x2000,
   OOB: 0x1,
   PEEK: 0x2,
   TRUNC: 0x20,

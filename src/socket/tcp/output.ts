@@ -46,6 +46,7 @@ export function transmit(
   if (length > 0) send.ring.read(sequence, bytes, at + header, length)
   frame.end = at + header + length
   frame.hash = connection.flow
+  frame.mark = connection.settings.mark
   const acknowledges = (flags & tcp.ACK) !== 0
   const ack = acknowledges ? receive.next : 0
   const { end } = frame
@@ -350,7 +351,10 @@ export function resendLost(connection: Connection): void {
     const joined = burst > 0
     if (!joined) {
       if (pacing?.holds(world.scheduler)) break
-      burst = sent.run(i, Math.min(largestBurst(connection, currentMss(connection)), congestion.window - sent.inFlight))
+      const mss = currentMss(connection)
+      const most = Math.min(largestBurst(connection, mss), congestion.window - sent.inFlight)
+      cut(connection, i, mss, most)
+      burst = sent.run(i, most)
       sent.separate(i)
       sent.separate(i + burst)
       several = burst > 1
@@ -362,6 +366,17 @@ export function resendLost(connection: Connection): void {
     if (i === 0) head = true
   }
   if (head && connection.pending !== Pending.REORDERING) connection.rearmFromNow()
+}
+
+/** Makes segments of the present size of one that is too long, as many as leave in one burst. */
+function cut({ send: { sent } }: Connection, i: number, mss: number, most: number): void {
+  for (let k = i; ; k++) {
+    const fin = (sent.flags(k) & tcp.FIN) === 0 ? 0 : 1
+    if (((sent.end(k) - sent.begin(k)) | 0) - fin <= mss) return
+    const last = k - i + 1 >= most
+    sent.split(k, (sent.begin(k) + mss) | 0, tcp.FIN | tcp.PSH, !last)
+    if (last) return
+  }
 }
 
 /**

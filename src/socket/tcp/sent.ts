@@ -248,8 +248,8 @@ export class SentSegments {
     this.#rows[this.#row(i) + MARKS] |= EVER_RESENT
   }
 
-  /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part. */
-  split(i: number, sequence: number, lastOnly: number): void {
+  /** Cuts segment `i` in two at `sequence`; FIN and PSH stay with the second part, which may stay in the same buffer. */
+  split(i: number, sequence: number, lastOnly: number, joined = false): void {
     if (this.#size > this.#mask) this.#grow()
     for (let k = this.#size; k > i; k--) this.#copy(this.#row(k - 1), this.#row(k))
     this.#size++
@@ -259,8 +259,11 @@ export class SentSegments {
     this.#rows[first + END] = sequence
     this.#rows[first + FLAGS] &= ~lastOnly
     this.#rows[second + BEGIN] = sequence
-    this.#rows[second + MARKS] &= ~JOINED
-    this.buffers++
+    if (joined) this.#rows[second + MARKS] |= JOINED
+    else {
+      this.#rows[second + MARKS] &= ~JOINED
+      this.buffers++
+    }
     if ((marks & LOST) !== 0) this.#lost++
     if ((marks & RESENT) !== 0) this.#resent++
   }
