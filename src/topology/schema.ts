@@ -88,7 +88,7 @@ const cluster = z.strictObject({
       localhostNodePorts: z.boolean().default(true),
       ipvs: z
         .strictObject({
-          scheduler: z.enum(['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'mh']).default('rr'),
+          scheduler: z.enum(['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr', 'sh', 'dh', 'mh']).default('rr'),
           strictARP: z.boolean().default(false),
         })
         .prefault({}),

@@ -4,18 +4,19 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { World } from '../../src/link/world.ts'
 import { hsiphash } from '../../src/netfilter/ipvs/maglev.ts'
-import { makeScheduler, unmodelledSchedulers } from '../../src/netfilter/ipvs/schedulers.ts'
+import { makeScheduler } from '../../src/netfilter/ipvs/schedulers.ts'
 import { RealServer, ScheduleFlag, type ServiceSpec, VirtualService } from '../../src/netfilter/ipvs/service.ts'
-import { Scheduler as Clock } from '../../src/sim/scheduler.ts'
+import { SECOND } from '../../src/sim/scheduler.ts'
 import { type Ipv4, parseIpv4 } from '../../src/wire/address.ts'
 
-const clock = new Clock()
+const world = new World(1)
 const VIP = parseIpv4('10.96.0.1')
 
 /** A service whose list of servers begins with the first weight's, named A; the kernel adds at the front. */
 function make(name: string, weights: readonly number[], flags = 0): VirtualService {
-  const scheduler = makeScheduler(name)
+  const scheduler = makeScheduler(name, world)
   if (scheduler === null) throw new Error(name)
   const spec: ServiceSpec = {
     protocol: 6,
@@ -28,9 +29,9 @@ function make(name: string, weights: readonly number[], flags = 0): VirtualServi
     onePacket: false,
     flags,
   }
-  const service = new VirtualService(spec, scheduler, clock)
+  const service = new VirtualService(spec, scheduler, world.scheduler)
   for (let i = weights.length - 1; i >= 0; i--) {
-    const server = new RealServer(service, (parseIpv4('10.1.0.1') + i) as Ipv4, 80, clock)
+    const server = new RealServer(service, (parseIpv4('10.1.0.1') + i) as Ipv4, 80, world.scheduler)
     server.weight = weights[i]
     server.lastWeight = weights[i]
     service.servers.unshift(server)
@@ -224,6 +225,74 @@ describe('mh', () => {
   })
 })
 
-it('knows the names of those it has not', () => {
-  for (const name of [...unmodelledSchedulers, 'foo', 'constructor']) expect(makeScheduler(name)).toBeNull()
+describe('by locality', () => {
+  /** To another address than the service's, as with a firewall mark. */
+  function to(service: VirtualService, address: string): string {
+    const server = service.scheduler.choose(service, parseIpv4('10.0.0.1'), 4000, parseIpv4(address))
+    return server === null ? '-' : String.fromCharCode(65 + server.address - parseIpv4('10.1.0.1'))
+  }
+
+  it('lblc: an address stays with its server until that has too much to do, or is gone', () => {
+    const service = make('lblc', [2, 2, 2])
+    expect(to(service, '192.0.2.1')).toBe('A')
+    load(service, 2, 1, 0)
+    expect(to(service, '192.0.2.1')).toBe('A')
+    expect(to(service, '192.0.2.2')).toBe('C')
+    // Three are more than two, but nobody has less than half of its weight.
+    load(service, 3, 1, 1)
+    expect(to(service, '192.0.2.1')).toBe('A')
+    load(service, 3, 1, 0)
+    expect(to(service, '192.0.2.1')).toBe('C')
+    load(service, 0, 0, 0)
+    expect(to(service, '192.0.2.1')).toBe('C')
+    service.servers[2].available = false
+    remove(service, 2)
+    expect(to(service, '192.0.2.1')).toBe('A')
+    service.servers[0].weight = 0
+    expect(to(service, '192.0.2.1')).toBe('B')
+    expect(to(make('lblc', [0]), '192.0.2.1')).toBe('-')
+  })
+
+  it('lblc forgets what nobody asked for a day long', () => {
+    const service = make('lblc', [1, 1])
+    expect(to(service, '192.0.2.1')).toBe('A')
+    load(service, 1, 0)
+    world.scheduler.run(world.scheduler.now + 24 * 3600 * SECOND)
+    expect(to(service, '192.0.2.1')).toBe('A')
+    world.scheduler.run(world.scheduler.now + 24 * 3600 * SECOND + 1)
+    expect(to(service, '192.0.2.1')).toBe('B')
+  })
+
+  it('lblcr: more servers for an address with much to do, and after a day fewer again', () => {
+    const service = make('lblcr', [2, 2, 2])
+    expect(to(service, '192.0.2.1')).toBe('A')
+    load(service, 3, 0, 1)
+    expect(to(service, '192.0.2.1')).toBe('B')
+    load(service, 1, 2, 0)
+    expect(to(service, '192.0.2.1')).toBe('A')
+    load(service, 3, 2, 0)
+    expect(to(service, '192.0.2.1')).toBe('B')
+    for (let i = 0; i < 2; i++) {
+      world.scheduler.run(world.scheduler.now + 12 * 3600 * SECOND + 1)
+      expect(to(service, '192.0.2.1')).toBe('B')
+    }
+    // The one with the most connections went.
+    load(service, 0, 2, 0)
+    expect(to(service, '192.0.2.1')).toBe('B')
+  })
+
+  it('twos: the less busy one of two, drawn by weight', () => {
+    const service = make('twos', [1, 1, 1])
+    load(service, 9, 1, 5)
+    const all = sequence(service, 300)
+    const times = (name: string) => all.split(name).length - 1
+    expect(times('B')).toBeGreaterThan(times('C'))
+    expect(times('A') + times('B') + times('C')).toBe(300)
+    expect(sequence(make('twos', [0, 2]), 5)).toBe('BBBBB')
+    expect(next(make('twos', [0]))).toBe('-')
+  })
+})
+
+it('has no others', () => {
+  for (const name of ['foo', 'constructor', '']) expect(makeScheduler(name, world)).toBeNull()
 })

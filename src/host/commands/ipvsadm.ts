@@ -1,7 +1,6 @@
 /** ipvsadm(8) 1.31: virtual services and real servers of this namespace. */
 
 import type { Ipvs, IpvsErrno, ServiceName } from '../../netfilter/ipvs/ipvs.ts'
-import { unmodelledSchedulers } from '../../netfilter/ipvs/schedulers.ts'
 import { Forward, type VirtualService } from '../../netfilter/ipvs/service.ts'
 import { serviceName, servicePort } from '../../netfilter/services.ts'
 import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
@@ -72,7 +71,6 @@ async function change(self: Process, ipvs: Ipvs, given: Given): Promise<number> 
   if (name.mark === 0 && name.port === 0 && given.persistence === 0) {
     throw fail('Zero port specified for non-persistent service')
   }
-  if (unmodelledSchedulers.includes(scheduler)) throw notModelled(`the scheduler ${scheduler}`)
   const { persistence, netmask, onePacket } = given
   const spec = { ...name, scheduler, persistence, netmask, onePacket, flags }
   const adds = given.command === 'add-service'

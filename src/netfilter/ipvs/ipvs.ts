@@ -68,7 +68,7 @@ export class Ipvs {
     const refused = this.#refusal(spec)
     if (refused !== null) return refused
     if (this.service(spec) !== null) return 'EEXIST'
-    const scheduler = makeScheduler(spec.scheduler)
+    const scheduler = makeScheduler(spec.scheduler, this.#world)
     if (scheduler === null) return 'ENOENT'
     const service = new VirtualService(spec, scheduler, this.#world.scheduler)
     if (this.#services >= this.#buckets.length) this.#grow()
@@ -89,7 +89,8 @@ export class Ipvs {
     if (refused !== null) return refused
     const service = this.service(spec)
     if (service === null) return 'ESRCH'
-    const scheduler = service.scheduler.name === spec.scheduler ? service.scheduler : makeScheduler(spec.scheduler)
+    const scheduler =
+      service.scheduler.name === spec.scheduler ? service.scheduler : makeScheduler(spec.scheduler, this.#world)
     if (scheduler === null) return 'ENOENT'
     service.settle(spec)
     if (scheduler !== service.scheduler) {

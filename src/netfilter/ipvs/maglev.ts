@@ -3,6 +3,7 @@
  * own; when one goes, few others change their places, so that most clients stay where they are.
  */
 import type { Ipv4 } from '../../wire/address.ts'
+import { takes } from './load.ts'
 import { type RealServer, ScheduleFlag, type Scheduler, type VirtualService } from './service.ts'
 
 /** A prime: CONFIG_IP_VS_MH_TAB_INDEX 12. */
@@ -94,10 +95,6 @@ export class Maglev implements Scheduler {
     while (this.#table[walk.place] !== null) walk.place = (walk.place + walk.skip) % SIZE
     this.#table[walk.place] = server
   }
-}
-
-function takes(server: RealServer): boolean {
-  return !server.overloaded && server.weight > 0
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

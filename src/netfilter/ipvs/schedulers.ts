@@ -2,13 +2,13 @@
  * Which real server a new connection goes to (ip_vs_rr.c and its kin). A scheduler belongs to one virtual service, and
  * hears of every change of its servers.
  */
+import type { World } from '../../link/world.ts'
+import type { Random } from '../../sim/random.ts'
 import type { Ipv4 } from '../../wire/address.ts'
+import { overhead, takes } from './load.ts'
+import { LocalityLeastConnections, LocalityWithReplication } from './locality.ts'
 import { Maglev } from './maglev.ts'
 import { type RealServer, ScheduleFlag, type Scheduler, type VirtualService } from './service.ts'
-
-function takes(server: RealServer): boolean {
-  return !server.overloaded && server.weight > 0
-}
 
 /** One after the other. */
 class RoundRobin implements Scheduler {
@@ -78,11 +78,6 @@ class WeightedRoundRobin implements Scheduler {
 
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b)
-}
-
-/** Active connections count for 256 inactive ones (ip_vs_dest_conn_overhead). */
-function overhead({ active, inactive }: RealServer): number {
-  return active * 256 + inactive
 }
 
 /** With the fewest connections. */
@@ -176,6 +171,39 @@ class Overflow implements Scheduler {
   }
 }
 
+/** The less busy one of two that are drawn by weight (ip_vs_twos.c). */
+class PowerOfTwo implements Scheduler {
+  readonly name = 'twos'
+  readonly #random: Random
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  changed(): void {}
+
+  choose({ servers }: VirtualService): RealServer | null {
+    let total = 0
+    for (let i = 0; i < servers.length; i++) if (takes(servers[i])) total += servers[i].weight
+    if (total === 0) return null
+    const one = drawn(servers, this.#random.below(total))
+    const other = drawn(servers, this.#random.below(total))
+    if (one === null || other === null) return one
+    return other.weight * overhead(one) > one.weight * overhead(other) ? other : one
+  }
+}
+
+/** The kernel's way gives the first server one draw more than its weight, and the last one less. */
+function drawn(servers: readonly RealServer[], weight: number): RealServer | null {
+  let left = weight
+  for (let i = 0; i < servers.length; i++) {
+    if (!takes(servers[i])) continue
+    left -= servers[i].weight
+    if (left <= 0) return servers[i]
+  }
+  return null
+}
+
 const BUCKETS = 256
 const GOLDEN_RATIO_32 = 0x61c88647
 
@@ -230,7 +258,7 @@ class DestinationHash implements Scheduler {
   }
 }
 
-const makers: Readonly<Record<string, () => Scheduler>> = {
+const makers: Readonly<Record<string, (world: World) => Scheduler>> = {
   rr: () => new RoundRobin(),
   wrr: () => new WeightedRoundRobin(),
   lc: () => new LeastConnections(),
@@ -242,12 +270,12 @@ const makers: Readonly<Record<string, () => Scheduler>> = {
   sh: () => new SourceHash(),
   dh: () => new DestinationHash(),
   mh: () => new Maglev(),
+  lblc: ({ scheduler }) => new LocalityLeastConnections(scheduler),
+  lblcr: ({ scheduler }) => new LocalityWithReplication(scheduler),
+  twos: ({ random }) => new PowerOfTwo(random),
 }
 
-/** Schedulers that Linux has and podwire has not. */
-export const unmodelledSchedulers: readonly string[] = ['lblc', 'lblcr', 'twos']
-
 /** Null: there is none of this name. */
-export function makeScheduler(name: string): Scheduler | null {
-  return Object.hasOwn(makers, name) ? makers[name]() : null
+export function makeScheduler(name: string, world: World): Scheduler | null {
+  return Object.hasOwn(makers, name) ? makers[name](world) : null
 }

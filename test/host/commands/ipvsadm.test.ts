@@ -274,7 +274,6 @@ TCP 14:59  ESTABLISHED 10.244.1.3:41652   10.96.0.1:443      192.168.14.50:6443
     const lines = [
       'ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2',
       'ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2 -i',
-      'ipvsadm -A -t 10.0.0.2:80 -s lblc',
       'ipvsadm -A --sctp-service 10.0.0.2:80',
       'ipvsadm -A -t [::1]:80',
       'ipvsadm --start-daemon master',
