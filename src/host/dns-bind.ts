@@ -5,13 +5,16 @@
 import type { Errno } from '../net/errno.ts'
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, type Ipv4, tryParseIpv4 } from '../wire/address.ts'
-import { type DnsMessage, dnsMessage, type Edns, encodeMessage, Rcode } from './dns-message.ts'
+import { type DnsMessage, dnsMessage, type Edns, Rcode } from './dns-message.ts'
 import { askByTcp, DNS_PORT, DnsSocket } from './dns-socket.ts'
+import { encodeMessage } from './dns-writer.ts'
 import type { Process } from './process.ts'
 import { decodeMessage, resolve } from './resolver.ts'
 
 export interface BindQuery {
   readonly type: string
+  /** IN when absent. */
+  readonly class?: string
   readonly servers: readonly Ipv4[]
   readonly port: number
   readonly recurse: boolean
@@ -112,7 +115,7 @@ async function askOnce(self: Process, name: string, query: BindQuery, server: Ip
       recursionDesired: query.recurse,
       authenticData: query.authenticData,
       checkingDisabled: query.checkingDisabled,
-      questions: [{ name, type: query.type, class: 'IN' }],
+      questions: [{ name, type: query.type, class: query.class ?? 'IN' }],
       edns: query.edns,
     }),
   )

@@ -12,7 +12,12 @@ export interface ResolverConfig {
   /** Seconds; null when the file does not say: programs have their own defaults. */
   readonly timeout: number | null
   readonly attempts: number | null
+  /** Options without a number that glibc knows and podwire acts on. */
+  readonly flags: readonly ResolverFlag[]
 }
+
+const FLAGS = ['single-request', 'single-request-reopen', 'rotate', 'use-vc', 'edns0', 'trust-ad', 'no-aaaa'] as const
+export type ResolverFlag = (typeof FLAGS)[number]
 
 /** glibc's MAXNS: further name servers are not used. */
 const MOST_NAMESERVERS = 3
@@ -30,6 +35,7 @@ export function parseResolvConf(text: string, hostname = ''): ResolverConfig {
   let ndots = 1
   let timeout: number | null = null
   let attempts: number | null = null
+  const flags = new Set<ResolverFlag>()
   for (const line of text.split('\n')) {
     const [keyword, ...values] = line.trim().split(/\s+/)
     if (keyword === 'nameserver') {
@@ -42,12 +48,15 @@ export function parseResolvConf(text: string, hostname = ''): ResolverConfig {
         ndots = numbered(option, 'ndots', 15) ?? ndots
         timeout = numbered(option, 'timeout', 30) ?? timeout
         attempts = numbered(option, 'attempts', 5) ?? attempts
+        const flag = FLAGS.find((known) => known === option)
+        if (flag !== undefined) flags.add(flag)
       }
     }
   }
   if (nameservers.length === 0) nameservers.push(LOOPBACK)
   const dot = hostname.indexOf('.')
-  return { nameservers, search: search ?? (dot < 0 ? [] : [hostname.slice(dot + 1)]), ndots, timeout, attempts }
+  const domains = search ?? (dot < 0 ? [] : [hostname.slice(dot + 1)])
+  return { nameservers, search: domains, ndots, timeout, attempts, flags: [...flags] }
 }
 
 export interface HostsEntry {

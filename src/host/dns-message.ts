@@ -1,9 +1,9 @@
 /**
- * DNS messages (RFC 1035, EDNS: RFC 6891) and the writer of their bytes. Reading bytes is dns-packet's work, in
- * resolver.ts. The writer is ours because it must compress names or leave them as real servers do: a one-answer
- * reply for hello.default.svc.cluster.local is 65 bytes compressed and 96 without.
+ * DNS messages (RFC 1035, EDNS: RFC 6891). Their bytes are written in dns-writer.ts; reading them is dns-packet's
+ * work, in resolver.ts, and a server's in dns-question.ts.
  *
- * Names are text without the final dot; the root is the empty text.
+ * Names are text without the final dot, in RFC 1035's presentation format: a dot within a label is `\\.`, a byte that
+ * is no printable ASCII `\\DDD`. The root is the empty text.
  */
 import type { Ipv4 } from '../wire/address.ts'
 
@@ -45,6 +45,8 @@ export type DnsData =
 
 export interface DnsRecord {
   readonly name: string
+  /** IN when absent. */
+  readonly class?: string
   /** Seconds. */
   readonly ttl: number
   readonly data: DnsData
@@ -61,6 +63,8 @@ export interface Edns {
   readonly size: number
   readonly version: number
   readonly dnssecOk: boolean
+  /** The upper eight bits of a longer rcode: 1 for BADVERS. */
+  readonly extendedRcode?: number
   readonly options: readonly EdnsOption[]
 }
 
@@ -118,6 +122,16 @@ const TYPES: Readonly<Record<string, number>> = {
 }
 const TYPE_NAMES = new Map(Object.entries(TYPES).map(([name, code]) => [code, name]))
 const CLASSES: Readonly<Record<string, number>> = { IN: 1, CH: 3, HS: 4, NONE: 254, ANY: 255 }
+const CLASS_NAMES = new Map(Object.entries(CLASSES).map(([name, code]) => [code, name]))
+
+/** `IN`, or the number of a class without a name. */
+export function className(code: number): string {
+  return CLASS_NAMES.get(code) ?? `${code}`
+}
+
+export function classCode(name: string): number {
+  return CLASSES[name] ?? Number(name)
+}
 
 /** Null when no such type is known. RFC 3597's TYPE65 is one. */
 export function typeCode(name: string): number | null {
@@ -186,160 +200,35 @@ export function ipv6Bytes(text: string): Uint8Array | null {
   return bytes
 }
 
-const LONGEST_LABEL = 63
-const LONGEST_NAME = 255
-const REACH_OF_POINTERS = 0x4000
-
-/** Grows as it is written to. */
-class Writer {
-  readonly bytes: number[] = []
-  readonly #known: Map<string, number> | null
-
-  constructor(compress: boolean) {
-    this.#known = compress ? new Map() : null
-  }
-
-  u8(value: number): void {
-    this.bytes.push(value & 255)
-  }
-
-  u16(value: number): void {
-    this.bytes.push((value >>> 8) & 255, value & 255)
-  }
-
-  u32(value: number): void {
-    this.u16(value >>> 16)
-    this.u16(value)
-  }
-
-  raw(bytes: Uint8Array): void {
-    for (const byte of bytes) this.bytes.push(byte)
-  }
-
-  /** `pointers` false: written out even when compressing (SRV targets: RFC 2782). */
-  name(name: string, pointers = true): void {
-    const labels = name === '' ? [] : name.split('.')
-    let length = 1
-    for (let i = 0; i < labels.length; i++) {
-      const rest = labels.slice(i).join('.')
-      const known = this.#known?.get(rest)
-      if (known !== undefined && pointers) {
-        this.u16(0xc000 | known)
-        return
-      }
-      if (known === undefined && this.bytes.length < REACH_OF_POINTERS) this.#known?.set(rest, this.bytes.length)
-      const label = new TextEncoder().encode(labels[i])
-      length += label.length + 1
-      if (label.length === 0 || label.length > LONGEST_LABEL || length > LONGEST_NAME)
-        throw new RangeError(`${JSON.stringify(name)} is not a legal domain name`)
-      this.u8(label.length)
-      this.raw(label)
-    }
-    this.u8(0)
-  }
-
-  record(record: DnsRecord): void {
-    const { data } = record
-    this.name(record.name)
-    this.u16(data.type === 'OTHER' ? data.code : TYPES[data.type])
-    this.u16(CLASSES.IN)
-    this.u32(record.ttl)
-    const at = this.bytes.length
-    this.u16(0)
-    this.#data(data)
-    const length = this.bytes.length - at - 2
-    this.bytes[at] = length >>> 8
-    this.bytes[at + 1] = length & 255
-  }
-
-  #data(data: DnsData): void {
-    switch (data.type) {
-      case 'A':
-        return this.u32(data.address)
-      case 'AAAA': {
-        const bytes = ipv6Bytes(data.address)
-        if (bytes === null) throw new RangeError(`${JSON.stringify(data.address)} is not an IPv6 address`)
-        return this.raw(bytes)
-      }
-      case 'CNAME':
-      case 'NS':
-      case 'PTR':
-        return this.name(data.target)
-      case 'MX':
-        this.u16(data.preference)
-        return this.name(data.target)
-      case 'SRV':
-        this.u16(data.priority)
-        this.u16(data.weight)
-        this.u16(data.port)
-        return this.name(data.target, false)
-      case 'SOA':
-        this.name(data.primary)
-        this.name(data.mailbox)
-        for (const value of [data.serial, data.refresh, data.retry, data.expire, data.minimum]) this.u32(value)
-        return
-      case 'TXT':
-        for (const text of data.texts) {
-          const bytes = new TextEncoder().encode(text).subarray(0, 255)
-          this.u8(bytes.length)
-          this.raw(bytes)
-        }
-        return
-      case 'OTHER':
-        return this.raw(data.bytes)
-    }
-  }
-
-  edns(edns: Edns): void {
-    this.u8(0)
-    this.u16(TYPES.OPT)
-    this.u16(edns.size)
-    this.u8(0)
-    this.u8(edns.version)
-    this.u16(edns.dnssecOk ? 0x8000 : 0)
-    this.u16(edns.options.reduce((sum, option) => sum + 4 + option.bytes.length, 0))
-    for (const option of edns.options) {
-      this.u16(option.code)
-      this.u16(option.bytes.length)
-      this.raw(option.bytes)
-    }
-  }
+/** The labels of a name, still in presentation format. */
+export function labelsOf(name: string): string[] {
+  if (name === '') return []
+  if (!name.includes('\\')) return name.split('.')
+  return name.match(/(?:\\.|[^.\\])+/gs) ?? []
 }
 
-function flagsOf(message: DnsMessage): number {
-  return (
-    (message.response ? 0x8000 : 0) |
-    ((message.opcode & 15) << 11) |
-    (message.authoritative ? 0x0400 : 0) |
-    (message.truncated ? 0x0200 : 0) |
-    (message.recursionDesired ? 0x0100 : 0) |
-    (message.recursionAvailable ? 0x0080 : 0) |
-    (message.authenticData ? 0x0020 : 0) |
-    (message.checkingDisabled ? 0x0010 : 0) |
-    (message.rcode & 15)
-  )
+/** The bytes of one label; null when it is no legal one (RFC 1035: 1 to 63). */
+export function labelBytes(label: string): Uint8Array | null {
+  let bytes: Uint8Array
+  if (label.includes('\\')) {
+    const parts = label.match(/\\[0-9]{3}|\\.|[^\\]/gs) ?? []
+    bytes = Uint8Array.from(parts.flatMap((part) => escapedBytes(part)))
+  } else bytes = new TextEncoder().encode(label)
+  return bytes.length === 0 || bytes.length > 63 ? null : bytes
 }
 
-/**
- * The bytes of a message.
- * @throws RangeError when a name or an address in it is not legal.
- */
-export function encodeMessage(message: DnsMessage, options: { readonly compress?: boolean } = {}): Uint8Array {
-  const writer = new Writer(options.compress ?? false)
-  writer.u16(message.id)
-  writer.u16(flagsOf(message))
-  writer.u16(message.questions.length)
-  writer.u16(message.answers.length)
-  writer.u16(message.authorities.length)
-  writer.u16(message.additionals.length + (message.edns === null ? 0 : 1))
-  for (const question of message.questions) {
-    writer.name(question.name)
-    writer.u16(typeCode(question.type) ?? 0)
-    writer.u16(CLASSES[question.class] ?? Number(question.class))
+function escapedBytes(part: string): number[] {
+  if (!part.startsWith('\\')) return Array.from(new TextEncoder().encode(part))
+  return part.length === 4 ? [Number(part.slice(1)) & 255] : Array.from(new TextEncoder().encode(part.slice(1)))
+}
+
+/** One label as text: what is no printable ASCII, and what means something in names, is escaped (RFC 4343, 2.1). */
+export function labelText(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) {
+    const char = String.fromCharCode(byte)
+    if ('.\\ \'@;()"'.includes(char)) text += `\\${char}`
+    else text += byte < 0x20 || byte > 0x7e ? `\\${byte.toString().padStart(3, '0')}` : char
   }
-  for (const record of message.answers) writer.record(record)
-  for (const record of message.authorities) writer.record(record)
-  for (const record of message.additionals) writer.record(record)
-  if (message.edns !== null) writer.edns(message.edns)
-  return Uint8Array.from(writer.bytes)
+  return text
 }

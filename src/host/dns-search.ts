@@ -4,9 +4,10 @@
  */
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
-import type { ResolverConfig } from './dns-config.ts'
-import { type DnsMessage, dnsMessage, encodeMessage, Rcode, sameName } from './dns-message.ts'
-import { askByTcp, DNS_PORT, DnsSocket } from './dns-socket.ts'
+import type { ResolverConfig, ResolverFlag } from './dns-config.ts'
+import { type DnsMessage, dnsMessage, Rcode, sameName } from './dns-message.ts'
+import { askAllByTcp, askByTcp, DNS_PORT, DnsSocket } from './dns-socket.ts'
+import { encodeMessage } from './dns-writer.ts'
 import type { Process } from './process.ts'
 
 /** What became of a name: `none` is NXDOMAIN, `again` that nobody answered. */
@@ -33,12 +34,22 @@ type Sent =
 const TIMEOUT = 5
 const ATTEMPTS = 2
 
-function queriesFor(self: Process, name: string, types: readonly string[], authenticData: boolean): Query[] | null {
+/** What glibc offers with `options edns0` (RESOLV_EDNS_BUFFER_SIZE). */
+const EDNS_SIZE = 1200
+
+function queriesFor(
+  self: Process,
+  name: string,
+  types: readonly string[],
+  authenticData: boolean,
+  extended = false,
+): Query[] | null {
+  const edns = extended ? { size: EDNS_SIZE, version: 0, dnssecOk: false, options: [] } : null
   try {
     return types.map((type) => {
       const id = self.world.random.below(65536)
       const questions = [{ name, type, class: 'IN' }]
-      const bytes = encodeMessage(dnsMessage({ id, recursionDesired: true, authenticData, questions }))
+      const bytes = encodeMessage(dnsMessage({ id, recursionDesired: true, authenticData, questions, edns }))
       return { type, id, bytes, reply: null, done: false }
     })
   } catch {
@@ -76,7 +87,9 @@ export async function searchGlibc(
 ): Promise<Lookup> {
   const absolute = name.endsWith('.')
   const bare = absolute ? name.slice(0, -1) : name
-  const ask = (candidate: string) => askGlibc(self, candidate, types, config, decode)
+  const wanted = config.flags.includes('no-aaaa') ? types.filter((type) => type !== 'AAAA') : types
+  if (wanted.length === 0) return { status: 'nodata' }
+  const ask = (candidate: string) => askGlibc(self, candidate, wanted, config, decode)
   const asIs = absolute || dotsIn(name) >= config.ndots
   let first: Lookup | null = null
   if (asIs) {
@@ -130,7 +143,8 @@ async function sendGlibc(
   config: ResolverConfig,
   decode: Decode,
 ): Promise<Sent | null> {
-  const queries = queriesFor(self, name, types, false)
+  const { flags } = config
+  const queries = queriesFor(self, name, types, flags.includes('trust-ad'), flags.includes('edns0'))
   if (queries === null) return null
   const attempts = config.attempts ?? ATTEMPTS
   const sockets: (DnsSocket | undefined)[] = []
@@ -151,6 +165,9 @@ async function askInTurn(
   sockets: (DnsSocket | undefined)[],
 ): Promise<Sent> {
   let outcome: Sent['status'] = 'unreachable'
+  const { nameservers, flags } = config
+  // With `rotate`, any of them may be the first.
+  const first = flags.includes('rotate') ? self.world.random.below(nameservers.length) : 0
   for (let attempt = 0; attempt < attempts; attempt++) {
     for (let index = 0; index < config.nameservers.length; index++) {
       const seconds = (config.timeout ?? TIMEOUT) << index
@@ -159,11 +176,13 @@ async function askInTurn(
         query.done = false
         query.reply = null
       }
-      const server = config.nameservers[index]
+      const server = nameservers[(first + index) % nameservers.length]
       const options = { server, port: DNS_PORT, dontFragment: true, receiveErrors: true }
       const socket = sockets[index] ?? new DnsSocket(self, options)
       sockets[index] = socket
-      const result = await pairGlibc(self, socket, name, queries, server, timeout, decode)
+      const result = flags.includes('use-vc')
+        ? await streamGlibc(self, name, queries, server, timeout, decode)
+        : await pairGlibc(self, socket, name, queries, server, timeout, decode, flags)
       if (result !== 'timeout') {
         socket.close()
         sockets[index] = undefined
@@ -188,10 +207,15 @@ async function pairGlibc(
   server: Ipv4,
   timeout: Nanos,
   decode: Decode,
+  flags: readonly ResolverFlag[],
 ): Promise<Sent['status']> {
   if (socket.error !== null) return 'unreachable'
-  const together = await exchange(self, socket, name, queries, timeout, decode)
-  if (together === 'timeout' && queries.some((query) => query.done)) {
+  const reopen = flags.includes('single-request-reopen')
+  const single = reopen || flags.includes('single-request')
+  const together = single
+    ? await oneByOne(self, socket, name, queries, server, timeout, decode, reopen)
+    : await exchange(self, socket, name, queries, timeout, decode)
+  if (!single && together === 'timeout' && queries.some((query) => query.done)) {
     for (const query of queries) {
       query.done = false
       query.reply = null
@@ -206,6 +230,57 @@ async function pairGlibc(
     if (whole instanceof Uint8Array) query.reply = decode(whole) ?? query.reply
   }
   return 'answered'
+}
+
+/** The second question when the first is answered, from the same socket or from another (`reopen`). */
+async function oneByOne(
+  self: Process,
+  socket: DnsSocket,
+  name: string,
+  queries: readonly Query[],
+  server: Ipv4,
+  timeout: Nanos,
+  decode: Decode,
+  reopen: boolean,
+): Promise<'answered' | 'timeout' | 'unreachable'> {
+  for (const query of queries) {
+    const other = reopen && query !== queries[0]
+    const own = other
+      ? new DnsSocket(self, { server, port: DNS_PORT, dontFragment: true, receiveErrors: true })
+      : socket
+    const result = await exchange(self, own, name, [query], timeout, decode)
+    if (other) own.close()
+    if (result !== 'answered') return result
+  }
+  return 'answered'
+}
+
+/** `use-vc`: both questions in one write of one connection. */
+async function streamGlibc(
+  self: Process,
+  name: string,
+  queries: readonly Query[],
+  server: Ipv4,
+  timeout: Nanos,
+  decode: Decode,
+): Promise<Sent['status']> {
+  const got = await askAllByTcp(
+    self,
+    queries.map((query) => query.bytes),
+    server,
+    DNS_PORT,
+    timeout,
+  )
+  if (got === null) return 'timeout'
+  if (typeof got === 'string') return 'unreachable'
+  for (const bytes of got) {
+    const message = decode(bytes)
+    const query = match(queries, message, name)
+    if (query === null) continue
+    query.reply = message
+    query.done = true
+  }
+  return queries.every((query) => query.done) ? 'answered' : 'timeout'
 }
 
 async function exchange(
@@ -231,6 +306,9 @@ async function exchange(
   return 'answered'
 }
 
+/** Of resolv.conf, as musl reads it (resolvconf.c). */
+const MUSL_LINE = 256
+
 /** musl: a name with ndots dots is never searched; any answer but NXDOMAIN ends the search. */
 export async function searchMusl(
   self: Process,
@@ -240,7 +318,9 @@ export async function searchMusl(
   decode: Decode,
 ): Promise<Lookup> {
   const bare = name.endsWith('.') ? name.slice(0, -1) : name
-  const searched = !name.endsWith('.') && dotsIn(name) < config.ndots ? config.search : []
+  // musl passes over lines that do not fit its buffer.
+  const fits = `search ${config.search.join(' ')}\n`.length < MUSL_LINE
+  const searched = fits && !name.endsWith('.') && dotsIn(name) < config.ndots ? config.search : []
   for (const domain of searched) {
     const lookup = await askMusl(self, `${bare}.${domain}`, types, config, decode)
     if (lookup.status !== 'none') return lookup

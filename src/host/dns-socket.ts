@@ -121,18 +121,31 @@ export async function askByTcp(
   port: number,
   timeout: Nanos,
 ): Promise<Uint8Array | Errno | null> {
+  const got = await askAllByTcp(self, [query], server, port, timeout)
+  return got === null || typeof got === 'string' ? got : got[0]
+}
+
+/** These queries in one write on a connection of their own, and as many answers. */
+export async function askAllByTcp(
+  self: Process,
+  queries: readonly Uint8Array[],
+  server: Ipv4,
+  port: number,
+  timeout: Nanos,
+): Promise<readonly Uint8Array[] | Errno | null> {
   const socket = self.tcp()
   const stream = new DnsStream()
   const chunk = new Uint8Array(4096)
+  const answers: Uint8Array[] = []
   try {
-    return await self.wait<Uint8Array | Errno>((settle) => {
+    return await self.wait<readonly Uint8Array[] | Errno>((settle) => {
       const readAll = () => {
         while (socket.readable > 0) stream.push(chunk.slice(0, socket.read(chunk)))
-        const message = stream.shift()
-        if (message !== null) settle(message)
+        for (let message = stream.shift(); message !== null; message = stream.shift()) answers.push(message)
+        if (answers.length >= queries.length) settle(answers)
         else if (socket.ended) settle('ECONNRESET')
       }
-      socket.onConnect = () => void socket.write(framed(query))
+      socket.onConnect = () => void socket.write(Uint8Array.from(queries.flatMap((query) => [...framed(query)])))
       socket.onReadable = readAll
       socket.onClose = (error) => settle(error ?? 'ECONNRESET')
       const failed = socket.connect(server, port)

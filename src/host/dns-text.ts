@@ -64,7 +64,12 @@ class Columns {
 
 /** One line of a section. */
 export function recordLine(record: DnsRecord): string {
-  const line = new Columns().add(absolute(record.name)).column(24).add(`${record.ttl}`).column(32).add('IN')
+  const line = new Columns()
+    .add(absolute(record.name))
+    .column(24)
+    .add(`${record.ttl}`)
+    .column(32)
+    .add(record.class ?? 'IN')
   return `${line.column(40).add(typeOf(record.data)).column(48).add(dataText(record.data)).text}\n`
 }
 

@@ -160,9 +160,9 @@ function messageOf(packet: DecodedPacket): DnsMessage | null {
   })
 }
 
-/** dns-packet writes the root as a dot. */
+/** dns-packet writes the root as a dot, and backslashes as they are. */
 function nameOf(name: string): string {
-  return name === '.' ? '' : name
+  return name === '.' ? '' : name.replaceAll('\\', '\\\\')
 }
 
 function typeNameOf(type: string): string {
@@ -189,7 +189,9 @@ function recordsOf(answers: readonly Answer[]): DnsRecord[] | null {
   for (const answer of answers) {
     const data = dataOf(answer)
     if (data === null || answer.type === 'OPT') return null
-    records.push({ name: nameOf(answer.name), ttl: answer.ttl ?? 0, data })
+    const cls = 'class' in answer ? (answer.class ?? 'IN') : 'IN'
+    const other = cls === 'IN' ? {} : { class: cls }
+    records.push({ name: nameOf(answer.name), ...other, ttl: answer.ttl ?? 0, data })
   }
   return records
 }

@@ -10,7 +10,7 @@ import type { Io, Running } from '../host/process.ts'
 import type { Runner } from '../host/run.ts'
 import type { World } from '../link/world.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
-import { formatIpv4, type Ipv4, nth, parseCidr, parseIpv4 } from '../wire/address.ts'
+import { formatIpv4, nth, parseCidr } from '../wire/address.ts'
 import { type LoadBalancerOptions, startLoadBalancer } from './balancer/start.ts'
 import { type FlannelBackend, peerOf } from './cni/flannel.ts'
 import { DaemonSetController } from './controllers/daemonset.ts'
@@ -21,14 +21,16 @@ import { GarbageCollector } from './controllers/garbage.ts'
 import { NamespaceController } from './controllers/namespace.ts'
 import { NodeLifecycleController } from './controllers/node-lifecycle.ts'
 import { ReplicaSetController } from './controllers/replicaset.ts'
-import { coreDns } from './coredns.ts'
-import { StoreRecords } from './coredns-records.ts'
+import { StatefulSetController } from './controllers/statefulset.ts'
+import { coreDns } from './coredns/coredns.ts'
+import { storeRecords } from './coredns/records.ts'
 import { checkDisjoint, PlanError, PodCidrs, parsePortRange, ServiceAddresses } from './ipam.ts'
 import type { KubectlCluster } from './kubectl/api.ts'
 import { annotated, difference, LAST_APPLIED, threeWay } from './kubectl/merge.ts'
 import { CONTROLLER, JOIN, NODE_GRACE } from './latency.ts'
 import { parseManifests } from './manifest.ts'
 import { KubeNode } from './node.ts'
+import { nodeLocalObjects } from './nodelocal.ts'
 import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
@@ -42,8 +44,10 @@ import { Store } from './store.ts'
 import { SystemImages } from './system-images.ts'
 import {
   apiService,
+  coreDnsConfigMap,
   coreDnsDeployment,
   daemonSets,
+  defaultCorefile,
   dnsService,
   namespaces,
   staticPods,
@@ -87,6 +91,10 @@ export interface ClusterOptions {
     readonly domain?: string
     /** Names outside the cluster, and their addresses. */
     readonly upstream?: Readonly<Record<string, string | readonly string[]>>
+    /** CoreDNS's configuration; kubeadm's unless it is given. */
+    readonly corefile?: string | undefined
+    /** NodeLocal DNSCache on every node. */
+    readonly nodeLocal?: boolean
   }
 }
 
@@ -107,6 +115,7 @@ export class Cluster {
   readonly #remote: Remote
   readonly #lifecycle: NodeLifecycleController
   readonly #controlPlane: readonly KubeNode[]
+  readonly #nodeLocal: readonly KubeObject[] | null
 
   /** @throws PlanError when addresses do not fit. */
   constructor(options: ClusterOptions) {
@@ -127,12 +136,13 @@ export class Cluster {
     this.#startControllers()
     this.#lifecycle = new NodeLifecycleController(this.store, world.scheduler)
     const dns = { address: options.dns?.service ?? '10.96.0.10', domain: options.dns?.domain ?? 'cluster.local' }
+    this.#nodeLocal = options.dns?.nodeLocal === true ? nodeLocalObjects(dns.address, dns.domain) : null
     this.#controlPlane = this.#makeNodes(options, podCIDR, dns)
     this.#remote = new Remote(this.store, this.nodes)
     this.store.listen('Node', ({ type, object }) => this.#nodeChanged(type, object))
     const { loadBalancer } = options
     if (loadBalancer !== undefined) startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
-    this.#boot(serviceCIDR, dns.address)
+    this.#boot(serviceCIDR, dns.address, options.dns?.corefile ?? defaultCorefile(dns.domain))
   }
 
   /** Runs the world until everything that came with the cluster is ready. */
@@ -235,6 +245,7 @@ export class Cluster {
     new DeploymentController(store, scheduler)
     new ReplicaSetController(store, scheduler)
     new DaemonSetController(store, scheduler)
+    new StatefulSetController(store, scheduler)
     new EndpointsController(store, scheduler)
     new EndpointSliceController(store, scheduler)
     new PodScheduler(store, scheduler)
@@ -248,8 +259,10 @@ export class Cluster {
     const proxy = kubeProxy(
       (machine) => [...this.nodes.values()].find((node) => node.machine === machine)?.proxy ?? null,
     )
-    const system = new SystemImages(coreDns({ records: this.#records(options), clusterDomain: dns.domain }), proxy)
-    const images = { find: (reference: string) => system.find(reference) ?? catalogue.find(reference) }
+    const records = storeRecords(this.store, options.dns?.upstream ?? {})
+    const system = new SystemImages(coreDns({ records }), proxy)
+    const found = (reference: string) => system.withCoreDns(catalogue.find(reference))
+    const images = { find: (reference: string) => system.find(reference) ?? found(reference) }
     const anyone = machines.some((machine) => machine.controlPlane === true)
     const leads = (machine: ClusterMachine, i: number) => (anyone ? machine.controlPlane === true : i === 0)
     const workers = machines.some((machine, i) => !leads(machine, i))
@@ -289,23 +302,8 @@ export class Cluster {
     return [...this.nodes.values()].filter((node) => node.controlPlane)
   }
 
-  #records(options: ClusterOptions): StoreRecords {
-    const upstream = new Map<string, Ipv4[]>()
-    for (const [name, value] of Object.entries(options.dns?.upstream ?? {})) {
-      upstream.set(
-        name.toLowerCase(),
-        [value].flat().map((text) => parseIpv4(text)),
-      )
-    }
-    const { clock } = this.store
-    return new StoreRecords(this.store, {
-      upstream: (name) => upstream.get(name) ?? null,
-      serial: () => clock.epochSeconds + Math.floor(clock.now / SECOND),
-    })
-  }
-
   /** The control plane comes first, and CoreDNS with it; the other nodes join when it stands, as with kubeadm. */
-  #boot(serviceCIDR: string, dnsAddress: string): void {
+  #boot(serviceCIDR: string, dnsAddress: string, corefile: string): void {
     const { store, world } = this
     for (const namespace of namespaces()) store.create(namespace)
     const first = formatIpv4(nth(parseCidr(serviceCIDR), 1))
@@ -316,6 +314,8 @@ export class Cluster {
       ),
     )
     store.create(dnsService(dnsAddress))
+    store.create(coreDnsConfigMap(corefile))
+    if (this.#nodeLocal !== null) for (const object of this.#nodeLocal) store.create(object)
     for (const set of daemonSets()) store.create(set)
     for (const node of this.#controlPlane) {
       const object = node.join()
@@ -346,7 +346,8 @@ export class Cluster {
 
   /** Pods of a fresh cluster: two CoreDNS, two daemons a node, four static ones for each control-plane node. */
   get #systemPods(): number {
-    return 2 + 2 * this.nodes.size + 4 * this.#controlPlane.length
+    const daemons = this.#nodeLocal === null ? 2 : 3
+    return 2 + daemons * this.nodes.size + 4 * this.#controlPlane.length
   }
 
   /** Tells every flanneld of the nodes that there are. */

@@ -49,6 +49,19 @@ const defaulters: Readonly<Record<string, (object: JsonMap) => void>> = {
     }
     fill(object.status, { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 })
   },
+  StatefulSet: (object) => {
+    workload(object)
+    const keep = { whenDeleted: 'Retain', whenScaled: 'Retain' }
+    fill(object.spec, { replicas: 1, serviceName: '', podManagementPolicy: 'OrderedReady', updateStrategy: {} })
+    fill(object.spec, { revisionHistoryLimit: 10, persistentVolumeClaimRetentionPolicy: keep })
+    const strategy = (object.spec as JsonMap).updateStrategy
+    fill(strategy, { type: 'RollingUpdate' })
+    if (isMap(strategy) && strategy.type === 'RollingUpdate') {
+      fill(strategy, { rollingUpdate: {} })
+      fill(strategy.rollingUpdate, { partition: 0 })
+    }
+    fill(object.status, { replicas: 0, availableReplicas: 0 })
+  },
   Service: service,
   Endpoints: (object) => {
     for (const subset of maps(object.subsets)) for (const port of maps(subset.ports)) fill(port, { protocol: 'TCP' })

@@ -26,6 +26,7 @@ export const KINDS: ReadonlyMap<string, KindInfo> = new Map(
     info('Deployment', 'apps/v1', 'deployments', true, true),
     info('ReplicaSet', 'apps/v1', 'replicasets', true, true),
     info('DaemonSet', 'apps/v1', 'daemonsets', true, true),
+    info('StatefulSet', 'apps/v1', 'statefulsets', true, true),
     info('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', true, true),
   ].map((entry) => [entry.kind, entry]),
 )

@@ -1,15 +1,16 @@
 /** The kubelet of one node: follows the pods bound to it, and has a worker for each. */
-import { SECOND } from '../sim/scheduler.ts'
+import { MILLISECOND, SECOND } from '../sim/scheduler.ts'
 import { WorkQueue } from './controllers/queue.ts'
 import { EventRecorder } from './events.ts'
 import { equal } from './json.ts'
 import type { KubeletContext } from './kubelet-context.ts'
-import { KUBELET, RELIST } from './latency.ts'
-import type { Pod } from './objects.ts'
+import { KUBELET, RELIST, SYNC } from './latency.ts'
+import type { ConfigMap, Pod } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { PodWorker } from './pod-worker.ts'
 import type { ContainerRuntime } from './runtime.ts'
 import type { Store } from './store.ts'
+import { mountsConfigMap } from './volumes.ts'
 
 export interface KubeletOptions {
   readonly node: string
@@ -40,6 +41,9 @@ export class Kubelet {
     }
     runtime.onChange = (sandbox) => this.#queue.add(sandbox.uid, RELIST)
     store.listen('Pod', ({ object, old }) => this.#changed(object as Pod, old as Pod | null))
+    store.listen('ConfigMap', ({ type, object }) => {
+      if (type === 'MODIFIED') this.#configured(object as ConfigMap)
+    })
   }
 
   /** The worker of a pod; null when the pod is not here. */
@@ -59,6 +63,16 @@ export class Kubelet {
       this.#queue.add(pod.metadata.uid as string, KUBELET)
     }
     for (const uid of this.#workers.keys()) this.#queue.add(uid, KUBELET)
+  }
+
+  /** Volumes follow their ConfigMap at the pod's next sync, of which there is one a minute. */
+  #configured(map: ConfigMap): void {
+    const { scheduler, runtime } = this.#context
+    for (const worker of this.#workers.values()) {
+      if (!mountsConfigMap(worker.pod, map)) continue
+      const wait = runtime.machine.world.random.below(SYNC / MILLISECOND) * MILLISECOND
+      scheduler.call(wait, () => worker.refreshVolumes())
+    }
   }
 
   /** What the kubelet itself reported is no news. */

@@ -35,6 +35,7 @@ export interface PodSpec {
   hostname?: string
   subdomain?: string
   hostAliases?: { ip: string; hostnames?: string[] }[]
+  volumes?: { name: string; configMap?: ConfigMapVolume; [key: string]: unknown }[]
   enableServiceLinks?: boolean
   serviceAccountName?: string
   [key: string]: unknown
@@ -50,6 +51,7 @@ export interface ContainerSpec {
   env?: EnvVar[]
   envFrom?: { prefix?: string; configMapRef?: { name: string; optional?: boolean }; [key: string]: unknown }[]
   ports?: ContainerPort[]
+  volumeMounts?: { name: string; mountPath: string; subPath?: string; readOnly?: boolean }[]
   readinessProbe?: Probe
   livenessProbe?: Probe
   startupProbe?: Probe
@@ -58,6 +60,12 @@ export interface ContainerSpec {
   stdinOnce?: boolean
   tty?: boolean
   [key: string]: unknown
+}
+
+export interface ConfigMapVolume {
+  name: string
+  items?: { key: string; path: string }[]
+  optional?: boolean
 }
 
 export interface ContainerPort {

@@ -14,8 +14,16 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** /etc/resolv.conf by the pod's dnsPolicy; `node` is the node's own file. */
-export function resolvConf(pod: Pod, dns: DnsSettings, node: string): string {
+/** What a resolv.conf may hold (kubelet's validation.MaxDNSNameservers, MaxDNSSearchPaths, MaxDNSSearchListChars). */
+const MOST_NAMESERVERS = 3
+const MOST_SEARCHES = 32
+const LONGEST_SEARCH_LINE = 2048
+
+/**
+ * /etc/resolv.conf by the pod's dnsPolicy; `node` is the node's own file. What is too much is left out, and said
+ * (DNSConfigForming).
+ */
+export function resolvConf(pod: Pod, dns: DnsSettings, node: string, warn: (sentence: string) => void): string {
   const { dnsPolicy = 'ClusterFirst', hostNetwork = false, dnsConfig } = pod.spec
   const own = parse(node)
   const inCluster = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork)
@@ -36,6 +44,18 @@ export function resolvConf(pod: Pod, dns: DnsSettings, node: string): string {
   for (const { name, value } of dnsConfig?.options ?? []) {
     const text = value === undefined ? name : `${name}:${value}`
     options = [...options.filter((option) => option.split(':')[0] !== name), text]
+  }
+  const kept = searches.slice(0, MOST_SEARCHES)
+  while (kept.join(' ').length > LONGEST_SEARCH_LINE) kept.pop()
+  if (kept.length < searches.length) {
+    searches = kept
+    const line = kept.join(' ')
+    warn(`Search Line limits were exceeded, some search paths have been omitted, the applied search line is: ${line}`)
+  }
+  if (nameservers.length > MOST_NAMESERVERS) {
+    nameservers = nameservers.slice(0, MOST_NAMESERVERS)
+    const line = nameservers.join(' ')
+    warn(`Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: ${line}`)
   }
   const lines = [
     ...(searches.length === 0 ? [] : [`search ${searches.join(' ')}`]),

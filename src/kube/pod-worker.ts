@@ -16,6 +16,7 @@ import type { Container, PodSandbox } from './pod.ts'
 import { ConfigError, environment, expand, hostsFile, resolvConf } from './pod-environment.ts'
 import { podPhase, podStatus } from './pod-status.ts'
 import { Prober } from './probe.ts'
+import { volumeFault, volumeFiles } from './volumes.ts'
 
 export class PodWorker {
   /** The API object as it was last seen. */
@@ -109,6 +110,15 @@ export class PodWorker {
     return (this.pod.spec.terminationGracePeriodSeconds ?? 30) * SECOND
   }
 
+  /** What ConfigMaps say now. */
+  refreshVolumes(): void {
+    for (const slot of this.#slots) {
+      if (!slot.running) continue
+      const files = volumeFiles(this.#context.store, this.pod, slot.spec, true)
+      for (const [path, text] of files) slot.current?.place.files.set(path, text)
+    }
+  }
+
   get #slots(): ContainerSlot[] {
     return [...this.#init, ...this.#main]
   }
@@ -172,7 +182,12 @@ export class PodWorker {
   }
 
   #makeSandbox(): void {
-    const { runtime, dns, events } = this.#context
+    const { runtime, dns, events, store } = this.#context
+    const fault = volumeFault(store, this.pod)
+    if (fault !== null) {
+      events.warning(this.pod, 'FailedMount', fault)
+      return this.#after(10 * RELIST, () => {})
+    }
     const hostname =
       this.pod.spec.hostNetwork === true ? runtime.machine.name : (this.pod.spec.hostname ?? this.pod.metadata.name)
     try {
@@ -185,7 +200,8 @@ export class PodWorker {
     }
     const { files } = this.sandbox
     const node = runtime.machine.place.files
-    files.set('/etc/resolv.conf', resolvConf(this.pod, dns, node.get('/etc/resolv.conf') ?? ''))
+    const warn = (sentence: string) => events.warning(this.pod, 'DNSConfigForming', sentence)
+    files.set('/etc/resolv.conf', resolvConf(this.pod, dns, node.get('/etc/resolv.conf') ?? '', warn))
     files.set('/etc/hostname', `${this.sandbox.hostname}\n`)
     const hosts = hostsFile(this.pod, this.podIp ?? '', this.sandbox.hostname, dns.domain)
     files.set('/etc/hosts', this.sandbox.hostNetwork ? (node.get('/etc/hosts') ?? hosts) : hosts)
@@ -272,6 +288,7 @@ export class PodWorker {
       stdin: spec.stdin === true,
       tty: spec.tty === true,
     })
+    for (const [path, text] of volumeFiles(store, this.pod, spec)) container.place.files.set(path, text)
     slot.begin(container)
     slot.waiting = { reason: 'ContainerCreating' }
     events.normal(this.pod, 'Created', `Created container: ${spec.name}`, fieldOf(slot))

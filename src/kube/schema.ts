@@ -3,6 +3,7 @@
  * does. Fields marked `unmodelled` are accepted and change nothing; the store says so.
  */
 import { list, map, type Shape, type Struct, struct, unmodelled } from './schema-shape.ts'
+import { volume, volumeMount } from './schema-volumes.ts'
 
 const text = map('string')
 
@@ -127,7 +128,7 @@ const container = struct('Container', {
   terminationMessagePath: 'string',
   terminationMessagePolicy: 'string',
   volumeDevices: unmodelled(),
-  volumeMounts: unmodelled(),
+  volumeMounts: list(volumeMount),
 })
 
 const nodeExpressions = list(
@@ -190,7 +191,7 @@ const podSpec = struct('PodSpec', {
   runtimeClassName: unmodelled('string'),
   securityContext: unmodelled(),
   imagePullSecrets: unmodelled(),
-  volumes: unmodelled(),
+  volumes: list(volume),
   topologySpreadConstraints: unmodelled(),
   readinessGates: list(struct('PodReadinessGate', { conditionType: 'string' })),
   overhead: unmodelled(),
@@ -340,6 +341,28 @@ export const SCHEMAS: ReadonlyMap<string, Struct> = new Map(
         selector: labelSelector,
         template,
         minReadySeconds: 'int32',
+      }),
+      status: 'any',
+    }),
+    kind('StatefulSet', {
+      spec: struct('StatefulSetSpec', {
+        replicas: 'int32',
+        selector: labelSelector,
+        serviceName: 'string',
+        template,
+        podManagementPolicy: 'string',
+        updateStrategy: struct('StatefulSetUpdateStrategy', {
+          type: 'string',
+          rollingUpdate: struct('RollingUpdateStatefulSetStrategy', {
+            partition: 'int32',
+            maxUnavailable: unmodelled('intOrString'),
+          }),
+        }),
+        ordinals: struct('StatefulSetOrdinals', { start: 'int32' }),
+        persistentVolumeClaimRetentionPolicy: 'any',
+        volumeClaimTemplates: unmodelled(),
+        minReadySeconds: unmodelled('int32'),
+        revisionHistoryLimit: 'int32',
       }),
       status: 'any',
     }),

@@ -2,10 +2,12 @@
  * The images of the control plane's own pods. What they do is done by the controllers of this room; the processes
  * are there to be seen, and CoreDNS and the API server's port are real.
  */
+import { linuxCommands } from '../host/commands/table.ts'
 import type { Image } from '../host/images/image.ts'
-import { parseReference } from '../host/images/image.ts'
+import { parseReference, withPrograms } from '../host/images/image.ts'
 import type { Process, Program } from '../host/process.ts'
 import { ANY } from '../wire/address.ts'
+import { NODE_LOCAL_IMAGE, nodeCache } from './nodelocal.ts'
 
 export const API_PORT = 6443
 
@@ -48,7 +50,10 @@ function image(name: string, program: string, run: Program): Image {
 export class SystemImages {
   readonly #images: ReadonlyMap<string, Image>
 
+  readonly #coredns: Program
+
   constructor(coredns: Program, kubeProxy: Program) {
+    this.#coredns = coredns
     const all = [
       image('registry.k8s.io/coredns/coredns', 'coredns', coredns),
       image('registry.k8s.io/etcd', 'etcd', idle),
@@ -58,10 +63,19 @@ export class SystemImages {
       image('registry.k8s.io/kube-proxy', 'kube-proxy', kubeProxy),
       image('ghcr.io/flannel-io/flannel', 'flanneld', idle),
     ]
+    const cache = { name: NODE_LOCAL_IMAGE, entrypoint: ['node-cache'], fixed: 1 }
+    const commands = withPrograms(linuxCommands(), { 'node-cache': nodeCache(coredns) })
+    all.push({ ...cache, programs: commands })
     this.#images = new Map(all.map((each) => [each.name, each]))
   }
 
   find(reference: string): Image | null {
     return this.#images.get(parseReference(reference).name) ?? null
+  }
+
+  /** agnhost has CoreDNS in it, for tests that bring a name server of their own. */
+  withCoreDns(image: Image | null): Image | null {
+    if (image === null || !image.programs.has('agnhost')) return image
+    return { ...image, programs: withPrograms(image.programs, { coredns: this.#coredns }) }
   }
 }

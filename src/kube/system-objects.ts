@@ -101,6 +101,46 @@ function container(
   return { name, image, imagePullPolicy: 'IfNotPresent', command: [...command], ...more }
 }
 
+/**
+ * The Corefile that kubeadm writes since 1.33: names of the cluster are not cached, so that an answer shows every
+ * change at once and its TTL does not count down.
+ */
+export function defaultCorefile(domain: string): string {
+  return `.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes ${domain} in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30 {
+       disable success ${domain}
+       disable denial ${domain}
+    }
+    loop
+    reload
+    loadbalance
+}
+`
+}
+
+export function coreDnsConfigMap(corefile: string): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'coredns', namespace: 'kube-system' },
+    data: { Corefile: corefile },
+  }
+}
+
 export function coreDnsDeployment(): KubeObject {
   const labels = { 'k8s-app': 'kube-dns' }
   const ports = [
@@ -114,6 +154,7 @@ export function coreDnsDeployment(): KubeObject {
     imagePullPolicy: 'IfNotPresent',
     args: ['-conf', '/etc/coredns/Corefile'],
     ports,
+    volumeMounts: [{ name: 'config-volume', mountPath: '/etc/coredns', readOnly: true }],
   }
   const spec: Partial<Deployment['spec']> = {
     replicas: 2,
@@ -130,6 +171,9 @@ export function coreDnsDeployment(): KubeObject {
         tolerations: [
           { key: 'CriticalAddonsOnly', operator: 'Exists' },
           { key: CONTROL_PLANE_TAINT, effect: 'NoSchedule' },
+        ],
+        volumes: [
+          { name: 'config-volume', configMap: { name: 'coredns', items: [{ key: 'Corefile', path: 'Corefile' }] } },
         ],
       },
     },

@@ -117,6 +117,13 @@ const validators: Readonly<Record<string, Validator>> = {
   Deployment: deployment,
   ReplicaSet: workload,
   DaemonSet: workload,
+  StatefulSet: (object, causes) => {
+    workload(object, causes)
+    if (!isMap(object.spec)) return
+    causes.oneOf('spec.podManagementPolicy', object.spec.podManagementPolicy, ['OrderedReady', 'Parallel'])
+    if (isMap(object.spec.updateStrategy))
+      causes.oneOf('spec.updateStrategy.type', object.spec.updateStrategy.type, ['OnDelete', 'RollingUpdate'])
+  },
   Service: (object, causes) => {
     validateLabels((object.spec as JsonMap).selector, 'spec.selector', causes)
     service(object, causes)
@@ -153,6 +160,18 @@ const changes: Readonly<Record<string, Change>> = {
   Deployment: selectorIsFixed,
   ReplicaSet: selectorIsFixed,
   DaemonSet: selectorIsFixed,
+  StatefulSet: (object, old, causes) => {
+    const fixed = (from: JsonMap) => {
+      const { replicas, ordinals, template, updateStrategy, revisionHistoryLimit, ...rest } = from.spec as JsonMap
+      const { persistentVolumeClaimRetentionPolicy, minReadySeconds, ...fixed } = rest
+      return fixed
+    }
+    if (equal(fixed(object), fixed(old))) return
+    causes.add(
+      'spec',
+      "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+    )
+  },
   Service: serviceChange,
   ConfigMap: (object, old, causes) => {
     if (old.immutable === true && !equal(object.data, old.data)) {

@@ -6,6 +6,7 @@
 import { linuxCommands } from '../host/commands/table.ts'
 import { Catalogue } from '../host/images/catalogue.ts'
 import { Machine } from '../host/machine.ts'
+import { nameServer, nameTable } from '../host/name-server.ts'
 import type { Place } from '../host/place.ts'
 import type { Io, Program } from '../host/process.ts'
 import { Runner } from '../host/run.ts'
@@ -169,6 +170,7 @@ export class Lab {
       Object.assign(machine.place.env, image.env)
       if (image.entrypoint.length > 0) machine.place.spawn(image.entrypoint, quiet)
     }
+    if (host.dns !== undefined) machine.place.launch(nameServer(nameTable(host.dns)), ['named'], quiet)
     for (const line of host.run) machine.place.shell(line, quiet)
   }
 
@@ -185,6 +187,8 @@ export class Lab {
     machine.netns.addAddress(eth0, own.address, own.prefix)
     machine.netns.setUp(eth0)
     if (gateway !== undefined) this.#defaultRoute(machine.netns, eth0, parseIpv4(gateway))
+    const servers = this.topology.underlay.nameservers.map((server) => `nameserver ${server}\n`)
+    if (servers.length > 0) machine.place.files.set('/etc/resolv.conf', servers.join(''))
     return machine
   }
 

@@ -1,6 +1,7 @@
 /** What a topology file may say. The types of the loaded file come from here too. */
 import { z } from 'zod'
 import { compileFilter } from '../host/commands/pcap-filter.ts'
+import { parseRecord } from '../host/name-server.ts'
 import { tryParseRange } from '../kube/balancer/address-pool.ts'
 import { parsePortRange } from '../kube/ipam.ts'
 import { tryParseCidr, tryParseInterfaceAddress, tryParseIpv4 } from '../wire/address.ts'
@@ -41,6 +42,10 @@ const node = z.strictObject({
   cable: cable.optional(),
 })
 
+const dnsRecord = z.string().refine((text) => parseRecord('name', text) !== null, {
+  error: 'an address or a record such as "60 CNAME www.example.org", "MX 10 mail.example.org" or "TXT words"',
+})
+
 const host = z.strictObject({
   name,
   ip: addressWithPrefix,
@@ -50,6 +55,7 @@ const host = z.strictObject({
   addresses: z.array(addressWithPrefix).default([]),
   image: z.string().optional(),
   run: z.array(z.string()).default([]),
+  dns: z.record(z.string(), z.union([dnsRecord, z.array(dnsRecord)])).optional(),
   cable: cable.optional(),
 })
 
@@ -110,6 +116,8 @@ const cluster = z.strictObject({
       service: address.default('10.96.0.10'),
       domain: z.string().default('cluster.local'),
       upstream: z.record(z.string(), z.union([address, z.array(address)])).default({}),
+      corefile: z.string().optional(),
+      nodeLocal: z.boolean().default(false),
     })
     .prefault({}),
 })
@@ -178,6 +186,7 @@ export const topologySchema = z.strictObject({
     cidr,
     gateway: address.optional(),
     mtu: z.int().min(576).max(65_535).default(1500),
+    nameservers: z.array(address).max(3).default([]),
     cable: cable.optional(),
   }),
   nodes: z.array(node).default([]),

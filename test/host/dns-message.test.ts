@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type DnsMessage, dnsMessage, encodeMessage, ipv6Bytes } from '../../src/host/dns-message.ts'
+import { type DnsMessage, dnsMessage, ipv6Bytes } from '../../src/host/dns-message.ts'
+import { encodeMessage } from '../../src/host/dns-writer.ts'
 import { decodeMessage } from '../../src/host/resolver.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { hexOf } from '../support/bytes.ts'

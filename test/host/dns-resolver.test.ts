@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLabZone } from '../../src/host/commands/dns-server.ts'
 import { hostSources, parseHosts, parseResolvConf } from '../../src/host/dns-config.ts'
-import { type DnsMessage, dnsMessage, encodeMessage } from '../../src/host/dns-message.ts'
+import { type DnsMessage, dnsMessage } from '../../src/host/dns-message.ts'
+import { encodeMessage } from '../../src/host/dns-writer.ts'
 import { type Resolved, type ResolveOptions, resolve, reverse } from '../../src/host/resolver.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
 import { formatIpv4, parseIpv4 } from '../../src/wire/address.ts'
@@ -40,7 +41,13 @@ describe('configuration', () => {
       ndots: 5,
       timeout: 2,
       attempts: 5,
+      flags: [],
     })
+    expect(parseResolvConf('options rotate use-vc foo\noptions edns0 rotate\n').flags).toEqual([
+      'rotate',
+      'use-vc',
+      'edns0',
+    ])
   })
 
   it('falls back to this host and to its own domain', () => {
@@ -195,6 +202,14 @@ describe('musl', () => {
   it('is what an Alpine image has', async () => {
     const { asked } = await lookUp('web', lab, {}, { '/etc/alpine-release': '3.20.0\n' })
     expect(asked[0].connected).toBe(false)
+  })
+
+  it('passes over a search line that is too long for it', async () => {
+    const search = Array.from({ length: 12 }, (_, i) => `a-rather-long-domain-${i}.example`).join(' ')
+    const files = { '/etc/resolv.conf': `nameserver 10.96.0.10\nsearch ${search}\n` }
+    const { queries } = await lookUp('web', lab, { libc: 'musl', family: 4 }, files)
+    expect(queries).toHaveLength(1)
+    expect((await lookUp('web', lab, { libc: 'glibc', family: 4 }, files)).queries).toHaveLength(13)
   })
 
   it('does not search at all for a name with ndots dots', async () => {

@@ -205,7 +205,7 @@ describe('the store', () => {
   it('says what it accepts without acting on it', () => {
     const said: string[] = []
     store.onWarning = (sentence) => said.push(sentence)
-    store.create(pod('p', 'nginx', { volumes: [{ name: 'v', emptyDir: {} }] }))
-    expect(said).toEqual(['podwire: spec.volumes of Pod "p" is not modelled: it has no effect'])
+    store.create(pod('p', 'nginx', { volumes: [{ name: 'v', hostPath: { path: '/v' } }] }))
+    expect(said).toEqual(['podwire: spec.volumes[0].hostPath of Pod "p" is not modelled: it has no effect'])
   })
 })

@@ -37,6 +37,8 @@ export interface DigOptions {
   ndots: number | null
   /** Null: the search list of resolv.conf. */
   domain: string | null
+  /** Of the question: IN, CH or HS. */
+  class: string
 }
 
 function defaults(): DigOptions {
@@ -69,6 +71,7 @@ function defaults(): DigOptions {
     tries: 3,
     ndots: null,
     domain: null,
+    class: 'IN',
   }
 }
 
@@ -134,6 +137,12 @@ function applyPlus(options: DigOptions, text: string): string | null {
   return null
 }
 
+/** BIND's words for a class, short; null when it is none. */
+function classOf(word: string): string | null {
+  const classes: Readonly<Record<string, string>> = { IN: 'IN', CH: 'CH', CHAOS: 'CH', HS: 'HS', HESIOD: 'HS' }
+  return classes[word.toUpperCase()] ?? null
+}
+
 /** The lookups that the arguments ask for, and what podwire has to say about them. */
 export function parseDig(args: readonly string[]): {
   lookups: DigOptions[]
@@ -167,14 +176,18 @@ export function parseDig(args: readonly string[]): {
         else target().type = value.toUpperCase()
       } else if (arg[1] === 'p') target().port = Number(value)
       else if (arg[1] === 'q') begin(value)
-      else if (arg[1] !== 'c' || value.toUpperCase() !== 'IN')
-        return { lookups, complaints, fatal: `podwire: dig ${arg.slice(0, 2)} is not modelled\n` }
+      else if (arg[1] === 'c') {
+        const known = classOf(value)
+        if (known === null) complaints.push(`;; Warning, ignoring invalid class ${value}\n`)
+        else target().class = known
+      } else return { lookups, complaints, fatal: `podwire: dig ${arg.slice(0, 2)} is not modelled\n` }
     } else if (arg === '-4' || arg === '-m' || arg === '-r') continue
     else if (/^-[hiku6y]/.test(arg))
       return { lookups, complaints, fatal: `podwire: dig ${arg.slice(0, 2)} is not modelled\n` }
     else if (arg.startsWith('-')) return { lookups, complaints, fatal: `Invalid option: ${arg}\n` }
     else if (typeCode(arg) !== null) target().type = arg.toUpperCase()
-    else if (arg.toUpperCase() !== 'IN') begin(arg)
+    else if (classOf(arg) !== null) target().class = classOf(arg) as string
+    else begin(arg)
   }
   if (lookups.length === 0) lookups.push({ ...globals, name: '', type: globals.type === 'A' ? 'NS' : globals.type })
   // Options in front of the first name hold for every name; a server does wherever it stands.

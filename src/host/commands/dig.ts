@@ -82,6 +82,7 @@ async function lookUp(self: Process, options: DigOptions, cookie: Uint8Array, fi
   const query: BindQuery = {
     ...bindDefaults,
     type: options.type,
+    class: options.class,
     servers,
     port: options.port,
     recurse: options.recurse,

@@ -3,7 +3,8 @@
  * names out in full, is authoritative for cluster.local, and claims recursion for the rest.
  */
 import { type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
-import { type DnsMessage, type DnsRecord, dnsMessage, encodeMessage, ipv6Bytes, Rcode } from '../dns-message.ts'
+import { type DnsMessage, type DnsRecord, dnsMessage, ipv6Bytes, Rcode } from '../dns-message.ts'
+import { encodeMessage } from '../dns-writer.ts'
 import type { Process, Program } from '../process.ts'
 import { decodeMessage } from '../resolver.ts'
 

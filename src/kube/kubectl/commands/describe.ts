@@ -4,7 +4,7 @@ import { describeEndpointSlice, describeEndpoints, describeService } from '../de
 import { describeNode } from '../describe/node.ts'
 import { describePod } from '../describe/pod.ts'
 import { describeConfigMap, describeEvent, describeNamespace, describeServiceAccount } from '../describe/simple.ts'
-import { describeDaemonSet, describeDeployment, describeReplicaSet } from '../describe/workload.ts'
+import { describeDaemonSet, describeDeployment, describeReplicaSet, describeStatefulSet } from '../describe/workload.ts'
 import { fail } from '../failure.ts'
 import { nameOf, namespaceOf } from '../field.ts'
 import { text, toggle } from '../flags.ts'
@@ -20,6 +20,7 @@ const DESCRIBERS: Readonly<Record<string, (session: Session, object: KubeObject)
   Deployment: describeDeployment,
   ReplicaSet: describeReplicaSet,
   DaemonSet: describeDaemonSet,
+  StatefulSet: describeStatefulSet,
   Node: describeNode,
   Namespace: describeNamespace,
   ConfigMap: describeConfigMap,

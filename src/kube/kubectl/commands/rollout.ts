@@ -78,7 +78,11 @@ async function follow(
       const live = session.cluster.get(resource.kind, namespace, name)
       if (live === null) throw notFound(resource, name)
       const { text, done } =
-        resource.kind === 'DaemonSet' ? daemonSetProgress(live) : deploymentProgress(live, resource)
+        resource.kind === 'DaemonSet'
+          ? daemonSetProgress(live)
+          : resource.kind === 'StatefulSet'
+            ? statefulSetProgress(live)
+            : deploymentProgress(live, resource)
       if (text !== last) session.out(text)
       last = text
       return done || once ? true : null
@@ -132,12 +136,29 @@ function daemonSetProgress(object: KubeObject): Progress {
   return { text: `daemon set ${name} successfully rolled out\n`, done: true }
 }
 
+function statefulSetProgress(object: KubeObject): Progress {
+  if (textAt(object, 'spec.updateStrategy.type') !== 'RollingUpdate')
+    fail('rollout status is only available for RollingUpdate strategy type')
+  const count = (field: string): number => numberAt(object, `status.${field}`)
+  if (numberAt(object, 'metadata.generation') > count('observedGeneration'))
+    return { text: 'Waiting for statefulset spec update to be observed...\n', done: false }
+  const wanted = numberAt(object, 'spec.replicas', 1)
+  const [ready, updated] = [count('readyReplicas'), count('updatedReplicas')]
+  if (ready < wanted) return { text: `Waiting for ${wanted - ready} pods to be ready...\n`, done: false }
+  const due = wanted - numberAt(object, 'spec.updateStrategy.rollingUpdate.partition')
+  if (updated < due) {
+    const text = `Waiting for partitioned roll out to finish: ${updated} out of ${due} new pods have been updated...\n`
+    return { text, done: false }
+  }
+  return { text: `partitioned roll out complete: ${updated} new pods have been updated...\n`, done: true }
+}
+
 export const rolloutRestart: Command = {
   name: 'rollout restart',
   flags: [...FLAGS, text('field-manager')],
   async run(session) {
     for (const { object, resource } of await targets(session)) {
-      if (resource.kind !== 'Deployment' && resource.kind !== 'DaemonSet') {
+      if (!['Deployment', 'DaemonSet', 'StatefulSet'].includes(resource.kind)) {
         fail(`${label(resource, nameOf(object)).replace('/', ' "')}" restarting is not supported`)
       }
       const changed = change(session, object, (copy) => {

@@ -12,6 +12,8 @@ import type { Command } from '../session.ts'
 
 const DRY_RUN = { name: 'dry-run', type: 'text', bare: 'unchanged' } as const
 
+const SCALED: readonly string[] = ['Deployment', 'ReplicaSet', 'StatefulSet']
+
 export const scale: Command = {
   name: 'scale',
   flags: [
@@ -34,7 +36,7 @@ export const scale: Command = {
     const { found, failures } = await select(session, session.args)
     const problems = [...failures]
     for (const { object, resource, name } of found) {
-      if (resource.kind !== 'Deployment' && resource.kind !== 'ReplicaSet') {
+      if (!SCALED.includes(resource.kind)) {
         fail(`cannot scale a ${groupedPlural(resource)} "${name}": the server could not find the requested resource`)
       }
       const current = numberAt(object, 'spec.replicas', 1)

@@ -113,3 +113,21 @@ export function describeDaemonSet(session: Session, set: KubeObject): string {
   describeEvents(session, set, into)
   return into.toString()
 }
+
+export function describeStatefulSet(session: Session, set: KubeObject): string {
+  const into = new Description()
+  into.head(set)
+  into.time(0, 'CreationTimestamp', textAt(set, 'metadata.creationTimestamp'))
+  into.line(0, `Selector:\t${formatSelector(at(set, 'spec.selector'))}`)
+  into.labels('Labels', mapAt(set, 'metadata.labels'))
+  into.annotations(set)
+  into.line(0, `Replicas:\t${numberAt(set, 'spec.replicas', 1)} desired | ${numberAt(set, 'status.replicas')} total`)
+  into.line(0, `Update Strategy:\t${textAt(set, 'spec.updateStrategy.type')}`)
+  if (textAt(set, 'spec.updateStrategy.type') === 'RollingUpdate')
+    into.line(1, `Partition:\t${numberAt(set, 'spec.updateStrategy.rollingUpdate.partition')}`)
+  into.line(0, podsStatus(session, set))
+  describeTemplate(at(set, 'spec.template'), into)
+  into.line(0, 'Volume Claims:\t<none>')
+  describeEvents(session, set, into)
+  return into.toString()
+}

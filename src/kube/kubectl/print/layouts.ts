@@ -3,7 +3,7 @@ import { configMapLayout, eventLayout, namespaceLayout, nodeLayout, serviceAccou
 import { endpointSliceLayout, endpointsLayout, serviceLayout } from './network-layout.ts'
 import { podLayout } from './pod-layout.ts'
 import type { Layout } from './table.ts'
-import { daemonSetLayout, deploymentLayout, replicaSetLayout } from './workload-layout.ts'
+import { daemonSetLayout, deploymentLayout, replicaSetLayout, statefulSetLayout } from './workload-layout.ts'
 
 const LAYOUTS: ReadonlyMap<string, Layout> = new Map([
   ['Pod', podLayout],
@@ -13,6 +13,7 @@ const LAYOUTS: ReadonlyMap<string, Layout> = new Map([
   ['Deployment', deploymentLayout],
   ['ReplicaSet', replicaSetLayout],
   ['DaemonSet', daemonSetLayout],
+  ['StatefulSet', statefulSetLayout],
   ['Node', nodeLayout],
   ['Namespace', namespaceLayout],
   ['Event', eventLayout],

@@ -1,4 +1,4 @@
-/** Rows of `kubectl get` for Deployments, ReplicaSets and DaemonSets. */
+/** Rows of `kubectl get` for Deployments, ReplicaSets, StatefulSets and DaemonSets. */
 import type { KubeObject } from '../api.ts'
 import { age } from '../duration.ts'
 import { at, formatLabels, formatSelector, listAt, mapAt, nameOf, numberAt, textAt } from '../field.ts'
@@ -42,6 +42,16 @@ export const replicaSetLayout: Layout = {
     count(set, 'status.readyReplicas'),
     created(set, clock),
     ...containers(set),
+  ],
+}
+
+export const statefulSetLayout: Layout = {
+  columns: columns('NAME READY AGE *CONTAINERS *IMAGES'),
+  cells: (set, clock) => [
+    nameOf(set),
+    `${count(set, 'status.readyReplicas')}/${numberAt(set, 'spec.replicas', 1)}`,
+    created(set, clock),
+    ...containers(set).slice(0, 2),
   ],
 }
 

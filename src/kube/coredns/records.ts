@@ -1,7 +1,53 @@
 /** The cluster's API objects as CoreDNS reads them: Services, EndpointSlices and Namespaces. */
-import { compareIpv4, type Ipv4, tryParseIpv4 } from '../wire/address.ts'
-import type { DnsEndpoint, DnsPort, DnsRecords, DnsService, ServiceName } from './coredns-zone.ts'
-import type { EndpointSlice, Endpoints, KubeObject, Service } from './objects.ts'
+import { SECOND } from '../../sim/scheduler.ts'
+import { compareIpv4, type Ipv4, tryParseIpv4 } from '../../wire/address.ts'
+import type { EndpointSlice, Endpoints, KubeObject, Pod, Service } from '../objects.ts'
+import type { Store } from '../store.ts'
+
+/** A port of a Service or of an endpoint; the name may be empty. */
+export interface DnsPort {
+  readonly name: string
+  /** Upper case, as in manifests. */
+  readonly protocol: string
+  /** -1 stands for the ports of a Service that has none, so that its addresses are found. */
+  readonly port: number
+}
+
+/** A ready endpoint. */
+export interface DnsEndpoint {
+  readonly address: Ipv4
+  /** Null: named after its address, 10-244-1-2. */
+  readonly hostname: string | null
+  /** The pod's name; null when none is behind it. */
+  readonly pod: string | null
+  readonly ports: readonly DnsPort[]
+}
+
+export type DnsService =
+  | { readonly type: 'cluster'; readonly addresses: readonly Ipv4[]; readonly ports: readonly DnsPort[] }
+  | { readonly type: 'headless' }
+  | { readonly type: 'external'; readonly target: string }
+
+export interface ServiceName {
+  readonly namespace: string
+  readonly name: string
+}
+
+/** What the server knows, asked anew for every question. Names are lower case. */
+export interface DnsRecords {
+  hasNamespace(namespace: string): boolean
+  service(namespace: string, name: string): DnsService | null
+  endpoints(namespace: string, name: string): readonly DnsEndpoint[]
+  /** The Service with this cluster address. */
+  serviceAt(address: Ipv4): ServiceName | null
+  /** The endpoints with this address, under their Services. */
+  endpointsAt(address: Ipv4): readonly (ServiceName & { readonly endpoint: DnsEndpoint })[]
+  hasPod(namespace: string, address: Ipv4): boolean
+  /** The addresses of a name outside the cluster; null when no such name was declared. */
+  upstream(name: string): readonly Ipv4[] | null
+  /** When the records last changed, in seconds since 1970: the serial of the SOA record. */
+  serial(): number
+}
 
 /** The two questions that CoreDNS asks of the API; Store is one that answers them. */
 export interface ObjectSource {
@@ -10,8 +56,7 @@ export interface ObjectSource {
 }
 
 const SERVICE_NAME = 'kubernetes.io/service-name'
-/** Stands for the ports of a Service that has none, so that its addresses are found. */
-const NO_PORT: DnsPort = { name: '', protocol: '', port: 0 }
+const NO_PORT: DnsPort = { name: '', protocol: '', port: -1 }
 
 type PortLike = { readonly name?: string; readonly port?: number; readonly protocol?: string }
 
@@ -76,6 +121,11 @@ export class StoreRecords implements DnsRecords {
     )
   }
 
+  hasPod(namespace: string, address: Ipv4): boolean {
+    const pods = this.#source.list('Pod', namespace) as readonly Pod[]
+    return pods.some((pod) => tryParseIpv4(pod.status.podIP ?? '') === address)
+  }
+
   upstream(name: string): readonly Ipv4[] | null {
     return this.#options.upstream(name)
   }
@@ -92,8 +142,13 @@ export class StoreRecords implements DnsRecords {
   #written(namespace: string, name: string): readonly DnsEndpoint[] {
     const written = this.#source.get('Endpoints', namespace, name) as Endpoints | null
     return (written?.subsets ?? []).flatMap((subset) =>
-      (subset.addresses ?? []).flatMap(({ ip, hostname }) =>
-        addressesOf([ip]).map((address) => ({ address, hostname: hostname ?? null, ports: portsOf(subset.ports) })),
+      (subset.addresses ?? []).flatMap(({ ip, hostname, targetRef }) =>
+        addressesOf([ip]).map((address) => ({
+          address,
+          hostname: hostname ?? null,
+          pod: targetRef?.name ?? null,
+          ports: portsOf(subset.ports),
+        })),
       ),
     )
   }
@@ -103,7 +158,26 @@ function readyIn(slice: EndpointSlice): readonly DnsEndpoint[] {
   const ports = portsOf(slice.ports)
   // No word about readiness counts as ready.
   const ready = slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)
-  return ready.flatMap(({ addresses, hostname }) =>
-    addressesOf(addresses).map((address) => ({ address, hostname: hostname ?? null, ports })),
+  return ready.flatMap(({ addresses, hostname, targetRef }) =>
+    addressesOf(addresses).map((address) => ({
+      address,
+      hostname: hostname ?? null,
+      pod: targetRef?.name ?? null,
+      ports,
+    })),
   )
+}
+
+/** Of this store, and of the names outside that the topology declares. */
+export function storeRecords(store: Store, upstream: Readonly<Record<string, string | readonly string[]>>): DnsRecords {
+  const outside = new Map<string, Ipv4[]>()
+  for (const [name, value] of Object.entries(upstream)) outside.set(name.toLowerCase(), addressesOf([value].flat()))
+  const { clock } = store
+  let serial = 0
+  const changed = () => {
+    serial = clock.epochSeconds + Math.floor(clock.now / SECOND)
+  }
+  changed()
+  for (const kind of ['Service', 'EndpointSlice', 'Endpoints']) store.listen(kind, changed)
+  return new StoreRecords(store, { upstream: (name) => outside.get(name) ?? null, serial: () => serial })
 }
