@@ -11,7 +11,7 @@ import { wheel } from '../sim/jiffies.ts'
 import { MICROSECOND, type Nanos } from '../sim/scheduler.ts'
 import type { IcmpSocket } from '../socket/icmp.ts'
 import { Sockets } from '../socket/sockets.ts'
-import type { TcpSocket } from '../socket/tcp/socket.ts'
+import { TcpSocket } from '../socket/tcp/socket.ts'
 import type { UdpSocket } from '../socket/udp.ts'
 import { Input, TextPipe } from './input.ts'
 import type { Runner } from './run.ts'
@@ -76,6 +76,11 @@ export interface ProcessMachine {
  * the kernel sends by itself (an ACK, a hairpinned copy) is on the wire before the program answers, as on a real machine.
  */
 const WAKE_UP = 50 * MICROSECOND
+/**
+ * How long connect() and close() own their socket. Over links without delay the other side's kernel answers within the
+ * call, since a veth's far end runs inside it.
+ */
+const CALL_TIME = 130 * MICROSECOND
 
 export const SIGINT = 2
 export const SIGKILL = 9
@@ -295,6 +300,7 @@ export class Process {
 
   /** Closes this when the process ends. */
   own<T extends Closable>(thing: T): T {
+    if (thing instanceof TcpSocket) thing.callTime = CALL_TIME
     if (!this.#open.has(thing)) this.#open.set(thing, thing.holder === undefined ? -1 : this.#freeDescriptor())
     return thing
   }

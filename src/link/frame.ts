@@ -100,6 +100,8 @@ export class Frame {
   inputIndex = 0
   /** Several segments were put together (GRO), with so many bytes of payload each (gso_size); 0: none, or not known. */
   segmentSize = 0
+  /** Its segment was the whole buffer of its sender (1), or was cut from a larger one (2); 0: not known. What it weighs depends on it. */
+  cut = 0
   /** What the host found in the options of the IP header (net/ip-options.ts); 0: none. */
   options = 0
   /**
@@ -196,6 +198,7 @@ export class FramePool {
     frame.group = false
     frame.fragmentSize = 0
     frame.segmentSize = 0
+    frame.cut = 0
     frame.options = 0
     frame.inputIndex = 0
     frame.summed = false
@@ -225,6 +228,7 @@ export class FramePool {
     copy.group = frame.group
     copy.fragmentSize = frame.fragmentSize
     copy.segmentSize = frame.segmentSize
+    copy.cut = frame.cut
     copy.options = frame.options
     copy.inputIndex = frame.inputIndex
     copy.summed = frame.summed

@@ -40,14 +40,14 @@ export function takeData(connection: Connection, segment: Segment): void {
     if (receive.offered === 0) return unexpected(connection)
   }
   if (dataLength > 0) {
-    const room = receive.admits(dataLength, connection.advertisedMss, true, isFull(connection, dataLength))
+    const room = receive.admits(dataLength, connection.advertisedMss, true, isFull(connection, segment, dataLength))
     if (!room) {
       receive.refuse()
       acks.owed = true
       acks.now = true
     }
     if (room || receive.readable === 0) {
-      receive.append(sequence, bytes, dataAt, dataLength, isFull(connection, dataLength))
+      receive.append(sequence, bytes, dataAt, dataLength, isFull(connection, segment, dataLength))
       arrived(connection, segment)
     } else connection.wake |= Wake.READABLE
   }
@@ -70,9 +70,9 @@ function arrived(connection: Connection, segment: Segment): void {
   const { dataLength, header } = segment
   const push = segment.has(tcp.PSH)
   const jiffies = connection.jiffies()
-  const full = isFull(connection, dataLength)
+  const full = isFull(connection, segment, dataLength)
   if (acks.received(jiffies, segment.unit, header, push, advertised, receive.window, connection.timeout)) {
-    receive.learn(segment.unit, isFull(connection, segment.unit))
+    receive.learn(segment.unit, isFull(connection, segment, segment.unit))
   }
   if (connection.ecn.arrived(segment)) acks.hurry(2, receive.window)
   receive.measureByWindow(connection.world.scheduler.now)
@@ -84,7 +84,7 @@ function arrived(connection: Connection, segment: Segment): void {
 function keep(connection: Connection, segment: Segment): void {
   const { receive, acks } = connection
   const { sequence, end, bytes, dataAt, dataLength } = segment
-  const full = isFull(connection, dataLength)
+  const full = isFull(connection, segment, dataLength)
   if (!receive.admits(dataLength, connection.advertisedMss, false, full)) {
     connection.wake |= Wake.READABLE
     return
@@ -117,8 +117,12 @@ function tell(connection: Connection, begin: number, end: number): void {
   else told.raise(place)
 }
 
-/** A segment of full size comes out of a large buffer, which was cut; a smaller one has a buffer of its own. */
-function isFull(connection: Connection, length: number): boolean {
+/**
+ * Was it cut out of a larger buffer? Then its memory is that of a head of its own. Of a segment from elsewhere only the
+ * size tells.
+ */
+function isFull(connection: Connection, segment: Segment, length: number): boolean {
+  if (segment.cut !== 0) return segment.cut === 2
   const { mss, advertisedMss, timestamps } = connection
   return length >= Math.min(mss, advertisedMss - (timestamps ? TIMESTAMPS_LENGTH : 0))
 }

@@ -22,6 +22,8 @@ const LONGEST_HEADER = 60
 /** Beside the flags: a probe, which does not count for Nagle's algorithm; the end of a burst, which PSH marks. */
 const PROBE = 0x100
 const BURST = 0x200
+/** ... and one of several that are one buffer. */
+const PART = 0x400
 
 /** Builds one segment of `length` bytes from the send buffer and sends it. ENOBUFS: the local queue refused it. */
 export function transmit(
@@ -47,6 +49,7 @@ export function transmit(
   frame.end = at + header + length
   frame.hash = connection.flow
   frame.mark = connection.settings.mark
+  frame.cut = (flagsWanted & PART) !== 0 ? 2 : 1
   const acknowledges = (flags & tcp.ACK) !== 0
   const ack = acknowledges ? receive.next : 0
   const { end } = frame
@@ -208,11 +211,12 @@ function sendBurst(connection: Connection, length: number, mss: number, marks: n
   const ends = last === send.queue.headEnd || length === 0
   const fin = ends && send.finQueued && send.queue.size <= 1
   const push = (ends && (marks & PUSHED) !== 0 && length > 0 ? tcp.PSH : 0) | (length > mss ? BURST : 0)
+  const cut = length > mss ? PART : 0
   let joined = 0
   for (let left = length; ; joined = JOINED) {
     const part = Math.min(left, mss)
     left -= part
-    const flags = left > 0 ? tcp.ACK : tcp.ACK | push | (fin ? tcp.FIN : 0)
+    const flags = cut | (left > 0 ? tcp.ACK : tcp.ACK | push | (fin ? tcp.FIN : 0))
     const error = sendNext(connection, part, flags, joined)
     if (error !== null || left === 0) return error
   }
@@ -360,7 +364,8 @@ export function resendLost(connection: Connection): void {
       several = burst > 1
     }
     burst--
-    if (resendPart(connection, i, false, several && burst === 0 ? tcp.PSH : 0, joined) !== null) break
+    const mark = (several ? PART : 0) | (several && burst === 0 ? tcp.PSH : 0)
+    if (resendPart(connection, i, false, mark, joined) !== null) break
     if (congestion.state !== 'Loss') connection.netns.counters.tcpFastRetrans++
     if (congestion.reducing) congestion.sentNew(1)
     if (i === 0) head = true

@@ -30,6 +30,8 @@ export class Segment {
   dataLength = 0
   /** Bytes of each of the segments of which this is made (gso_size); of a single one, all. */
   unit = 0
+  /** Of the frame: 1 the sender's whole buffer, 2 cut from a larger one, 0 not known. */
+  cut = 0
   /** Zero when the option is absent. */
   mss = 0
   /** -1 when the option is absent. */
@@ -58,6 +60,7 @@ export class Segment {
     this.header = tcp.headerLength(bytes, at)
     this.dataAt = at + this.header
     this.dataLength = end - this.dataAt
+    this.cut = frame.cut
     this.unit = frame.segmentSize > 0 ? Math.min(frame.segmentSize, this.dataLength) : this.dataLength
     const units = this.dataLength + (this.has(tcp.SYN) ? 1 : 0) + (this.has(tcp.FIN) ? 1 : 0)
     this.end = (this.sequence + units) | 0

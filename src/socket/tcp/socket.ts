@@ -5,25 +5,28 @@
 import type { Errno } from '../../net/errno.ts'
 import { ANY_PORT } from '../../net/multipath-hash.ts'
 import type { Netns } from '../../net/netns.ts'
+import type { Nanos } from '../../sim/scheduler.ts'
 import { ANY, type Ipv4, isMulticast } from '../../wire/address.ts'
 import { IPPROTO_TCP } from '../../wire/ipv4.ts'
 import { chooseEphemeral, NO_REUSE } from '../ports.ts'
 import { isBroadcast, realDestination, routeError, sourceTo } from '../route.ts'
 import type { Owner } from './around.ts'
+import { Backlog } from './backlog.ts'
 import { mayBind } from './bind.ts'
+import { finish, reset } from './close.ts'
 import type { Connection } from './connection.ts'
 import { acknowledgeReading } from './data.ts'
 import { sendSyn } from './handshake.ts'
 import { infoOf, type TcpInfo } from './info.ts'
 import { Listener } from './listener.ts'
 import { Listening } from './listening.ts'
-import { push, sendReset } from './output.ts'
+import { push } from './output.ts'
 import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
 import { sendmsg } from './sendmsg.ts'
 import type { Settings } from './settings.ts'
 import { succeed, type TcpPort, type TcpStack } from './stack.ts'
-import { maySend, needsReset, type TcpState } from './state.ts'
+import { maySend, type TcpState } from './state.ts'
 import type { Urgent } from './urgent.ts'
 
 export type TcpListener = Listener<TcpSocket>
@@ -49,6 +52,8 @@ export class TcpSocket implements Owner, TcpPort {
   listening: Listening | null = null
   /** SO_LINGER with no time: close() sends RST. */
   lingerZero = false
+  /** How long connect() and close() own the socket, while the kernel is at work for them. */
+  callTime: Nanos = 0
   onConnect: (() => void) | null = null
   /** There is data to read, or the peer's end. */
   onReadable: (() => void) | null = null
@@ -207,6 +212,7 @@ export class TcpSocket implements Owner, TcpPort {
     connection.enter('SYN-SENT')
     netns.counters.tcpActiveOpens++
     sendSyn(connection)
+    this.#hold(connection)
     return null
   }
 
@@ -294,6 +300,7 @@ export class TcpSocket implements Owner, TcpPort {
     if (receive.readable > 0 || this.lingerZero) return reset(connection)
     receive.release()
     finish(connection)
+    this.#hold(connection)
     if (connection.state === 'FIN-WAIT-2' && !connection.awaitFin()) reset(connection)
     else if (this.#stack.tooManyOrphans) reset(connection)
   }
@@ -363,6 +370,13 @@ export class TcpSocket implements Owner, TcpPort {
     this.remotePort = connection.remotePort
   }
 
+  /** The call takes its time: what comes meanwhile waits (lock_sock). */
+  #hold(connection: Connection): void {
+    if (this.callTime === 0 || connection.state === 'CLOSED') return
+    connection.backlog ??= new Backlog(connection, this.#stack.segment)
+    connection.backlog.own(this.callTime)
+  }
+
   #forget(): void {
     this.onConnect = null
     this.onReadable = null
@@ -379,19 +393,4 @@ export class TcpSocket implements Owner, TcpPort {
 
 function synchronised(state: TcpState): boolean {
   return state !== 'CLOSED' && state !== 'SYN-SENT' && state !== 'SYN-RECEIVED' && state !== 'TIME-WAIT'
-}
-
-/** Queues our FIN (tcp_send_fin). */
-function finish(connection: Connection): void {
-  const { state, send } = connection
-  if (state === 'ESTABLISHED' || state === 'SYN-RECEIVED') connection.state = 'FIN-WAIT-1'
-  else if (state === 'CLOSE-WAIT') connection.state = 'LAST-ACK'
-  else return
-  send.finQueued = true
-  push(connection)
-}
-
-function reset(connection: Connection): void {
-  if (needsReset(connection.state)) sendReset(connection)
-  connection.end(null)
 }

@@ -1,6 +1,14 @@
 /** What a connection counts, and what is remembered of its handshake and of the calls made on it. */
+import type { Frame } from '../../link/frame.ts'
+import type { Nanos } from '../../sim/scheduler.ts'
 import { Chrono } from './chrono.ts'
 import type { Urgent } from './urgent.ts'
+
+/** Where frames wait while a system call owns the socket. */
+export interface Waiting {
+  add(frame: Frame): void
+  own(time: Nanos): void
+}
 
 export class Tally {
   segmentsIn = 0
@@ -47,6 +55,8 @@ export class Tally {
   narrow = false
   /** DF: routers may not cut our packets (ip_dont_fragment). */
   whole = true
+  /** Not null while a system call owns the socket. */
+  backlog: Waiting | null = null
   /** MSG_MORE: the call that is writing will be followed by another. */
   more = false
 }

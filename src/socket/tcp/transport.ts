@@ -56,6 +56,7 @@ export class TcpTransport implements Transport {
       const { leastTtl } = connection.settings
       if (leastTtl !== 0 && ipv4.ttl(frame.bytes, frame.network) < leastTtl)
         return frames.drop(frame, DropReason.NoSocket, netns.name)
+      if (connection.backlog !== null) return connection.backlog.add(frame)
       receive(connection, segment)
       return frames.consume(frame)
     }

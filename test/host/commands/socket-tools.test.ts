@@ -51,9 +51,9 @@ describe('ss', () => {
     const said = await box.say(a.place, 'ss -H -O -tnoemi')
     expect(blank(said.out).replace(/(lastsnd|lastrcv|lastack):\d+/g, '$1:T')).toBe(
       'ESTAB 0      0      10.0.0.1:40000 10.0.0.2:5000 ino:I sk:S <-> ' +
-        'skmem:(r0,rb131072,t0,tb46080,f0,w0,o0,bl0,d0) ts sack cubic wscale:7,7 rto:204 rtt:0.1125/0.06 mss:1448 ' +
+        'skmem:(r0,rb131072,t0,tb46080,f0,w0,o0,bl0,d0) ts sack cubic wscale:7,7 rto:204 rtt:0.12125/0.065 mss:1448 ' +
         'pmtu:1500 rcvmss:536 advmss:1448 cwnd:10 bytes_sent:6 bytes_acked:7 segs_out:3 segs_in:2 data_segs_out:1 ' +
-        'send 1029688889bps lastsnd:T lastrcv:T lastack:T pacing_rate 2059377776bps delivery_rate 193066664bps delivered:2 app_limited ' +
+        'send 955381443bps lastsnd:T lastrcv:T lastack:T pacing_rate 1910762880bps delivery_rate 193066664bps delivered:2 app_limited ' +
         'rcv_space:14480 rcv_ssthresh:64088 minrtt:0.06 snd_wnd:65280\n',
     )
     await end()

@@ -223,7 +223,7 @@ test('a segment lost in the middle is sent again at the third duplicate, which c
     '> . 1399:2797 ack 1 win 507',
     '< . 1 ack 1399 win 588 <nop,nop,TS,nop,nop,sack 2797:8001>',
     '< . 1 ack 1399 win 588 <nop,nop,TS,nop,nop,sack 2797:8002>',
-    '< . 1 ack 8002 win 568',
+    '< . 1 ack 8002 win 569',
     '< F. 1 ack 8002 win 588',
     '> . 8002 ack 2 win 507',
   ])
