@@ -13,7 +13,6 @@ import { TcpSocket } from './tcp/socket.ts'
 import { TcpStack } from './tcp/stack.ts'
 import type { TcpState } from './tcp/state.ts'
 import { TcpTransport } from './tcp/transport.ts'
-import type { Tunables } from './tcp/tunables.ts'
 import { UdpSocket, UdpTransport } from './udp.ts'
 
 export interface Endpoint {
@@ -71,9 +70,9 @@ export class Sockets {
     return sockets
   }
 
-  /** What TCP's path reads of its switches. */
-  get tcpTunables(): Tunables {
-    return this.#tcp.tunables
+  /** Some milliseconds pass, though no clock shows them: who sends now does not do so in one go with what was sent before. */
+  pause(): void {
+    for (const { send } of this.#tcp.connections.all()) send.sent.paused = true
   }
 
   udp(): UdpSocket {

@@ -121,7 +121,7 @@ function stepText(
   }
   const to = dice.of(reachable)
   if (kind <= 5) return `${from} python3 apps.py udpsend ${to.address} ${to.echo} ${dice.between(0, 4000)} 1 0 0.3`
-  if (kind <= 7) return `${from} python3 apps.py send ${to.address} ${to.sink} ${dice.between(1, 500)}`
+  if (kind <= 7) return `${from} python3 apps.py send ${to.address} ${to.sink} ${dice.between(1, 1400)}`
   if (kind <= 9) return `${from} curl -s -A podwire --max-time 2 http://${to.address}:${to.http}/`
   return `${from} nc -z -w 1 ${to.address} ${dice.between(20_000, 29_999)}`
 }

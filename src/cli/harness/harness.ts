@@ -53,6 +53,8 @@ export class TcpHarness {
     if (op === 'init') return this.#init(fields)
     const host = this.#host
     if (host === null || this.#calls === null) throw new Unsupported(`${op}: init comes first`)
+    // Requests take no time here. A kernel that is asked the same has milliseconds between them.
+    host.sockets.pause()
     switch (op) {
       case 'sysctl':
         this.#sysctl(host, fields)

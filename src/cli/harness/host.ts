@@ -23,7 +23,5 @@ export class Host {
     this.netns.addAddress(this.device, local, prefix)
     this.netns.main.add(route({ destination: { network: ANY, prefix: 0 }, device: this.device, scope: 'link' }))
     this.sockets = Sockets.of(this.netns)
-    // Requests take no time here; a kernel that is asked the same has milliseconds between them.
-    this.sockets.tcpTunables.deferWithin = -1
   }
 }

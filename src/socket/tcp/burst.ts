@@ -77,7 +77,7 @@ export function defers(connection: Connection, length: number, most: number, mss
   if (congestion.state === 'Recovery' || congestion.state === 'Loss') return Defer.NO
   const { now } = world.scheduler
   const last = pacing === null ? sent.lastAt : pacing.departure
-  if (tunables.deferWithin < 0 || now - last > tunables.deferWithin) return Defer.NO
+  if (sent.paused || now - last > MILLISECOND) return Defer.NO
   const sendable = send.room
   const congestible = (congestion.window - sent.inFlight) * mss
   const limit = Math.min(sendable, congestible)

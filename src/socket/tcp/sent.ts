@@ -53,6 +53,8 @@ export class SentSegments {
   duplicates = 0
   /** How many segments were ever given up. */
   everLost = 0
+  /** Time passed since a segment left last that the clock does not show (`Sockets.pause`). */
+  paused = false
   /** Buffers of Linux's that hold them; a burst is one. */
   buffers = 0
 
@@ -352,6 +354,7 @@ export class SentSegments {
     const last = moments[LAST_SENT]
     const at = now > last ? now : last + 1
     moments[LAST_SENT] = at
+    this.paused = false
     if (this.#size === 0) {
       moments[FIRST_SENT] = at
       moments[DELIVERED_AT] = at

@@ -4,7 +4,6 @@
  */
 import type { Netns } from '../../net/netns.ts'
 import { HZ } from '../../sim/jiffies.ts'
-import { MILLISECOND } from '../../sim/scheduler.ts'
 import { Challenges, NO_LIMIT } from './challenge.ts'
 
 const PREFIX = 'net.ipv4.tcp_'
@@ -34,11 +33,6 @@ export class Tunables {
   retransmitCollapse = true
   minimumTsoSegments = 2
   tsoWindowDivisor = 3
-  /**
-   * A burst is put off only as long after the last sending, in nanoseconds. Where time stands still between packets that
-   * a kernel would get milliseconds apart, it is -1: then none is.
-   */
-  deferWithin = MILLISECOND
   tsoRttLog = 9
   /** tcp_mtu_probing (RFC 4821): 0 never, 1 when long segments vanish, 2 always; tcp_base_mss, tcp_mtu_probe_floor: bytes. */
   mtuProbing = 0
