@@ -1,5 +1,5 @@
 /** iperf3 -c: asks a server for a test, and runs it. */
-import { SECOND } from '../../sim/scheduler.ts'
+import { MILLISECOND, SECOND } from '../../sim/scheduler.ts'
 import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { encodeText } from '../http.ts'
 import type { Process } from '../process.ts'
@@ -20,6 +20,8 @@ export interface Wanted extends Plan {
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** What the server has to answer a datagram's first word. */
 const PATIENCE = 30 * SECOND
+/** What the client is busy with before it tells of the end, its statistics: as measured. The last data arrive meanwhile. */
+const SUMMING_UP = 3 * MILLISECOND
 
 export async function measure(self: Process, wanted: Wanted): Promise<number> {
   const { host, port, kind, sends, parallel, duration, bytes, blocks, rate } = wanted
@@ -61,6 +63,7 @@ export async function measure(self: Process, wanted: Wanted): Promise<number> {
     await control.expect(State.testRunning)
     const flow = new Flow(self, wanted, streams, ids, control.stream)
     await flow.run(false)
+    await self.sleep(SUMMING_UP)
     await control.say(State.testEnd)
     await control.expect(State.exchangeResults)
     const congestion = streams[0] instanceof TcpData ? streams[0].congestion : null

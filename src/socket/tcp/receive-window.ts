@@ -20,7 +20,7 @@ const OVERHEAD = 832
 /** A full segment, cut from a large buffer, has a head from a slab whose size is a power of two. */
 const SKB = 256
 const SHARED_INFO = 320
-const HEADROOM = 256
+const HEADROOM = 192
 const SMALLEST_BUFFER = 2304
 const LARGEST_UNSCALED = 65_535
 const MOST_SCALE = 14
@@ -37,13 +37,12 @@ export function memoryOf(length: number, full: boolean): number {
   return head + SKB
 }
 
-/** How many more bytes fit behind those of a small segment (skb_tailroom after skb_linearize). */
+/** How many more bytes fit behind those of a segment (skb_tailroom, after skb_linearize of a whole buffer). */
 export function tailOf(length: number, full: boolean): number {
-  if (full) return 0
-  const front = 192
+  const behind = full ? 0 : 128
   let head = 1024
-  while (head < front + length + 128 + SHARED_INFO) head *= 2
-  return head - SHARED_INFO - front - length
+  while (head < HEADROOM + length + behind + SHARED_INFO) head *= 2
+  return head - SHARED_INFO - HEADROOM - length
 }
 
 export class ReceiveWindow {

@@ -21,6 +21,34 @@ const measured: readonly (readonly [number, number])[] = [
   [5592, 73780],
 ]
 
+/** One write: what is cut off at its end joins the segment before it when that has room (skb_try_coalesce). */
+const single: readonly (readonly [number, number, number])[] = [
+  [1500, 2304, 67104],
+  [1536, 2304, 69900],
+  [1537, 3584, 69900],
+  [1910, 3584, 69900],
+  [1911, 4608, 69900],
+  [3000, 5888, 72696],
+  [4330, 6912, 75175],
+  [5728, 9216, 73780],
+  [7100, 11520, 73780],
+]
+
+test.each(single)('one write of %i bytes weighs %i', (length, memory, threshold) => {
+  const pair = new Pair({ mtu: 1450 })
+  let server: TcpSocket | null = null
+  pair.listen(80, (socket) => {
+    server = socket
+  })
+  const client = pair.connect(80)
+  pair.world.scheduler.call(5 * MILLISECOND, () => client.write(new Uint8Array(length)))
+  pair.run(100)
+  const receive = (server as TcpSocket | null)?.connection?.receive
+  expect([receive?.memory, receive?.threshold]).toEqual([memory, threshold])
+  client.abort()
+  pair.run(100)
+})
+
 test.each(measured)('four writes of %i bytes', (length, threshold) => {
   const pair = new Pair({ mtu: 1450 })
   let server: TcpSocket | null = null
