@@ -91,7 +91,7 @@ function keep(connection: Connection, segment: Segment): void {
   }
   const advertised = segmentSize(connection)
   if (acks.measure(segment.unit, segment.header, segment.has(tcp.PSH), advertised)) {
-    receive.learn(segment.unit, isFull(connection, segment.unit))
+    receive.learn(segment.unit, isFull(connection, segment, segment.unit))
   }
   connection.outOfOrder++
   const memory = receive.keep(sequence, bytes, dataAt, dataLength, full)
