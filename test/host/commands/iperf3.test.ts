@@ -104,9 +104,9 @@ Accepted connection from 10.9.0.1, port P
 - - - - - - - - - - - - - - - - - - - - - - - - -
 [ ID] Interval           Transfer     Bitrate         Retr
 [  5]   0.00-2.00   sec  2.00 MBytes  8.39 Mbits/sec    0             sender
-[  5]   0.00-2.00   sec  2.00 MBytes  8.39 Mbits/sec                  receiver
+[  5]   0.00-2.00   sec  2.00 MBytes  8.38 Mbits/sec                  receiver
 [  7]   0.00-2.00   sec  2.00 MBytes  8.39 Mbits/sec    0             sender
-[  7]   0.00-2.00   sec  2.00 MBytes  8.39 Mbits/sec                  receiver
+[  7]   0.00-2.00   sec  2.00 MBytes  8.38 Mbits/sec                  receiver
 [SUM]   0.00-2.00   sec  4.00 MBytes  16.8 Mbits/sec    0             sender
 [SUM]   0.00-2.00   sec  4.00 MBytes  16.8 Mbits/sec                  receiver
 
