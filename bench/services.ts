@@ -7,6 +7,7 @@
 import { IptablesMode } from '../src/kube/proxy-iptables.ts'
 import { IpvsMode } from '../src/kube/proxy-ipvs.ts'
 import type { ProxyMode, ProxyModeOptions } from '../src/kube/proxy-mode.ts'
+import { NftablesMode } from '../src/kube/proxy-nftables.ts'
 import type { ProxyService } from '../src/kube/proxy-services.ts'
 import { Veth } from '../src/link/veth.ts'
 import { World } from '../src/link/world.ts'
@@ -20,6 +21,7 @@ import { formatIpv4, type Ipv4, macOf, parseCidr, parseIpv4 } from '../src/wire/
 const modes: Readonly<Record<string, (netns: Netns, options: ProxyModeOptions) => ProxyMode>> = {
   iptables: (netns, options) => new IptablesMode(netns, options),
   ipvs: (netns, options) => new IpvsMode(netns, options),
+  nftables: (netns, options) => new NftablesMode(netns, options),
 }
 const counts = [1, 100, 1000, 10_000]
 const FLOWS = 2000

@@ -165,7 +165,8 @@ export function notModelled(lab: Lab): string | null {
   if (lab.cni !== undefined && lab.cni !== 'flannel' && lab.cni !== 'calico')
     return `podwire: CNI ${lab.cni} is not modelled`
   const mode = lab.kubeProxy?.mode
-  if (mode !== undefined && mode !== 'iptables') return `podwire: kube-proxy mode ${mode} is not modelled`
+  if (mode !== undefined && mode !== 'iptables' && mode !== 'nftables')
+    return `podwire: kube-proxy mode ${mode} is not modelled`
   for (const node of lab.nodes) {
     for (const network of node.docker?.networks ?? []) {
       if (!['bridge', 'overlay', 'macvlan'].includes(network.driver))

@@ -1,13 +1,16 @@
 /** The iptables rules of a lab's node: kube-proxy's and flannel's where it has pods, Docker's where it has containers. */
+import { KUBE_PROXY_TABLE, planKubeProxy } from '../kube/proxy-nftables-rules.ts'
 import { writeFlannel, writeKubeProxy } from '../kube/proxy-rules.ts'
 import type { ProxyService } from '../kube/proxy-services.ts'
 import { RuleSet } from '../kube/rule-set.ts'
+import { parseIpv4 } from '../wire/address.ts'
 import { writeCalico } from './lab-calico-rules.ts'
 import type { Lab, LabNode, LabPort, LabService } from './lab-file.ts'
 import { writeHostPorts } from './lab-hostport-rules.ts'
 import { writePolicies } from './lab-policy-rules.ts'
 
 const DEFAULT_POD_RANGE = '10.244.0.0/16'
+const DEFAULT_SERVICE_RANGE = '10.96.0.0/12'
 
 /** iptables-restore texts, in the order in which they are loaded; the first replaces what was there. */
 export function nodeRules(lab: Lab, node: LabNode, services: readonly LabService[]): string[] {
@@ -19,7 +22,7 @@ export function nodeRules(lab: Lab, node: LabNode, services: readonly LabService
     const rules = new RuleSet()
     const dropInvalid = lab.kubeProxy?.dropInvalid ?? true
     const known = ports.filter((port) => port !== null)
-    writeKubeProxy(rules, known, { clusterCIDR, dropInvalid })
+    if (lab.kubeProxy?.mode !== 'nftables') writeKubeProxy(rules, known, { clusterCIDR, dropInvalid })
     if (lab.cni === 'calico') writeCalico(rules, lab, node, clusterCIDR)
     else writeFlannel(rules, { clusterCIDR, podCIDR })
     writeHostPorts(rules, lab, node, podCIDR)
@@ -28,6 +31,24 @@ export function nodeRules(lab: Lab, node: LabNode, services: readonly LabService
   }
   if (node.docker !== undefined) texts.push(dockerRules(node.docker))
   return texts
+}
+
+/** What `nft -f` loads where kube-proxy is in nftables mode: its table anew. Null elsewhere. */
+export function nftRules(lab: Lab, node: LabNode, services: readonly LabService[]): string | null {
+  if (lab.kubeProxy?.mode !== 'nftables' || node.podCIDR === undefined) return null
+  const ports = services.flatMap((service) => service.ports.map((port) => proxyService(lab, node, service, port)))
+  const plan = planKubeProxy(
+    ports.filter((port) => port !== null),
+    {
+      clusterCIDR: lab.clusterCIDR ?? DEFAULT_POD_RANGE,
+      serviceCIDR: lab.serviceCIDR ?? DEFAULT_SERVICE_RANGE,
+      nodePortIps: [parseIpv4(node.ip)],
+      place: null,
+    },
+  )
+  const table = KUBE_PROXY_TABLE
+  const anew = `add table ${table}\ndelete table ${table}\nadd table ${table} { comment "rules for kube-proxy" ; }\n`
+  return anew + plan.text()
 }
 
 function proxyService(lab: Lab, node: LabNode, service: LabService, port: LabPort): ProxyService | null {

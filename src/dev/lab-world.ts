@@ -15,7 +15,7 @@ import { addCalico, addCalicoPod, startCalicoPod } from './lab-calico.ts'
 import { addDocker } from './lab-docker.ts'
 import type { Lab, LabHost, LabNode, LabPod, LabService, WireRules } from './lab-file.ts'
 import { addFlannel } from './lab-flannel.ts'
-import { nodeRules } from './lab-rules.ts'
+import { nftRules, nodeRules } from './lab-rules.ts'
 import {
   ANYWHERE,
   becomeRouter,
@@ -85,8 +85,12 @@ export class LabWorld {
   /** kube-proxy's, flannel's and Docker's rules, written at once; conntrack stays. */
   loadRules(services: readonly LabService[]): void {
     for (const node of this.lab.nodes) {
-      const { netfilter } = this.#site.machine(node.name).netns
+      const { netfilter, devices } = this.#site.machine(node.name).netns
       for (const [i, text] of nodeRules(this.lab, node, services).entries()) netfilter.restore(text, { noflush: i > 0 })
+      const nft = nftRules(this.lab, node, services)
+      if (nft === null) continue
+      const { code, err } = netfilter.runNft({ name: '/dev/stdin', text: nft }, () => devices.values())
+      if (code !== 0) throw new Error(err)
     }
   }
 

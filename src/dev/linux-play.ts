@@ -41,6 +41,8 @@ const MACHINE_STATE = [
   'ip rule',
   'cat /proc/net/snmp',
 ]
+/** Only in labs whose kube-proxy is in nftables mode. */
+const NFT_STATE = 'nft list table ip kube-proxy'
 const POD_STATE = MACHINE_STATE.filter((command) => !/^(bridge (-d )?link|iptables-save)/.test(command))
 
 class Player {
@@ -165,7 +167,8 @@ class Player {
       }
       const bridges = [...place.netns.devices.values()].some((device) => device.kind === 'bridge')
       const node = this.#lab.lab.nodes.some((each) => each.name === name)
-      for (const command of node || bridges ? MACHINE_STATE : POD_STATE) {
+      const more = node && this.#lab.lab.kubeProxy?.mode === 'nftables' ? [NFT_STATE] : []
+      for (const command of [...(node || bridges ? MACHINE_STATE : POD_STATE), ...more]) {
         const before = text
         text += `$ ${command}\n`
         const head = text

@@ -35,6 +35,7 @@ import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
 import { kubeProxy } from './proxy.ts'
+import { proxyConfigMap } from './proxy-config.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { type LogOptions, Remote } from './remote.ts'
 import type { ImageSource } from './runtime.ts'
@@ -143,6 +144,7 @@ export class Cluster {
     const { loadBalancer } = options
     if (loadBalancer !== undefined) startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
     this.#boot(serviceCIDR, dns.address, options.dns?.corefile ?? defaultCorefile(dns.domain))
+    this.store.create(proxyConfigMap({ ...options.kubeProxy, clusterCIDR: podCIDR }))
   }
 
   /** Runs the world until everything that came with the cluster is ready. */

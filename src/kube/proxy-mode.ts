@@ -5,7 +5,7 @@
 import type { ProxyPlace, ProxyService } from './proxy-services.ts'
 
 /** `mode` in kube-proxy's configuration. */
-export type ProxyModeName = 'iptables' | 'ipvs'
+export type ProxyModeName = 'iptables' | 'ipvs' | 'nftables'
 
 export interface ProxyModeOptions {
   /** The node's name, and its own address. */

@@ -15,6 +15,7 @@ import { ServiceHealth, serveProxyHealth } from './proxy-health.ts'
 import { IptablesMode } from './proxy-iptables.ts'
 import { IpvsMode } from './proxy-ipvs.ts'
 import type { ProxyMode, ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
+import { NftablesMode } from './proxy-nftables.ts'
 import { type ProxyService, placeOf, proxyServices } from './proxy-services.ts'
 import type { Store } from './store.ts'
 
@@ -137,5 +138,7 @@ function modeOf(name: ProxyModeName, netns: Netns, options: ProxyModeOptions): P
       return new IptablesMode(netns, options)
     case 'ipvs':
       return new IpvsMode(netns, options)
+    case 'nftables':
+      return new NftablesMode(netns, options)
   }
 }

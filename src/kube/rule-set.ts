@@ -96,6 +96,9 @@ export class RuleSet {
   ): string {
     const lines: string[] = []
     for (const table of TABLES) {
+      // Nobody makes a table for nothing.
+      const empty = this.#chains[table].length === 0 && this.#rules[table].length === 0
+      if (empty && after(table).length === 0) continue
       lines.push(`*${table}`, ...before(table))
       for (const chain of this.#chains[table]) if (!skipped(chain)) lines.push(`:${chain} - [0:0]`)
       for (const rule of this.#rules[table]) if (wanted(table, rule)) lines.push(`-A ${rule}`)

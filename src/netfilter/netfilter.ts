@@ -6,7 +6,7 @@
  * be rewritten, so rules that vanish do not break what they began. The room may import `link`, `sim` and `wire`.
  */
 import type { NetDevice } from '../link/device.ts'
-import { journal } from '../link/flow-cache.ts'
+import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
@@ -22,6 +22,10 @@ import { Balancer } from './ipvs/balancer.ts'
 import { Ipvs } from './ipvs/ipvs.ts'
 import { concerns, Nat } from './nat.ts'
 import { Manip } from './nat-rewrite.ts'
+import { type NftAnswer, type NftRequest, nft } from './nft-command.ts'
+import { NftMachine } from './nft-machine.ts'
+import { NftRuleset } from './nft-ruleset.ts'
+import { type NftStep, neighbours, nftSteps, Step } from './nft-steps.ts'
 import { type LogReader, Packet } from './packet.ts'
 import { type RestoreOptions, restore } from './restore.ts'
 import type { ListOptions } from './rule-text.ts'
@@ -33,6 +37,7 @@ import { Traversal } from './traversal.ts'
 export { NetfilterError } from './error.ts'
 export { Hook, type TableName } from './hook.ts'
 export type { AddressType, NetfilterHost, RejectWith } from './host.ts'
+export type { NftAnswer, NftRequest } from './nft-command.ts'
 
 const none: (Chain | null)[] = [null, null, null, null, null]
 
@@ -43,6 +48,8 @@ export class Netfilter {
   readonly rules = new Ruleset()
   /** What iptables-legacy configures. */
   readonly legacy = new Ruleset(this.rules)
+  /** What nft configures, besides the tables of iptables. */
+  readonly nft = new NftRuleset()
   readonly conntrack: Conntrack
   #world: World
   #host: NetfilterHost
@@ -59,6 +66,13 @@ export class Netfilter {
   #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
   /** Has x_tables any table? Then `#later` holds the chains that are walked second at their hooks. */
   #both = false
+  /** What is asked at each hook, in the order of priorities, when nft has base chains; null: what stands in #ask. */
+  #steps: (readonly NftStep[] | null)[] = [null, null, null, null, null]
+  /** The nat chains of each hook in their order, when nft has base chains. */
+  #choices: (readonly NftStep[])[] = [[], [], [], [], []]
+  /** Is POSTROUTING asked by more than nat chains? */
+  #filtersLate = false
+  #machine = new NftMachine()
   #later: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
   /** The base chains that decide or count something, by hook; the many empty ones are not walked at all. */
   #busy: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
@@ -79,6 +93,11 @@ export class Netfilter {
     }
     this.rules.onChange = changed
     this.legacy.onChange = changed
+    this.nft.onChange = () => {
+      changed()
+      configurationChanged()
+    }
+    this.nft.neighbours = () => neighbours(this.rules, this.legacy)
   }
 
   /** Does this namespace track connections? Only when a rule or a nat table needs it. */
@@ -156,9 +175,15 @@ export class Netfilter {
     return ipset(this.rules.sets, args, stdin)
   }
 
+  /** The command `nft`. */
+  runNft(request: NftRequest, devices: () => Iterable<NetDevice>): NftAnswer {
+    return nft(this.nft, { now: () => this.#world.scheduler.now, devices }, request)
+  }
+
   /** POSTROUTING has nothing to do: no rules but nat's, and a flow in the table whose source stays what it is. */
   #leavesAsItIs(frame: Frame): boolean {
     const { mangle, filter } = this.#busy
+    if (this.#steps[Hook.POSTROUTING] !== null && this.#filtersLate) return false
     if (mangle[Hook.POSTROUTING] !== null || filter[Hook.POSTROUTING] !== null) return false
     const flow = frame.tracked as Flow | null
     if (flow === null || flow.masquerade !== null || (flow.status & SETTLED) !== SETTLED) return false
@@ -169,6 +194,8 @@ export class Netfilter {
   }
 
   #ask(hook: Hook, packet: Packet): Verdict {
+    const steps = this.#steps[hook]
+    if (steps !== null) return this.#askInTurn(steps, hook, packet)
     const { raw, mangle, filter } = this.#busy
     const { nat } = this.#tables
     const entering = hook === Hook.PREROUTING || hook === Hook.OUTPUT
@@ -210,6 +237,40 @@ export class Netfilter {
     return Verdict.ACCEPT
   }
 
+  /** The same with nft's base chains among the tables of iptables. */
+  #askInTurn(steps: readonly NftStep[], hook: Hook, packet: Packet): Verdict {
+    for (let i = 0; i < steps.length; i++) {
+      const verdict = this.#take(steps[i], hook, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
+    }
+    return Verdict.ACCEPT
+  }
+
+  #take(step: NftStep, hook: Hook, packet: Packet): Verdict {
+    switch (step.kind) {
+      case Step.CONNTRACK:
+        if (!this.conntrack.enter(packet)) return Verdict.DROP
+        if (journal.open && packet.frame.tracked === null) journal.refuse()
+        return Verdict.ACCEPT
+      case Step.BALANCE:
+        return this.#balancer === null ? Verdict.ACCEPT : this.#balancer.pass(hook, packet)
+      case Step.CONFIRM:
+        return this.conntrack.confirm(packet) ? Verdict.ACCEPT : Verdict.DROP
+      case Step.DESTINATION_NAT:
+        return translated(packet) ? this.#translate(hook, Manip.DESTINATION, packet) : Verdict.ACCEPT
+      case Step.SOURCE_NAT:
+        return translated(packet) ? this.#translate(hook, Manip.SOURCE, packet) : Verdict.ACCEPT
+      default:
+        return this.#read(step, packet)
+    }
+  }
+
+  /** A base chain, of iptables or of nft. */
+  #read({ tables, nft }: NftStep, packet: Packet): Verdict {
+    if (nft !== null) return this.#machine.run(nft, packet)
+    return tables === null ? Verdict.ACCEPT : this.#traversal.run(tables, packet)
+  }
+
   #walk(table: TableName, hook: Hook, packet: Packet): Verdict {
     const chain = this.#busy[table][hook]
     if (chain === null) return Verdict.ACCEPT
@@ -221,6 +282,12 @@ export class Netfilter {
 
   /** nf_nat_inet_fn: the first of the two rule sets that chooses ends the question. */
   #choose(hook: Hook, packet: Packet, flow: Flow, done: number): Verdict {
+    const choices = this.#choices[hook]
+    for (let i = 0; i < choices.length; i++) {
+      const verdict = this.#read(choices[i], packet)
+      if (verdict !== Verdict.ACCEPT || (flow.status & done) !== 0) return verdict
+    }
+    if (choices.length > 0) return Verdict.ACCEPT
     const chain = this.#busy.nat[hook]
     const verdict = chain === null ? Verdict.ACCEPT : this.#traversal.run(chain, packet)
     if (!this.#both || verdict !== Verdict.ACCEPT || (flow.status & done) !== 0) return verdict
@@ -282,7 +349,11 @@ export class Netfilter {
       this.#later[name] = chains.map(([first, second]) => (first === null ? null : second))
       for (const each of [table, legacy]) if (each !== null && tracks(each)) tracking = true
     }
-    this.#tracking = tracking
+    const nft = nftSteps(this.nft, this.rules, this.legacy, tracking)
+    this.#tracking = tracking || nft.tracks
+    this.#steps = nft.steps
+    this.#choices = nft.choices
+    this.#filtersLate = nft.filtersLate
   }
 }
 

@@ -89,7 +89,7 @@ const cluster = z.strictObject({
     .prefault({}),
   kubeProxy: z
     .strictObject({
-      mode: z.enum(['iptables', 'ipvs']).default('iptables'),
+      mode: z.enum(['iptables', 'ipvs', 'nftables']).default('iptables'),
       nodePortAddresses: z.array(nodePortAddress).default([]),
       localhostNodePorts: z.boolean().default(true),
       ipvs: z

@@ -67,10 +67,11 @@ class KernelWorld {
       const each = `for d in ${devices.join(' ')}; do ethtool -K $d ${OFFLOADS}; done`
       script.push(`${this.#inside(netns)} sh -c '${each}' >/dev/null 2>&1 || true`)
     }
-    for (const { netns, settings, fdb, rules } of this.#plans) {
+    for (const { netns, settings, fdb, rules, nft } of this.#plans) {
       batch(`ip -n ${this.#name(netns)}`, settings)
       batch(`bridge -n ${this.#name(netns)}`, fdb)
       if (rules !== '') script.push(`${this.#inside(netns)} iptables-restore <<'END'`, `${rules.trimEnd()}\nEND`)
+      if (nft !== '') script.push(`${this.#inside(netns)} nft -f - <<'END'`, `${nft.trimEnd()}\nEND`)
     }
     const { code, output } = await this.#command('bash', ['-s'], script.join('\n'))
     if (code !== 0) throw new Error(`the kernel did not take the world: ${output}`)

@@ -68,6 +68,8 @@ export interface Plan {
   readonly fdb: readonly string[]
   /** For iptables-restore; empty when there are no rules. */
   readonly rules: string
+  /** For nft, behind them; empty when there are none. */
+  readonly nft: string
   readonly devices: readonly string[]
 }
 
@@ -89,6 +91,7 @@ export function planOf(netns: Netns, nameOf: (netns: Netns) => string, made: Set
     settings: [...devicesUp(netns, devices), ...addressesOf(netns), ...routesOf(netns), ...neighboursOf(netns)],
     fdb: devices.flatMap(fdbOf),
     rules: netns.netfilter.save(),
+    nft: netns.netfilter.runNft({ name: '', text: 'list ruleset' }, () => devices).out,
     devices: devices.map((device) => device.name),
   }
 }

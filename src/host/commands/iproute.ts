@@ -18,6 +18,7 @@ import {
 } from './iptables.ts'
 import { ipvsadm } from './ipvsadm.ts'
 import { netstat } from './netstat.ts'
+import { nft } from './nft.ts'
 import { route } from './route.ts'
 import { ss } from './ss.ts'
 import { sysctl } from './sysctl.ts'
@@ -47,6 +48,7 @@ export const iprouteCommands: Record<string, Program> = {
   'iptables-legacy-restore': iptablesLegacyRestore,
   ipset,
   ipvsadm,
+  nft,
   conntrack,
   ethtool,
   tcpdump,
