@@ -144,7 +144,9 @@ export class Cluster {
     const { loadBalancer } = options
     if (loadBalancer !== undefined) startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
     this.#boot(serviceCIDR, dns.address, options.dns?.corefile ?? defaultCorefile(dns.domain))
-    this.store.create(proxyConfigMap({ ...options.kubeProxy, clusterCIDR: podCIDR }))
+    // With the default mode nobody needs to look it up; and a uid more would change what is drawn in every such cluster.
+    const { mode = 'iptables' } = options.kubeProxy ?? {}
+    if (mode !== 'iptables') this.store.create(proxyConfigMap({ ...options.kubeProxy, clusterCIDR: podCIDR }))
   }
 
   /** Runs the world until everything that came with the cluster is ready. */
