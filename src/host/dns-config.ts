@@ -108,3 +108,9 @@ export function hostsOf(self: Process): HostsEntry[] {
 export function libcOf(self: Process): 'glibc' | 'musl' {
   return self.place.files.has('/etc/alpine-release') ? 'musl' : 'glibc'
 }
+
+/** musl asks again over TCP since 1.2.4, which Alpine has since 3.18; before, a truncated answer is all there is. */
+export function muslUsesTcp(self: Process): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(self.place.files.get('/etc/alpine-release') ?? '') ?? []
+  return major === undefined || Number(major) > 3 || Number(minor) >= 18
+}

@@ -4,7 +4,7 @@
  */
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
-import type { ResolverConfig, ResolverFlag } from './dns-config.ts'
+import { muslUsesTcp, type ResolverConfig, type ResolverFlag } from './dns-config.ts'
 import { type DnsMessage, dnsMessage, Rcode, sameName } from './dns-message.ts'
 import { askAllByTcp, askByTcp, DNS_PORT, DnsSocket } from './dns-socket.ts'
 import { encodeMessage } from './dns-writer.ts'
@@ -370,7 +370,7 @@ async function askMusl(
     socket.close()
   }
   if (queries.some((query) => query.reply === null)) return { status: 'again' }
-  for (const query of queries) {
+  for (const query of muslUsesTcp(self) ? queries : []) {
     if (!query.reply?.truncated) continue
     const whole = await askByTcp(self, query.bytes, config.nameservers[0], DNS_PORT, timeout)
     if (whole instanceof Uint8Array) query.reply = decode(whole) ?? query.reply

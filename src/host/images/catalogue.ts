@@ -105,7 +105,12 @@ export class Catalogue {
   /** Any registry prefix that means Docker Hub; an image added without a tag serves all tags. Null: ImagePullBackOff. */
   find(reference: string): Image | null {
     const { name, tag } = parseReference(reference)
-    return this.#images.get(`${name}:${tag}`) ?? this.#images.get(name) ?? null
+    const found = this.#images.get(`${name}:${tag}`) ?? this.#images.get(name) ?? null
+    const release = name === 'alpine' ? /^3\.\d+(\.\d+)?$/.exec(tag) : null
+    if (found === null || release === null) return found
+    // The C library is the release's.
+    const text = release[1] === undefined ? `${tag}.0\n` : `${tag}\n`
+    return { ...found, files: { ...found.files, '/etc/alpine-release': text } }
   }
 
   /** `image.name` with a tag is for that tag only. Replaces an image of the same name. */

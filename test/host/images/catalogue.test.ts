@@ -50,6 +50,14 @@ describe('Catalogue', () => {
     expect(catalogue.find('kiamol/ch03-numbers-web:v3')).toBe(catalogue.find('kiamol/ch03-numbers-web'))
   })
 
+  it('knows the release of Alpine by the tag', () => {
+    const release = (reference: string) => new Catalogue().find(reference)?.files?.['/etc/alpine-release']
+    expect(release('alpine:3.17')).toBe('3.17.0\n')
+    expect(release('docker.io/library/alpine:3.16.2')).toBe('3.16.2\n')
+    expect(release('alpine')).toBe('3.19.1\n')
+    expect(release('alpine:edge')).toBe('3.19.1\n')
+  })
+
   it('composes what a container runs as Kubernetes does', () => {
     const agnhost = catalogue.find('registry.k8s.io/e2e-test-images/agnhost')
     const busybox = catalogue.find('busybox')

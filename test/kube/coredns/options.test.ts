@@ -80,3 +80,19 @@ describe('resolv.conf', () => {
     await net.end()
   })
 })
+
+describe('musl', () => {
+  it('takes what fits into a datagram before Alpine 3.18, and asks again by TCP since', async () => {
+    for (const [release, count] of [
+      ['3.17.3', 29],
+      ['3.18.0', 40],
+    ] as const) {
+      const net = dnsLab()
+      net.start()
+      net.client.place.files.set('/etc/alpine-release', `${release}\n`)
+      const { output } = await net.run('getent ahostsv4 many.default.svc.cluster.local')
+      expect(output.match(/STREAM/g)).toHaveLength(count)
+      await net.end()
+    }
+  })
+})
