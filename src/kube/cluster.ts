@@ -11,7 +11,7 @@ import type { Runner } from '../host/run.ts'
 import type { World } from '../link/world.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, nth, parseCidr } from '../wire/address.ts'
-import { type LoadBalancerOptions, startLoadBalancer } from './balancer/start.ts'
+import { type LoadBalancer, type LoadBalancerOptions, startLoadBalancer } from './balancer/start.ts'
 import { type FlannelBackend, peerOf } from './cni/flannel.ts'
 import { DaemonSetController } from './controllers/daemonset.ts'
 import { DeploymentController } from './controllers/deployment.ts'
@@ -117,6 +117,7 @@ export class Cluster {
   readonly #lifecycle: NodeLifecycleController
   readonly #controlPlane: readonly KubeNode[]
   readonly #nodeLocal: readonly KubeObject[] | null
+  #balancer: LoadBalancer | null = null
 
   /** @throws PlanError when addresses do not fit. */
   constructor(options: ClusterOptions) {
@@ -142,7 +143,9 @@ export class Cluster {
     this.#remote = new Remote(this.store, this.nodes)
     this.store.listen('Node', ({ type, object }) => this.#nodeChanged(type, object))
     const { loadBalancer } = options
-    if (loadBalancer !== undefined) startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
+    if (loadBalancer !== undefined) {
+      this.#balancer = startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
+    }
     this.#boot(serviceCIDR, dns.address, options.dns?.corefile ?? defaultCorefile(dns.domain))
     // With the default mode nobody needs to look it up; and a uid more would change what is drawn in every such cluster.
     const { mode = 'iptables' } = options.kubeProxy ?? {}
@@ -266,7 +269,8 @@ export class Cluster {
     const records = storeRecords(this.store, options.dns?.upstream ?? {})
     const system = new SystemImages(coreDns({ records }), proxy)
     const found = (reference: string) => system.withCoreDns(catalogue.find(reference))
-    const images = { find: (reference: string) => system.find(reference) ?? found(reference) }
+    const own = (reference: string) => system.find(reference) ?? this.#balancer?.image(reference)
+    const images = { find: (reference: string) => own(reference) ?? found(reference) }
     const anyone = machines.some((machine) => machine.controlPlane === true)
     const leads = (machine: ClusterMachine, i: number) => (anyone ? machine.controlPlane === true : i === 0)
     const workers = machines.some((machine, i) => !leads(machine, i))
@@ -321,6 +325,7 @@ export class Cluster {
     store.create(coreDnsConfigMap(corefile))
     if (this.#nodeLocal !== null) for (const object of this.#nodeLocal) store.create(object)
     for (const set of daemonSets()) store.create(set)
+    for (const object of this.#balancer?.objects ?? []) store.create(object)
     for (const node of this.#controlPlane) {
       const object = node.join()
       for (const pod of staticPods(object, node.ip)) store.create(pod)
@@ -351,7 +356,8 @@ export class Cluster {
   /** Pods of a fresh cluster: two CoreDNS, two daemons a node, four static ones for each control-plane node. */
   get #systemPods(): number {
     const daemons = this.#nodeLocal === null ? 2 : 3
-    return 2 + daemons * this.nodes.size + 4 * this.#controlPlane.length
+    const { size } = this.nodes
+    return 2 + daemons * size + 4 * this.#controlPlane.length + (this.#balancer?.pods(size) ?? 0)
   }
 
   /** Tells every flanneld of the nodes that there are. */

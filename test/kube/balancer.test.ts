@@ -1,7 +1,7 @@
 /** Load balancers: MetalLB's pool and speakers, and the nodes' own addresses as k3s and Docker Desktop give them. */
 import { describe, expect, it } from 'vitest'
 import { AddressPool, type PoolRequest, tryParseRange } from '../../src/kube/balancer/address-pool.ts'
-import type { KubeEvent, Service } from '../../src/kube/objects.ts'
+import type { KubeEvent, Pod, Service } from '../../src/kube/objects.ts'
 import type { Store } from '../../src/kube/store.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { deployment, type Lab, lab, service } from './fixture.ts'
@@ -86,6 +86,31 @@ describe('MetalLB', () => {
       `Normal nodeAssigned announcing from node "${other}" with protocol "layer2"`,
     )
     expect(world.frames.inUse).toBe(0)
+  })
+
+  it('announces as long as the speaker lives', async () => {
+    const made = await lab({ loadBalancer: { name: 'metallb', pool: ['192.168.14.240/32'] } })
+    const { cluster, run } = made
+    await balanced('web', made)
+    const announcing = () =>
+      told(cluster.store, 'web')
+        .at(-1)
+        ?.match(/from node "([^"]+)"/)?.[1]
+    const before = announcing()
+    const speaker = cluster.store.list<Pod>('Pod', 'metallb-system', ({ metadata, spec }) => {
+      return metadata.name.startsWith('speaker-') && spec.nodeName === before
+    })[0]
+    // A new pod would be there again at once.
+    cluster.store.modify(cluster.store.get('DaemonSet', 'metallb-system', 'speaker') as never, (set: object) => {
+      const { spec } = set as { spec: { template: { spec: { nodeSelector?: object } } } }
+      spec.template.spec.nodeSelector = {
+        'kubernetes.io/hostname': before === 'w1.example.com' ? 'w2.example.com' : 'w1.example.com',
+      }
+    })
+    await run(3)
+    expect(cluster.store.get('Pod', 'metallb-system', speaker.metadata.name)).toBeNull()
+    expect(announcing()).not.toBe(before)
+    expect(addresses(cluster.store, 'web')).toEqual(['192.168.14.240'])
   })
 
   it('refuses what is outside the pool, and takes only its class', async () => {

@@ -4,7 +4,6 @@
  * rules on that node take the packets.
  */
 import { l2announce } from '../../host/commands/apps/announce.ts'
-import type { Place } from '../../host/place.ts'
 import { type Process, SIGKILL } from '../../host/process.ts'
 import { sha256Hex } from '../../host/sha256.ts'
 import { type Nanos, type Scheduler, SECOND, Timer } from '../../sim/scheduler.ts'
@@ -18,18 +17,17 @@ import type { Store } from '../store.ts'
 import { AddressPool, PoolError, type PoolRequest, wantedAddress } from './address-pool.ts'
 import { ingressOf, isMine, nodesWithEndpoints, portsOf, setIngress, usableNodes } from './balanced.ts'
 
-/** A node as a speaker needs it: where programs run, and the device on the clients' network. */
-export interface SpeakerNode {
-  readonly name: string
-  readonly place: Place
+/** A speaker, while its pod runs. */
+export interface Speaker {
+  readonly node: string
+  readonly process: Process
+  /** On the clients' network. */
   readonly device: string
 }
 
 export interface MetalLbOptions {
   readonly pool: readonly string[]
   readonly loadBalancerClass: string | null
-  /** Asked whenever somebody is elected: nodes may join later. */
-  readonly nodes: () => readonly SpeakerNode[]
 }
 
 interface Announcement {
@@ -55,6 +53,7 @@ export class MetalLb {
   readonly #watch: Timer
   /** Speakers that do not answer, and since when. */
   readonly #silent = new Map<string, Nanos>()
+  readonly #speakers = new Map<string, Speaker>()
   readonly #announced = new Map<string, Announcement>()
   /** The speaker of each Service, for its events. */
   readonly #assigned = new Map<string, string>()
@@ -82,8 +81,8 @@ export class MetalLb {
   #look(): void {
     const scheduler = this.#scheduler
     scheduler.after(this.#watch, PING)
-    for (const { name, place, device } of this.#options.nodes()) {
-      const reachable = place.netns.devices.get(device)?.carrier === true
+    for (const { node: name, process, device } of this.#speakers.values()) {
+      const reachable = process.netns.devices.get(device)?.carrier === true
       const since = this.#silent.get(name)
       if (reachable) {
         if (this.#silent.delete(name)) this.#queue.add('')
@@ -95,6 +94,18 @@ export class MetalLb {
   #lost(name: string): boolean {
     const since = this.#silent.get(name)
     return since !== undefined && this.#scheduler.now - since >= SUSPICION
+  }
+
+  join(speaker: Speaker): void {
+    this.#speakers.set(speaker.node, speaker)
+    this.#queue.add('')
+  }
+
+  /** What it announced has ended with it. */
+  leave(node: string): void {
+    this.#speakers.delete(node)
+    for (const [ip, announcement] of this.#announced) if (announcement.node === node) this.#announced.delete(ip)
+    this.#queue.add('')
   }
 
   /** The node that answers for an address; null when nobody does. */
@@ -182,23 +193,20 @@ export class MetalLb {
 
   /** Of the nodes that may, the one whose name and the address hash to the least. */
   #ownerOf(service: Service, ip: string): string | null {
-    const speakers = new Set(this.#options.nodes().map((node) => node.name))
     const serving = nodesWithEndpoints(this.#store, service)
     if (serving.size === 0) return null
     const local = service.spec.externalTrafficPolicy === 'Local'
     const names = usableNodes(this.#store)
       .map((node) => node.metadata.name)
-      .filter((name) => speakers.has(name) && !this.#lost(name) && (!local || serving.has(name)))
+      .filter((name) => this.#speakers.has(name) && !this.#lost(name) && (!local || serving.has(name)))
     const ranked = names.map((name) => ({ name, rank: sha256Hex(`${name}#${ip}`) }))
     return ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1))[0]?.name ?? null
   }
 
   #announce(ip: string, name: string): void {
-    const node = this.#options.nodes().find((each) => each.name === name)
-    if (node === undefined) return
-    node.place.programs.set('speaker', l2announce)
-    const { process } = node.place.spawn(['speaker', node.device, ip], { out: () => {}, err: () => {} })
-    node.place.machine.runner.wake()
+    const speaker = this.#speakers.get(name)
+    if (speaker === undefined) return
+    const { process } = speaker.process.fork(l2announce, ['speaker', speaker.device, ip])
     this.#announced.set(ip, { node: name, process })
   }
 

@@ -1,10 +1,13 @@
 /** Which load balancer a cluster has, if any. */
+import { type Image, parseReference } from '../../host/images/image.ts'
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { PlanError } from '../ipam.ts'
 import type { KubeNode } from '../node.ts'
+import type { KubeObject } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { tryParseRange } from './address-pool.ts'
-import { MetalLb, type SpeakerNode } from './metallb.ts'
+import { MetalLb } from './metallb.ts'
+import { metalLbImages, metalLbObjects } from './metallb-objects.ts'
 import { ServiceLb } from './service-lb.ts'
 
 export interface LoadBalancerOptions {
@@ -16,25 +19,40 @@ export interface LoadBalancerOptions {
   readonly class?: string | undefined
 }
 
+/** What a load balancer brings into the cluster. */
+export interface LoadBalancer {
+  /** The image of one of its pods; null when the reference is none of them. */
+  image(reference: string): Image | null
+  readonly objects: readonly KubeObject[]
+  /** Pods that it has on a cluster with so many nodes. */
+  pods(nodes: number): number
+}
+
 /** @throws PlanError when the pool is none. */
 export function startLoadBalancer(
   store: Store,
   scheduler: Scheduler,
   options: LoadBalancerOptions,
   nodes: ReadonlyMap<string, KubeNode>,
-): MetalLb | ServiceLb {
+): LoadBalancer {
   const loadBalancerClass = options.class ?? null
-  if (options.name === 'servicelb') return new ServiceLb(store, scheduler, loadBalancerClass)
+  if (options.name === 'servicelb') {
+    new ServiceLb(store, scheduler, loadBalancerClass)
+    return { image: () => null, objects: [], pods: () => 0 }
+  }
   const pool = options.pool ?? []
   if (pool.length === 0) throw new PlanError('the load balancer metallb needs a pool of addresses')
   for (const range of pool) {
     if (tryParseRange(range) === null) throw new PlanError(`${JSON.stringify(range)} is no range of addresses`)
   }
-  const speakers = new Map<string, SpeakerNode>()
-  for (const node of nodes.values()) {
-    const { machine } = node
-    const place = machine.addPlace('metallb-speaker', machine.netns, { hostname: machine.name, programs: new Map() })
-    speakers.set(node.name, { name: node.name, place, device: node.underlay.name })
+  const metallb = new MetalLb(store, scheduler, { pool, loadBalancerClass })
+  const images = metalLbImages((self) => {
+    const node = [...nodes.values()].find(({ machine }) => machine === self.place.machine)
+    return node === undefined ? null : { node: node.name, process: self, device: node.underlay.name }
+  }, metallb)
+  return {
+    image: (reference) => images.get(parseReference(reference).name) ?? null,
+    objects: metalLbObjects(),
+    pods: (count) => 1 + count,
   }
-  return new MetalLb(store, scheduler, { pool, loadBalancerClass, nodes: () => [...speakers.values()] })
 }
