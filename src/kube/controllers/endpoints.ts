@@ -29,7 +29,8 @@ export class EndpointsController {
       if (present !== null) store.remove(present)
       return
     }
-    // Without a selector they are somebody else's: written by hand.
+    // Without a selector they are somebody else's: written by hand. A Service that became a name keeps what it had.
+    if (service.spec.type === 'ExternalName') return
     if (service.spec.selector === undefined || service.metadata.deletionTimestamp !== undefined) return
     if (store.get('Namespace', null, namespace)?.metadata.deletionTimestamp !== undefined) return
     const subsets = subsetsOf(service, backendsOf(store, service))
