@@ -17,6 +17,8 @@ export const TEARDOWN: Nanos = 100 * MILLISECOND
 export const RELIST: Nanos = SECOND
 /** The kubelet looks at each of its pods at least this often, and at what their volumes should hold. */
 export const SYNC: Nanos = 60 * SECOND
+/** The kubelet looks this often whether its chains are still there. */
+export const KUBELET_WATCH: Nanos = 60 * SECOND
 /** kube-proxy gathers changes for this long, */
 export const PROXY_DELAY: Nanos = 100 * MILLISECOND
 /** and writes its rules no more often than this, but for so many times in a row. */

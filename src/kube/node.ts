@@ -9,12 +9,14 @@ import type { CniNode } from './cni/plugin.ts'
 import { PortMap } from './cni/portmap.ts'
 import { fullReference } from './image-reference.ts'
 import { PlanError } from './ipam.ts'
+import { ensureJumps, hasCanary } from './jumps.ts'
 import { Kubelet } from './kubelet.ts'
+import { KUBELET_WATCH } from './latency.ts'
 import type { Condition, Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { KubeProxy } from './proxy.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
-import { flannelRules, kubeletRules } from './proxy-rules.ts'
+import { flannelRules, KUBELET_CANARY, KUBELET_JUMPS, kubeletRules } from './proxy-rules.ts'
 import { ContainerRuntime, type ImageSource } from './runtime.ts'
 import type { Store } from './store.ts'
 import { CONTROL_PLANE_TAINT, IMAGES, VERSION } from './system-objects.ts'
@@ -99,7 +101,7 @@ export class KubeNode {
     machine.netns.sysctl.set('net.bridge.bridge-nf-call-iptables', '1')
     flannel.start()
     const { clusterCIDR } = this.#options
-    machine.netns.netfilter.restore(kubeletRules(), { noflush: true })
+    this.#guardRules()
     machine.netns.netfilter.restore(flannelRules({ clusterCIDR, podCIDR: this.podCIDR }), { noflush: true })
     machine.place.files.set('/run/flannel/subnet.env', flannel.environment())
     machine.place.files.set('/etc/cni/net.d/10-flannel.conflist', CONFLIST)
@@ -108,6 +110,16 @@ export class KubeNode {
     const node = this.#store.create(this.#object())
     this.#store.updateStatus('Node', null, this.name, this.#status())
     return node
+  }
+
+  /** The kubelet's rules: written once, and again when a look after a minute finds them gone. */
+  #guardRules(): void {
+    const { netns, world } = this.machine
+    if (this.kubelet.alive && !hasCanary(netns, KUBELET_CANARY)) {
+      netns.netfilter.restore(kubeletRules(), { noflush: true })
+      ensureJumps(netns, KUBELET_JUMPS)
+    }
+    world.scheduler.call(KUBELET_WATCH, () => this.#guardRules())
   }
 
   /** The kubelet posts its status: the node is well. */

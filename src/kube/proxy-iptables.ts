@@ -1,13 +1,12 @@
 /** kube-proxy's iptables mode: the whole rule set once, afterwards what has changed of it. */
 import type { Netns } from '../net/netns.ts'
-import { NetfilterError } from '../netfilter/error.ts'
 import { contains, type Ipv4, parseCidr, parseIpv4 } from '../wire/address.ts'
+import { ensureJumps, hasCanary } from './jumps.ts'
 import type { ProxyMode, ProxyModeOptions } from './proxy-mode.ts'
 import { PROXY_CANARY, PROXY_JUMPS, type ProxyOptions, writeServices } from './proxy-rules.ts'
 import type { ProxyPlace, ProxyService } from './proxy-services.ts'
-import { RuleSet, type RuleTable } from './rule-set.ts'
+import { RuleSet } from './rule-set.ts'
 
-const TABLES: readonly RuleTable[] = ['mangle', 'filter', 'nat']
 const LOOPBACK = parseIpv4('127.0.0.1')
 
 /** Chains of Services: those that nobody wants any more are deleted, whoever wrote them. */
@@ -53,36 +52,16 @@ export class IptablesMode implements ProxyMode {
     const stale = { mangle: [], filter: [], nat: present.filter((chain) => OURS.test(chain) && !wanted.has(chain)) }
     const before = this.#written
     this.#netns.netfilter.restore(rules.update(stale, before), { noflush: true })
-    if (before === null) this.#ensureJumps()
+    if (before === null) ensureJumps(this.#netns, PROXY_JUMPS)
     this.#written = rules
   }
 
   /** Chains that somebody has deleted, though kube-proxy had made them: all rules are written anew then. */
   intact(): boolean {
-    const { rules } = this.#netns.netfilter
-    if (TABLES.every((table) => rules.peek(table)?.chains.has(PROXY_CANARY))) return true
+    if (hasCanary(this.#netns, PROXY_CANARY)) return true
     this.#written = null
     return false
   }
-
-  /** Rules of built-in chains that lead to kube-proxy's come before whatever is there. */
-  #ensureJumps(): void {
-    const { netfilter } = this.#netns
-    for (const { table, chain, rule } of [...PROXY_JUMPS].reverse()) {
-      const words = splitWords(rule)
-      try {
-        netfilter.iptables(['-t', table, '-C', chain, ...words])
-      } catch (error) {
-        if (!(error instanceof NetfilterError)) throw error
-        netfilter.iptables(['-t', table, '-I', chain, ...words])
-      }
-    }
-  }
-}
-
-/** The words of a rule; a comment in quotes is one. */
-function splitWords(rule: string): string[] {
-  return [...rule.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
 
 /** The addresses of the node that answer on node ports; null: all, and whatever comes later. */

@@ -8,9 +8,10 @@
  */
 
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
+import type { Jump } from './jumps.ts'
 import { comment, LARGE, Portal, type PortalOptions } from './proxy-portal.ts'
 import { type ProxyPlace, type ProxyService, portalOf } from './proxy-services.ts'
-import { RuleSet, type RuleTable } from './rule-set.ts'
+import { RuleSet } from './rule-set.ts'
 
 export interface ProxyOptions {
   readonly clusterCIDR: string
@@ -103,13 +104,6 @@ const FIREWALL = `${NEW} ${comment('kubernetes load balancer firewall')} -j KUBE
 const PORTALS = comment('kubernetes service portals')
 const VISIBLE = `${NEW} ${comment('kubernetes externally-visible service portals')} -j KUBE-EXTERNAL-SERVICES`
 
-/** A rule of a built-in chain that leads to one of kube-proxy's. */
-export interface Jump {
-  readonly table: RuleTable
-  readonly chain: string
-  readonly rule: string
-}
-
 /** In the order in which they stand: kube-proxy puts each before all others that are there. */
 export const PROXY_JUMPS: readonly Jump[] = [
   { table: 'filter', chain: 'INPUT', rule: FIREWALL },
@@ -127,7 +121,7 @@ export const PROXY_JUMPS: readonly Jump[] = [
 ]
 
 /** The kubelet's: KUBE-FIREWALL against what route_localnet would let in, and chains whose loss tells of a flush. */
-const KUBELET_JUMPS: readonly Jump[] = [
+export const KUBELET_JUMPS: readonly Jump[] = [
   { table: 'filter', chain: 'INPUT', rule: '-j KUBE-FIREWALL' },
   { table: 'filter', chain: 'OUTPUT', rule: '-j KUBE-FIREWALL' },
 ]
@@ -135,18 +129,19 @@ const KUBELET_JUMPS: readonly Jump[] = [
 /** The canary of kube-proxy, in each of these tables. */
 export const PROXY_CANARY = 'KUBE-PROXY-CANARY'
 
-/** The rules of a node before anything runs on it but the kubelet, for iptables-restore. */
+export const KUBELET_CANARY = 'KUBE-KUBELET-CANARY'
+
+/** The kubelet's own chains, for iptables-restore; KUBELET_JUMPS lead to them. */
 export function kubeletRules(): string {
   const rules = new RuleSet()
-  for (const { table, chain, rule } of KUBELET_JUMPS) rules.add(table, `${chain} ${rule}`)
   writeKubelet(rules)
-  return rules.text()
+  return rules.update({ mangle: [], filter: [], nat: [] })
 }
 
 function writeKubelet(rules: RuleSet): void {
-  rules.chain('mangle', 'KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY')
-  rules.chain('filter', 'KUBE-FIREWALL', 'KUBE-KUBELET-CANARY')
-  rules.chain('nat', 'KUBE-KUBELET-CANARY')
+  rules.chain('mangle', 'KUBE-IPTABLES-HINT', KUBELET_CANARY)
+  rules.chain('filter', 'KUBE-FIREWALL', KUBELET_CANARY)
+  rules.chain('nat', KUBELET_CANARY)
   rules.add(
     'filter',
     `KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 ${comment('block incoming localnet connections')} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`,

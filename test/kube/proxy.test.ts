@@ -66,6 +66,26 @@ describe('kube-proxy', () => {
     expect(jumps(saved(made))).toEqual(jumps(before))
   })
 
+  it('and the kubelet put their own back when all is flushed', async () => {
+    const made = await lab()
+    await made.run(2)
+    const { netfilter } = made.machines.get(NODE)?.netns ?? {}
+    const kube = () =>
+      saved(made)
+        .split('\n')
+        .filter((line) => /KUBE-|nodeports/.test(line))
+    const before = kube()
+    for (const table of ['mangle', 'filter', 'nat']) {
+      netfilter?.iptables(['-t', table, '-F'])
+      netfilter?.iptables(['-t', table, '-X'])
+    }
+    expect(kube()).toEqual([])
+    await made.run(61)
+    // KUBE-FIREWALL came last this time, so it stands first.
+    expect(kube().sort()).toEqual(before.sort())
+    expect(about(made, '-A INPUT')[0]).toBe('-A INPUT -j KUBE-FIREWALL')
+  })
+
   it('follows nothing while its pod is away, and makes it good when it is back', async () => {
     const made = await lab()
     const { store } = made.cluster
