@@ -9,14 +9,13 @@ import type { CniNode } from './cni/plugin.ts'
 import { PortMap } from './cni/portmap.ts'
 import { fullReference } from './image-reference.ts'
 import { PlanError } from './ipam.ts'
-import { ensureJumps, hasCanary } from './jumps.ts'
 import { Kubelet } from './kubelet.ts'
 import { KUBELET_WATCH } from './latency.ts'
 import type { Condition, Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { KubeProxy } from './proxy.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
-import { flannelRules, KUBELET_CANARY, KUBELET_JUMPS, kubeletRules } from './proxy-rules.ts'
+import { ensureKubeletRules, flannelRules } from './proxy-rules.ts'
 import { ContainerRuntime, type ImageSource } from './runtime.ts'
 import type { Store } from './store.ts'
 import { CONTROL_PLANE_TAINT, IMAGES, VERSION } from './system-objects.ts'
@@ -115,10 +114,7 @@ export class KubeNode {
   /** The kubelet's rules: written once, and again when a look after a minute finds them gone. */
   #guardRules(): void {
     const { netns, world } = this.machine
-    if (this.kubelet.alive && !hasCanary(netns, KUBELET_CANARY)) {
-      netns.netfilter.restore(kubeletRules(), { noflush: true })
-      ensureJumps(netns, KUBELET_JUMPS)
-    }
+    if (this.kubelet.alive) ensureKubeletRules(netns)
     world.scheduler.call(KUBELET_WATCH, () => this.#guardRules())
   }
 

@@ -59,21 +59,6 @@ const bySet: readonly (readonly [
   ['KUBE-LOAD-BALANCER-SOURCE-IP', 'filter', 'KUBE-SOURCE-RANGES-FIREWALL', 'RETURN', 'dst,dst,src', ''],
 ]
 
-/** What the kubelet keeps on a node, whatever kube-proxy does. */
-export function writeKubelet(netfilter: Netfilter): void {
-  const rules = new RuleSet()
-  rules.chain('mangle', 'KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY')
-  rules.chain('filter', 'KUBE-FIREWALL', 'KUBE-KUBELET-CANARY')
-  rules.chain('nat', 'KUBE-KUBELET-CANARY')
-  rules.add(
-    'filter',
-    `KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 ${comment('block incoming localnet connections')} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`,
-  )
-  rules.add('filter', 'INPUT -j KUBE-FIREWALL')
-  rules.add('filter', 'OUTPUT -j KUBE-FIREWALL')
-  netfilter.restore(rules.text(), { noflush: true })
-}
-
 /** Its own chains anew, and the jumps to them where they are missing. */
 export function writeIpvsRules(
   netfilter: Netfilter,

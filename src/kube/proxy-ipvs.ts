@@ -10,9 +10,10 @@ import { contains, formatIpv4, type Ipv4, isLoopback, parseCidr, parseIpv4 } fro
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { nodePortIps } from './proxy-iptables.ts'
 import { GracefulTermination } from './proxy-ipvs-grace.ts'
-import { type Barred, writeIpvsRules, writeKubelet } from './proxy-ipvs-rules.ts'
+import { type Barred, writeIpvsRules } from './proxy-ipvs-rules.ts'
 import { ProxySets } from './proxy-ipvs-sets.ts'
 import type { ProxyMode, ProxyModeOptions } from './proxy-mode.ts'
+import { ensureKubeletRules } from './proxy-rules.ts'
 import {
   isExternalLocal,
   isInternalLocal,
@@ -48,7 +49,7 @@ export class IpvsMode implements ProxyMode {
   }
 
   start(): void {
-    const { sysctl, netfilter } = this.#netns
+    const { sysctl } = this.#netns
     sysctl.hasIpvs = true
     sysctl.set('net.ipv4.vs.conntrack', '1')
     // conn_reuse_mode is left alone since Linux 5.9.
@@ -59,7 +60,7 @@ export class IpvsMode implements ProxyMode {
       sysctl.set('net.ipv4.conf.all.arp_ignore', '1')
       sysctl.set('net.ipv4.conf.all.arp_announce', '2')
     }
-    writeKubelet(netfilter)
+    ensureKubeletRules(this.#netns)
   }
 
   sync(services: readonly ProxyService[], place: ProxyPlace): void {

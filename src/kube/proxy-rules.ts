@@ -7,8 +7,9 @@
  *   POSTROUTING ─▶ KUBE-POSTROUTING: MASQUERADE of what KUBE-MARK-MASQ marked
  */
 
+import type { Netns } from '../net/netns.ts'
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
-import type { Jump } from './jumps.ts'
+import { ensureJumps, hasCanary, type Jump } from './jumps.ts'
 import { comment, LARGE, Portal, type PortalOptions } from './proxy-portal.ts'
 import { type ProxyPlace, type ProxyService, portalOf } from './proxy-services.ts'
 import { RuleSet } from './rule-set.ts'
@@ -121,7 +122,7 @@ export const PROXY_JUMPS: readonly Jump[] = [
 ]
 
 /** The kubelet's: KUBE-FIREWALL against what route_localnet would let in, and chains whose loss tells of a flush. */
-export const KUBELET_JUMPS: readonly Jump[] = [
+const KUBELET_JUMPS: readonly Jump[] = [
   { table: 'filter', chain: 'INPUT', rule: '-j KUBE-FIREWALL' },
   { table: 'filter', chain: 'OUTPUT', rule: '-j KUBE-FIREWALL' },
 ]
@@ -129,13 +130,15 @@ export const KUBELET_JUMPS: readonly Jump[] = [
 /** The canary of kube-proxy, in each of these tables. */
 export const PROXY_CANARY = 'KUBE-PROXY-CANARY'
 
-export const KUBELET_CANARY = 'KUBE-KUBELET-CANARY'
+const KUBELET_CANARY = 'KUBE-KUBELET-CANARY'
 
-/** The kubelet's own chains, for iptables-restore; KUBELET_JUMPS lead to them. */
-export function kubeletRules(): string {
+/** The kubelet's chains, and the rules that lead to them, unless they are there. */
+export function ensureKubeletRules(netns: Netns): void {
+  if (hasCanary(netns, KUBELET_CANARY)) return
   const rules = new RuleSet()
   writeKubelet(rules)
-  return rules.update({ mangle: [], filter: [], nat: [] })
+  netns.netfilter.restore(rules.update({ mangle: [], filter: [], nat: [] }), { noflush: true })
+  ensureJumps(netns, KUBELET_JUMPS)
 }
 
 function writeKubelet(rules: RuleSet): void {
