@@ -52,6 +52,8 @@ const LONG: Readonly<Record<string, string>> = {
   fail: 'f',
   insecure: 'k',
   globoff: 'g',
+  // No .curlrc is read here in any case.
+  disable: 'q',
   'no-buffer': 'N',
   ipv4: '4',
   request: 'X:',
@@ -91,7 +93,7 @@ export type CurlProblem = { readonly text: string; readonly code: number }
 const HINT = "curl: try 'curl --help' or 'curl --manual' for more information\n"
 
 export function curlOptions(args: readonly string[]): CurlOptions | CurlProblem {
-  const found = getopt(args, 'sSviILfkgN40GX:d:H:A:o:Ow:m:u:Ve:D:', LONG)
+  const found = getopt(args, 'sSviILfkgqN40GX:d:H:A:o:Ow:m:u:Ve:D:', LONG)
   if (found.problem !== null) {
     const { kind, option } = found.problem
     // A real curl knows two hundred more: which of them this is cannot be told from a mistake.

@@ -39,7 +39,11 @@ function builtIn(): Image[] {
     workdir: '/app',
   })
   const e2e = {
-    programs: withPrograms(small, { agnhost, curl }),
+    programs: withPrograms(small, {
+      agnhost,
+      curl,
+      ...pick(linux, ['dig', 'host', 'nslookup', 'nc', 'conntrack', 'ip']),
+    }),
     entrypoint: ['/agnhost', 'pause'],
     fixed: 1,
     files: ALPINE,
@@ -91,8 +95,13 @@ function builtIn(): Image[] {
     { name: 'kiamol/ch03-numbers-web', ...web(numbersWeb('background: white;')) },
     { name: 'kiamol/ch03-numbers-web:v2', ...web(numbersWeb('background: lightblue;')) },
     { name: 'registry.k8s.io/e2e-test-images/agnhost', ...e2e },
+    { name: 'registry.k8s.io/e2e-test-images/jessie-dnsutils', programs: linux, entrypoint: ['bash'], fixed: 0 },
     { name: 'registry.k8s.io/pause', programs: new Map([['pause', pause]]), entrypoint: ['/pause'] },
   ]
+}
+
+function pick(from: ReadonlyMap<string, Program>, names: readonly string[]): Record<string, Program> {
+  return Object.fromEntries([...from].filter(([name]) => names.includes(name)))
 }
 
 export class Catalogue {

@@ -160,6 +160,37 @@ describe('agnhost', () => {
     await box.rest()
   })
 
+  it('says in a word why somebody cannot be reached', async () => {
+    const box = new Box(new Map(Object.entries({ sh: shell('dash'), agnhost })))
+    const [a, b] = box.pair()
+    b.place.launch(agnhost, ['agnhost', 'netexec', '--http-port=80', '--udp-port=8081'], quiet)
+    const connect = async (to: string) => {
+      const { code, err } = await box.say(a.place, `agnhost connect --timeout=1s ${to}`)
+      return `${code} ${err.trim()}`
+    }
+    expect(await connect('10.0.0.2:80')).toBe('0 ')
+    expect(await connect('10.0.0.2:81')).toBe('1 REFUSED')
+    expect(await connect('10.0.0.9:80')).toBe('1 TIMEOUT')
+    expect(await connect('--protocol=udp 10.0.0.2:81')).toBe('1 REFUSED')
+    // netexec answers the words it knows only.
+    expect(await connect('--protocol=udp 10.0.0.2:8081')).toBe('1 TIMEOUT')
+    expect(await connect('--protocol=udp --udp-data=hostname 10.0.0.2:8081')).toBe('0 ')
+    expect(await connect('--protocol=sctp 10.0.0.2:80')).toMatch(/^2 podwire: .* is not modelled$/)
+    await box.rest()
+  })
+
+  it('runs a line, and ends when it is told to', async () => {
+    const { get, box, server } = serving(agnhost, ['netexec', '--http-port=80'])
+    expect((await get('/header?key=User-Agent')).out).toMatch(/^curl\//)
+    expect((await get('/redirect?location=/there', '-o /dev/null -w "%{http_code}"')).out).toBe('302')
+    expect((await get('/shell?cmd=false')).out).toBe(
+      '{"error":"exit status 127","output":"sh: 1: false: not found\\n"}',
+    )
+    await get('/exit?code=3&wait=1s')
+    expect(await box.runner.until(server.exit)).toBe(3)
+    await box.rest()
+  })
+
   it('serves its host name', async () => {
     const { get } = serving(agnhost, ['serve-hostname', '--port', '80'])
     expect((await get('/')).out).toBe('b')

@@ -1,0 +1,18 @@
+/** Services (service.go), with kube-proxy in each of its modes. */
+import { affinity } from './services/affinity.ts'
+import { basics } from './services/basics.ts'
+import { objects } from './services/objects.ts'
+import { types } from './services/types.ts'
+import { type Mode, section } from './suite.ts'
+
+const MODES: readonly Mode[] = ['iptables', 'ipvs']
+
+for (const mode of MODES) {
+  section('Services', { mode }, (test) => {
+    basics(test)
+    types(test)
+    affinity(test)
+    // No packet of theirs knows of kube-proxy.
+    if (mode === 'iptables') objects(test)
+  })
+}
