@@ -3,6 +3,7 @@
  * two JSON lines {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables.
  * `npm run bench -- services`: what Services cost in each of kube-proxy's modes.
  */
+import { inlineMore } from '../src/cli/v8.ts'
 import { bytesPerFrame } from './allocation.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
 import { serviceTable } from './services.ts'
@@ -110,4 +111,5 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+inlineMore()
 await main(process.argv.slice(2))

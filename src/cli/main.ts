@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 /** The executable: what `podwire` in package.json's `bin` starts. */
 import { runCli } from './podwire.ts'
+import { inlineMore } from './v8.ts'
+
+inlineMore()
 
 // A reader that went away (| head) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
