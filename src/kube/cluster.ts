@@ -34,6 +34,8 @@ import { nodeLocalObjects } from './nodelocal.ts'
 import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
+import { kubeRouter, type NetworkPolicyOptions } from './policy/kube-router.ts'
+import { noteUnenforced } from './policy/unenforced.ts'
 import { kubeProxy } from './proxy.ts'
 import { proxyConfigMap } from './proxy-config.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
@@ -50,6 +52,7 @@ import {
   daemonSets,
   defaultCorefile,
   dnsService,
+  kubeRouterSet,
   namespaces,
   staticPods,
   VERSION,
@@ -83,6 +86,8 @@ export interface ClusterOptions {
     ProxyModeOptions,
     'nodePortAddresses' | 'localhostNodePorts' | 'ipvs'
   >
+  /** What enforces NetworkPolicies; nobody, as with flannel alone, unless it is said. */
+  readonly networkPolicy?: NetworkPolicyOptions | undefined
   /** --service-node-port-range: `30000-32767`. */
   readonly nodePorts?: string
   /** What gives Services of type LoadBalancer their addresses; nobody unless it is said. */
@@ -117,6 +122,8 @@ export class Cluster {
   readonly #lifecycle: NodeLifecycleController
   readonly #controlPlane: readonly KubeNode[]
   readonly #nodeLocal: readonly KubeObject[] | null
+  /** Is there somebody for NetworkPolicies? */
+  readonly #enforced: boolean
   #balancer: LoadBalancer | null = null
 
   /** @throws PlanError when addresses do not fit. */
@@ -138,6 +145,7 @@ export class Cluster {
     this.#startControllers()
     this.#lifecycle = new NodeLifecycleController(this.store, world.scheduler)
     const dns = { address: options.dns?.service ?? '10.96.0.10', domain: options.dns?.domain ?? 'cluster.local' }
+    this.#enforced = options.networkPolicy !== undefined
     this.#nodeLocal = options.dns?.nodeLocal === true ? nodeLocalObjects(dns.address, dns.domain) : null
     this.#controlPlane = this.#makeNodes(options, podCIDR, dns)
     this.#remote = new Remote(this.store, this.nodes)
@@ -150,6 +158,8 @@ export class Cluster {
     // With the default mode nobody needs to look it up; and a uid more would change what is drawn in every such cluster.
     const { mode = 'iptables' } = options.kubeProxy ?? {}
     if (mode !== 'iptables') this.store.create(proxyConfigMap({ ...options.kubeProxy, clusterCIDR: podCIDR }))
+    if (this.#enforced) this.store.create(kubeRouterSet())
+    else noteUnenforced(this.store)
   }
 
   /** Runs the world until everything that came with the cluster is ready. */
@@ -267,7 +277,8 @@ export class Cluster {
       (machine) => [...this.nodes.values()].find((node) => node.machine === machine)?.proxy ?? null,
     )
     const records = storeRecords(this.store, options.dns?.upstream ?? {})
-    const system = new SystemImages(coreDns({ records }), proxy)
+    const router = kubeRouter((machine) => this.nodes.get(machine.name)?.router ?? null)
+    const system = new SystemImages(coreDns({ records }), proxy, router)
     const found = (reference: string) => system.withCoreDns(catalogue.find(reference))
     const own = (reference: string) => system.find(reference) ?? this.#balancer?.image(reference)
     const images = { find: (reference: string) => own(reference) ?? found(reference) }
@@ -293,6 +304,7 @@ export class Cluster {
         proxyMode: options.kubeProxy?.mode ?? 'iptables',
         proxy: options.kubeProxy ?? {},
         backend: cni?.backend ?? 'vxlan',
+        policyAction: options.networkPolicy?.action ?? 'drop',
         dns,
         images,
         ...(labels === undefined ? {} : { labels }),
@@ -353,9 +365,9 @@ export class Cluster {
     })
   }
 
-  /** Pods of a fresh cluster: two CoreDNS, two daemons a node, four static ones for each control-plane node. */
+  /** Pods of a fresh cluster: two CoreDNS, its daemons on each node, four static ones for each control-plane node. */
   get #systemPods(): number {
-    const daemons = this.#nodeLocal === null ? 2 : 3
+    const daemons = 2 + (this.#nodeLocal === null ? 0 : 1) + (this.#enforced ? 1 : 0)
     const { size } = this.nodes
     return 2 + daemons * size + 4 * this.#controlPlane.length + (this.#balancer?.pods(size) ?? 0)
   }

@@ -70,6 +70,16 @@ const defaulters: Readonly<Record<string, (object: JsonMap) => void>> = {
     fill(object, { endpoints: [] })
     for (const port of maps(object.ports)) fill(port, { name: '', protocol: 'TCP' })
   },
+  NetworkPolicy: (object) => {
+    fill(object, { spec: {} })
+    const spec = object.spec as JsonMap
+    fill(spec, { podSelector: {} })
+    for (const rule of [...maps(spec.ingress), ...maps(spec.egress)]) {
+      for (const port of maps(rule.ports)) fill(port, { protocol: 'TCP' })
+    }
+    const types = maps(spec.egress).length === 0 ? ['Ingress'] : ['Ingress', 'Egress']
+    if (!Array.isArray(spec.policyTypes) || spec.policyTypes.length === 0) spec.policyTypes = types
+  },
 }
 
 /** Sets what is undefined. */

@@ -28,6 +28,7 @@ export const KINDS: ReadonlyMap<string, KindInfo> = new Map(
     info('DaemonSet', 'apps/v1', 'daemonsets', true, true),
     info('StatefulSet', 'apps/v1', 'statefulsets', true, true),
     info('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', true, true),
+    info('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies', true, true),
   ].map((entry) => [entry.kind, entry]),
 )
 

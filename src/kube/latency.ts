@@ -26,6 +26,10 @@ export const PROXY_PERIOD: Nanos = SECOND
 export const PROXY_BURST = 2
 /** It looks this often whether its chains are still there (syncPeriod). */
 export const PROXY_WATCH: Nanos = 30 * SECOND
+/** kube-router writes its rules this long after a change, */
+export const POLICY_DELAY: Nanos = 100 * MILLISECOND
+/** and all of them this often. */
+export const POLICY_WATCH: Nanos = 300 * SECOND
 /** Restarts and pulls that fail wait 10 s, then twice as long each time, up to five minutes. */
 export const BACKOFF_FIRST: Nanos = 10 * SECOND
 export const BACKOFF_MOST: Nanos = 300 * SECOND

@@ -13,6 +13,8 @@ import { Kubelet } from './kubelet.ts'
 import { KUBELET_WATCH } from './latency.ts'
 import type { Condition, Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
+import { KubeRouter } from './policy/kube-router.ts'
+import type { PolicyAction } from './policy/rules.ts'
 import { KubeProxy } from './proxy.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { ensureKubeletRules, flannelRules } from './proxy-rules.ts'
@@ -32,6 +34,7 @@ export interface KubeNodeOptions {
   readonly proxyMode: ProxyModeName
   readonly proxy?: Pick<ProxyModeOptions, 'nodePortAddresses' | 'localhostNodePorts' | 'ipvs'>
   readonly backend: FlannelBackend
+  readonly policyAction?: PolicyAction
   readonly dns: DnsSettings
   readonly labels?: Readonly<Record<string, string>>
   readonly images: ImageSource
@@ -46,6 +49,8 @@ export class KubeNode {
   readonly runtime: ContainerRuntime
   readonly kubelet: Kubelet
   readonly proxy: KubeProxy
+  /** Works only when its pod runs. */
+  readonly router: KubeRouter
   readonly cni: BridgePlugin
   readonly flannel: Flannel
   /** The device with the node's address. */
@@ -91,6 +96,7 @@ export class KubeNode {
       serviceCIDR: options.serviceCIDR,
       ...options.proxy,
     })
+    this.router = new KubeRouter(store, machine, this.name, options.policyAction ?? 'drop')
   }
 
   /** Sysctls, devices, rules; then the node tells the API of itself. */

@@ -9,6 +9,7 @@ import type { Condition, KubeObject, LabelExpression, LabelSelector, Labels } fr
 import type { TargetRef } from './objects-service.ts'
 
 export type * from './objects-meta.ts'
+export type * from './objects-policy.ts'
 export type * from './objects-service.ts'
 
 // ── pods ─────────────────────────────────────────────────────────────

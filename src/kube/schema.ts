@@ -251,6 +251,15 @@ const address = list(
 )
 const port = { name: 'string', port: 'int32', protocol: 'string', appProtocol: 'string' } as const
 
+const policyPeers = list(
+  struct('NetworkPolicyPeer', {
+    podSelector: labelSelector,
+    namespaceSelector: labelSelector,
+    ipBlock: struct('IPBlock', { cidr: 'string', except: list('string') }),
+  }),
+)
+const policyPorts = list(struct('NetworkPolicyPort', { protocol: 'string', port: 'intOrString', endPort: 'int32' }))
+
 function kind(go: string, fields: Readonly<Record<string, Shape>>): Struct {
   return struct(go, { apiVersion: 'string', kind: 'string', metadata, ...fields })
 }
@@ -300,6 +309,15 @@ export const SCHEMAS: ReadonlyMap<string, Struct> = new Map(
         }),
       ),
       ports: list(struct('EndpointPort', port)),
+    }),
+    kind('NetworkPolicy', {
+      spec: struct('NetworkPolicySpec', {
+        podSelector: labelSelector,
+        policyTypes: list('string'),
+        ingress: list(struct('NetworkPolicyIngressRule', { from: policyPeers, ports: policyPorts })),
+        egress: list(struct('NetworkPolicyEgressRule', { to: policyPeers, ports: policyPorts })),
+      }),
+      status: 'any',
     }),
     kind('ConfigMap', { data: text, binaryData: text, immutable: 'bool' }),
     kind('ServiceAccount', { secrets: 'any', imagePullSecrets: 'any', automountServiceAccountToken: 'bool' }),

@@ -52,7 +52,7 @@ export class SystemImages {
 
   readonly #coredns: Program
 
-  constructor(coredns: Program, kubeProxy: Program) {
+  constructor(coredns: Program, kubeProxy: Program, kubeRouter: Program = idle) {
     this.#coredns = coredns
     const all = [
       image('registry.k8s.io/coredns/coredns', 'coredns', coredns),
@@ -62,6 +62,7 @@ export class SystemImages {
       image('registry.k8s.io/kube-scheduler', 'kube-scheduler', idle),
       image('registry.k8s.io/kube-proxy', 'kube-proxy', kubeProxy),
       image('ghcr.io/flannel-io/flannel', 'flanneld', idle),
+      image('cloudnativelabs/kube-router', 'kube-router', kubeRouter),
     ]
     const cache = { name: NODE_LOCAL_IMAGE, entrypoint: ['node-cache'], fixed: 1 }
     const commands = withPrograms(linuxCommands(), { 'node-cache': nodeCache(coredns) })

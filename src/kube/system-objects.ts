@@ -20,6 +20,7 @@ export const VERSION = 'v1.32.5'
 const ETCD = '3.5.16-0'
 const COREDNS = 'v1.11.3'
 const FLANNEL = 'v0.26.7'
+const KUBE_ROUTER = 'v2.5.0'
 
 export const IMAGES: readonly string[] = [
   `registry.k8s.io/kube-apiserver:${VERSION}`,
@@ -222,6 +223,17 @@ export function daemonSets(): KubeObject[] {
     daemonSet('kube-proxy', 'kube-system', { 'k8s-app': 'kube-proxy' }, proxy, 'system-node-critical'),
     daemonSet('kube-flannel-ds', 'kube-flannel', { app: 'flannel' }, flannel, 'system-node-critical'),
   ]
+}
+
+/** kube-router as the policy engine beside flannel. */
+export function kubeRouterSet(): KubeObject {
+  const router = container('kube-router', `docker.io/cloudnativelabs/kube-router:${KUBE_ROUTER}`, [
+    '/usr/local/bin/kube-router',
+    '--run-router=false',
+    '--run-firewall=true',
+    '--run-service-proxy=false',
+  ])
+  return daemonSet('kube-router', 'kube-system', { 'k8s-app': 'kube-router' }, router, 'system-node-critical')
 }
 
 /** The static pods of a control-plane node, mirrored in the API as the kubelet does. */

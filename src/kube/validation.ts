@@ -6,6 +6,7 @@ import { selects } from './label-selector.ts'
 import { checkLabel, checkLabel1035, checkLabelKey, checkLabelValue, checkPort, checkSubdomain } from './names.ts'
 import type { KubeObject, LabelSelector } from './objects.ts'
 import { validatePodSpec } from './validation-pod.ts'
+import { networkPolicy } from './validation-policy.ts'
 import { endpointAddress, service, serviceChange } from './validation-service.ts'
 
 /** @throws ApiError Invalid with everything that is wrong; `old` is what an update replaces. */
@@ -130,6 +131,7 @@ const validators: Readonly<Record<string, Validator>> = {
   },
   Endpoints: endpoints,
   EndpointSlice: slice,
+  NetworkPolicy: networkPolicy,
 }
 
 // ── what an update may not touch ─────────────────────────────────────

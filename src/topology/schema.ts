@@ -100,6 +100,9 @@ const cluster = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  networkPolicy: z
+    .strictObject({ engine: z.enum(['kube-router']), action: z.enum(['drop', 'reject']).default('drop') })
+    .optional(),
   nodePorts: portRange.default('30000-32767'),
   loadBalancer: z
     .strictObject({

@@ -49,13 +49,14 @@ export const RESOURCES: readonly Resource[] = [
   resource('ReplicaSet', 'replicasets', ['rs'], 'apps/v1', true, true),
   resource('StatefulSet', 'statefulsets', ['sts'], 'apps/v1', true, true),
   resource('EndpointSlice', 'endpointslices', [], 'discovery.k8s.io/v1', true),
+  resource('NetworkPolicy', 'networkpolicies', ['netpol'], 'networking.k8s.io/v1', true),
 ]
 
 /** A real API server has these; podwire's has not. */
 const UNSERVED = new Set(
   `secrets secret persistentvolumes persistentvolume pv persistentvolumeclaims
   persistentvolumeclaim pvc replicationcontrollers replicationcontroller rc jobs job
-  cronjobs cronjob cj ingresses ingress ing ingressclasses ingressclass networkpolicies networkpolicy netpol leases
+  cronjobs cronjob cj ingresses ingress ing ingressclasses ingressclass leases
   lease roles role rolebindings rolebinding clusterroles clusterrole clusterrolebindings clusterrolebinding
   storageclasses storageclass sc resourcequotas resourcequota quota limitranges limitrange limits componentstatuses
   componentstatus cs horizontalpodautoscalers horizontalpodautoscaler hpa poddisruptionbudgets poddisruptionbudget

@@ -224,9 +224,9 @@ test('about the cluster', async () => {
       "To further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.\n",
   )
   const resources = (await station.kubectl('api-resources')).out.split('\n')
-  expect(resources[0]).toBe('NAME              SHORTNAMES   APIVERSION            NAMESPACED   KIND')
-  expect(resources).toContain('deployments       deploy       apps/v1               true         Deployment')
-  expect((await station.kubectl('api-versions')).out).toBe('apps/v1\ndiscovery.k8s.io/v1\nv1\n')
+  expect(resources[0]).toBe('NAME              SHORTNAMES   APIVERSION             NAMESPACED   KIND')
+  expect(resources).toContain('deployments       deploy       apps/v1                true         Deployment')
+  expect((await station.kubectl('api-versions')).out).toBe('apps/v1\ndiscovery.k8s.io/v1\nnetworking.k8s.io/v1\nv1\n')
 })
 
 test('several types at once, and a manifest with an unknown kind', async () => {

@@ -134,6 +134,53 @@ Events:                   <none>
   )
 })
 
+// The layout is kubectl's describeNetworkPolicy, line by line.
+test('a network policy', async () => {
+  const station = new Workstation()
+  station.make('networking.k8s.io/v1', 'NetworkPolicy', 'db', {
+    spec: {
+      podSelector: { matchLabels: { role: 'db' } },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        {
+          from: [
+            { ipBlock: { cidr: '172.17.0.0/16', except: ['172.17.1.0/24', '172.17.2.0/24'] } },
+            { namespaceSelector: { matchLabels: { project: 'mine' } }, podSelector: { matchLabels: { role: 'web' } } },
+          ],
+          ports: [{ protocol: 'TCP', port: 6379 }],
+        },
+        {},
+      ],
+      egress: [],
+    },
+  })
+  expect((await station.kubectl('describe netpol db')).out).toBe(
+    `Name:         db
+Namespace:    default
+Created on:   2026-03-02 10:00:00 +0000 UTC
+Labels:       <none>
+Annotations:  <none>
+Spec:
+  PodSelector:     role=db
+  Allowing ingress traffic:
+    To Port: 6379/TCP
+    From:
+      IPBlock:
+        CIDR: 172.17.0.0/16
+        Except: 172.17.1.0/24, 172.17.2.0/24
+    From:
+      NamespaceSelector: project=mine
+      PodSelector: role=web
+    ----------
+    To Port: <any> (traffic allowed to all ports)
+    From: <any> (traffic not restricted by source)
+  Allowing egress traffic:
+    <none> (Selected pods are isolated for egress connectivity)
+  Policy Types: Ingress, Egress
+`,
+  )
+})
+
 test('a deployment', async () => {
   const station = new Workstation()
   const labels = { app: 'numbers-web' }

@@ -1,6 +1,7 @@
 /** `kubectl describe` */
 import type { KubeObject } from '../api.ts'
 import { describeEndpointSlice, describeEndpoints, describeService } from '../describe/network.ts'
+import { describeNetworkPolicy } from '../describe/network-policy.ts'
 import { describeNode } from '../describe/node.ts'
 import { describePod } from '../describe/pod.ts'
 import { describeConfigMap, describeEvent, describeNamespace, describeServiceAccount } from '../describe/simple.ts'
@@ -17,6 +18,7 @@ const DESCRIBERS: Readonly<Record<string, (session: Session, object: KubeObject)
   Service: describeService,
   Endpoints: describeEndpoints,
   EndpointSlice: describeEndpointSlice,
+  NetworkPolicy: describeNetworkPolicy,
   Deployment: describeDeployment,
   ReplicaSet: describeReplicaSet,
   DaemonSet: describeDaemonSet,

@@ -1,6 +1,6 @@
 /** Which layout shows which kind. */
 import { configMapLayout, eventLayout, namespaceLayout, nodeLayout, serviceAccountLayout } from './cluster-layout.ts'
-import { endpointSliceLayout, endpointsLayout, serviceLayout } from './network-layout.ts'
+import { endpointSliceLayout, endpointsLayout, networkPolicyLayout, serviceLayout } from './network-layout.ts'
 import { podLayout } from './pod-layout.ts'
 import type { Layout } from './table.ts'
 import { daemonSetLayout, deploymentLayout, replicaSetLayout, statefulSetLayout } from './workload-layout.ts'
@@ -10,6 +10,7 @@ const LAYOUTS: ReadonlyMap<string, Layout> = new Map([
   ['Service', serviceLayout],
   ['Endpoints', endpointsLayout],
   ['EndpointSlice', endpointSliceLayout],
+  ['NetworkPolicy', networkPolicyLayout],
   ['Deployment', deploymentLayout],
   ['ReplicaSet', replicaSetLayout],
   ['DaemonSet', daemonSetLayout],

@@ -1,7 +1,7 @@
-/** Rows of `kubectl get` for Services, Endpoints and EndpointSlices. */
+/** Rows of `kubectl get` for Services, Endpoints, EndpointSlices and NetworkPolicies. */
 import type { KubeObject } from '../api.ts'
 import { age } from '../duration.ts'
-import { at, formatLabels, listAt, mapAt, nameOf, numberAt, textAt } from '../field.ts'
+import { at, formatLabels, formatSelector, listAt, mapAt, nameOf, numberAt, textAt } from '../field.ts'
 import { columns, type Layout } from './table.ts'
 
 /** Addresses of a load balancer are cut to this in narrow tables. */
@@ -98,5 +98,13 @@ export const endpointSliceLayout: Layout = {
       shortList(addresses),
       age(textAt(slice, 'metadata.creationTimestamp'), clock),
     ]
+  },
+}
+
+export const networkPolicyLayout: Layout = {
+  columns: columns('NAME POD-SELECTOR AGE'),
+  cells(policy, clock) {
+    const created = textAt(policy, 'metadata.creationTimestamp')
+    return [nameOf(policy), formatSelector(at(policy, 'spec.podSelector')), age(created, clock)]
   },
 }
