@@ -13,7 +13,7 @@ import { runStep, type StepResult } from '../../src/topology/steps.ts'
 import { findings } from '../wireshark/dissect.ts'
 
 /** The labs of the tests, and the topologies that ship. */
-const labs = ['.', '../../topologies/'].flatMap((place) => {
+const labs = ['.', '../../topologies/', '../../topologies/failures/'].flatMap((place) => {
   const folder = fileURLToPath(new URL(place, import.meta.url))
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'))
   return files.sort().map((name) => [name, join(folder, name)] as const)

@@ -1,5 +1,5 @@
 /** `python3 -m http.server`: the files of the working directory, as Python 3.11's SimpleHTTPRequestHandler serves them. */
-import { formatIpv4 } from '../../../wire/address.ts'
+import { formatIpv4, tryParseIpv4 } from '../../../wire/address.ts'
 import { encodeText, type Header } from '../../http.ts'
 import { type HttpRequest, type HttpResponse, httpDate, serveHttp } from '../../http-server.ts'
 import type { Process, Program } from '../../process.ts'
@@ -17,11 +17,15 @@ const types: Readonly<Record<string, string>> = {
   xml: 'text/xml',
 }
 
-/** http.server [PORT]: options are not modelled. */
+/** http.server [-b ADDRESS] [PORT]: other options are not modelled. */
 export const fileServer: Program = async (self) => {
-  const [port = '8000', more] = self.args.slice(1)
-  if (!/^\d+$/.test(port) || more !== undefined) {
-    self.err(`podwire: http.server ${more ?? port} is not modelled\n`)
+  const words = self.args.slice(1)
+  const flag = words.findIndex((word) => word === '-b' || word === '--bind')
+  const [, bind = '0.0.0.0'] = flag < 0 ? [] : words.splice(flag, 2)
+  const [port = '8000', more] = words
+  const address = tryParseIpv4(bind)
+  if (!/^\d+$/.test(port) || more !== undefined || address === null) {
+    self.err(`podwire: http.server ${more ?? (address === null ? bind : port)} is not modelled\n`)
     return 2
   }
   const headers = (): Header[] => [
@@ -30,6 +34,7 @@ export const fileServer: Program = async (self) => {
   ]
   try {
     serveHttp(self, Number(port), (request) => answer(self, request), {
+      address,
       headers,
       backlog: 5,
       version: '1.0',
@@ -38,7 +43,7 @@ export const fileServer: Program = async (self) => {
   } catch (error) {
     return uncaught(self, error)
   }
-  self.out(`Serving HTTP on 0.0.0.0 port ${port} (http://0.0.0.0:${port}/) ...\n`)
+  self.out(`Serving HTTP on ${bind} port ${port} (http://${bind}:${port}/) ...\n`)
   return self.forever()
 }
 
