@@ -4,10 +4,23 @@
  * timer in between must be the same.
  */
 import { expect, test } from 'vitest'
-import { bridge, type Network, overlay, routed, SERVICE_PORT, service } from '../../bench/networks.ts'
+import {
+  BACKEND_PORT,
+  bridge,
+  type Network,
+  overlay,
+  routed,
+  SERVICE_PORT,
+  service,
+  VIP,
+} from '../../bench/networks.ts'
+import { IpvsMode } from '../../src/kube/proxy-ipvs.ts'
+import type { ProxyMode, ProxyModeOptions } from '../../src/kube/proxy-mode.ts'
+import { NftablesMode } from '../../src/kube/proxy-nftables.ts'
 import { Bridge } from '../../src/link/bridge.ts'
 import { journal } from '../../src/link/flow-cache.ts'
 import { Veth } from '../../src/link/veth.ts'
+import type { Netns } from '../../src/net/netns.ts'
 import { Random } from '../../src/sim/random.ts'
 import { MICROSECOND, MILLISECOND, SECOND } from '../../src/sim/scheduler.ts'
 import { Sockets } from '../../src/socket/sockets.ts'
@@ -16,7 +29,35 @@ import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
 import { ANY, parseIpv4 } from '../../src/wire/address.ts'
 
 const SEEDS = 3
-const networks = { bridge, routed, service, overlay }
+const networks = {
+  bridge,
+  routed,
+  service,
+  overlay,
+  nftables: (flowCache: boolean) => proxied(overlay(flowCache), (netns, options) => new NftablesMode(netns, options)),
+  ipvs: (flowCache: boolean) => proxied(overlay(flowCache), (netns, options) => new IpvsMode(netns, options)),
+}
+
+/** The nodes' rules are another mode's than iptables'. */
+function proxied(network: Network, modeOf: (netns: Netns, options: ProxyModeOptions) => ProxyMode): Network {
+  for (const [i, netns] of network.between.entries()) {
+    if (!netns.netfilter.active) continue
+    for (const table of ['nat', 'filter']) {
+      netns.netfilter.iptables(['-t', table, '-F'])
+      netns.netfilter.iptables(['-t', table, '-X'])
+    }
+    const nodeIP = `192.168.50.${i === 0 ? 1 : 2}`
+    const options = { node: netns.name, nodeIP, clusterCIDR: '10.244.0.0/16', serviceCIDR: '10.96.0.0/12' }
+    const mode = modeOf(netns, options)
+    mode.start()
+    const endpoints = [{ address: network.backend, port: BACKEND_PORT, local: i > 0 }]
+    const common = { namespace: 'ns', name: 'svc0', clusterIP: VIP, port: SERVICE_PORT, endpoints }
+    const udp = { ...common, protocol: 'UDP' as const, portName: 'p' }
+    const tcp = { ...common, protocol: 'TCP' as const, portName: 'q' }
+    mode.sync([udp, tcp], { node: netns.name, zone: null })
+  }
+  return network
+}
 
 /** What an end point's interface saw: the time and the bytes of each frame. */
 function watch(network: Network): string[] {
@@ -63,6 +104,7 @@ function stateOf(network: Network): string {
         JSON.stringify({ id, status, mark, due, originalPackets, originalBytes, replyPackets, replyBytes, state }),
       )
     }
+    lines.push(JSON.stringify(netns.netfilter.runNft({ name: '', text: 'list ruleset' }, () => netns.devices.values())))
     const { invalid, errors, clashes, resolved } = netns.netfilter.conntrack
     lines.push(JSON.stringify({ invalid, errors, clashes, resolved }))
     for (const { device, address, state, times } of netns.neighbours.list()) {
@@ -85,7 +127,19 @@ function disturb(network: Network, random: Random, seen: string[]): void {
   const netns = network.between[random.below(network.between.length)]
   const devices = [...netns.devices.values()]
   const device = devices[random.below(devices.length)]
-  switch (random.below(18)) {
+  const nft = (text: string) => netns.netfilter.runNft({ name: '', text }, () => netns.devices.values())
+  switch (random.below(21)) {
+    case 18:
+      nft('table ip t { chain c { type filter hook forward priority 5; udp length > 300 counter accept; counter } }')
+      break
+    case 19:
+      nft(
+        'table ip t { set s { type ipv4_addr; flags timeout; }; chain d { type filter hook prerouting priority 1; ip saddr @s counter; limit rate 5/second counter; meta l4proto tcp counter } }',
+      )
+      break
+    case 20:
+      nft('flush ruleset')
+      break
     case 14:
       if (device instanceof Bridge) device.fdb.ageing = random.below(2) * SECOND + 1000 * MICROSECOND
       break
@@ -216,7 +270,7 @@ function play(name: keyof typeof networks, seed: number, flowCache: boolean) {
   const { world } = network
   world.frames.poison = true
   const random = new Random(seed)
-  const port = name === 'service' || name === 'overlay' ? SERVICE_PORT : 8053
+  const port = name === 'bridge' || name === 'routed' ? 8053 : SERVICE_PORT
   serve(network, 8053)
   const seen = watch(network)
   if (random.below(2) === 0) {
