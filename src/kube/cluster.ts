@@ -27,9 +27,10 @@ import { storeRecords } from './coredns/records.ts'
 import { checkDisjoint, PlanError, PodCidrs, parsePortRange, ServiceAddresses } from './ipam.ts'
 import type { KubectlCluster } from './kubectl/api.ts'
 import { annotated, difference, LAST_APPLIED, threeWay } from './kubectl/merge.ts'
-import { CONTROLLER, JOIN, NODE_GRACE } from './latency.ts'
+import { CONTROLLER, JOIN } from './latency.ts'
 import { parseManifests } from './manifest.ts'
 import { KubeNode } from './node.ts'
+import { NodeContact, type Silence } from './node-contact.ts'
 import { nodeLocalObjects } from './nodelocal.ts'
 import type { KubeObject, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
@@ -119,7 +120,7 @@ export class Cluster {
   readonly catalogue: ImageSource
   readonly nodes = new Map<string, KubeNode>()
   readonly #remote: Remote
-  readonly #lifecycle: NodeLifecycleController
+  readonly #contact: NodeContact
   readonly #controlPlane: readonly KubeNode[]
   readonly #nodeLocal: readonly KubeObject[] | null
   /** Is there somebody for NetworkPolicies? */
@@ -143,7 +144,8 @@ export class Cluster {
     const addresses = new ServiceAddresses(serviceCIDR, world.random)
     new ServiceAllocator(this.store, addresses, world.random, parsePortRange(options.nodePorts))
     this.#startControllers()
-    this.#lifecycle = new NodeLifecycleController(this.store, world.scheduler)
+    const lifecycle = new NodeLifecycleController(this.store, world.scheduler)
+    this.#contact = new NodeContact(this.nodes, lifecycle, world.scheduler)
     const dns = { address: options.dns?.service ?? '10.96.0.10', domain: options.dns?.domain ?? 'cluster.local' }
     this.#enforced = options.networkPolicy !== undefined
     this.#nodeLocal = options.dns?.nodeLocal === true ? nodeLocalObjects(dns.address, dns.domain) : null
@@ -203,19 +205,9 @@ export class Cluster {
     return this.#remote.sandbox(namespace, pod)
   }
 
-  /** The node's kubelet falls silent; the control plane notices after a while. Its network goes on. */
-  stopKubelet(name: string): void {
-    this.nodes.get(name)?.kubelet.setAlive(false)
-    this.world.scheduler.call(NODE_GRACE, () => {
-      if (this.nodes.get(name)?.kubelet.alive === false) this.#lifecycle.lost(name)
-    })
-  }
-
-  /** The kubelet comes back. */
-  startKubelet(name: string): void {
-    const node = this.nodes.get(name)
-    node?.kubelet.setAlive(true)
-    node?.reportReady()
+  /** Nobody hears of the node's kubelet, or does again; the control plane notices after a while. Its network goes on. */
+  silence(name: string, cause: Silence, silent: boolean): void {
+    this.#contact.set(name, cause, silent)
   }
 
   /** What kubectl needs. */
@@ -310,12 +302,13 @@ export class Cluster {
         ...(labels === undefined ? {} : { labels }),
       })
       this.nodes.set(machine.name, node)
+      const silent = () => this.#contact.has(machine.name, 'kubelet')
       const unit = {
         get alive() {
-          return node.kubelet.alive
+          return !silent()
         },
-        start: () => this.startKubelet(machine.name),
-        stop: () => this.stopKubelet(machine.name),
+        start: () => this.silence(machine.name, 'kubelet', false),
+        stop: () => this.silence(machine.name, 'kubelet', true),
       }
       machine.place.programs.set('systemctl', systemctl(unit))
     })

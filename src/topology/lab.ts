@@ -124,6 +124,9 @@ export class Lab {
     eth0.plugged = up
     this.machines.get(machine)?.netns.carrierChanged(eth0)
     this.#switchSpace.carrierChanged(far)
+    // The API server is on the control plane: a worker without a cable cannot tell it that it lives.
+    const node = this.#cluster?.nodes.get(machine)
+    if (node?.controlPlane === false) this.#cluster?.silence(machine, 'cable', !up)
   }
 
   /** The loose end of one more cable to the switch, for something outside of the world; its name is for the port. */

@@ -180,7 +180,7 @@ describe('a node whose kubelet falls silent', () => {
     const { cluster, readyPods, run, pods } = await lab()
     cluster.apply([deployment('web', 'nginx', 2), service('web', 80)])
     await readyPods('app=web', 2)
-    cluster.stopKubelet('w2.example.com')
+    cluster.silence('w2.example.com', 'kubelet', true)
     await run(42)
     const node = cluster.store.get('Node', null, 'w2.example.com')
     expect(node?.spec).toMatchObject({ taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }, {}] })
@@ -193,7 +193,7 @@ describe('a node whose kubelet falls silent', () => {
       ['w1.example.com', false],
       ['w1.example.com', false],
     ])
-    cluster.startKubelet('w2.example.com')
+    cluster.silence('w2.example.com', 'kubelet', false)
     await run(3)
     expect(pods('app=web')).toHaveLength(2)
     expect(cluster.store.get('Node', null, 'w2.example.com')?.spec).not.toHaveProperty('taints')
