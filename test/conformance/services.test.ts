@@ -2,6 +2,7 @@
 import { affinity } from './services/affinity.ts'
 import { basics } from './services/basics.ts'
 import { objects } from './services/objects.ts'
+import { policies } from './services/policies.ts'
 import { types } from './services/types.ts'
 import { type Mode, section } from './suite.ts'
 
@@ -12,6 +13,7 @@ for (const mode of MODES) {
     basics(test)
     types(test)
     affinity(test)
+    policies(test)
     // No packet of theirs knows of kube-proxy.
     if (mode === 'iptables') objects(test)
   })

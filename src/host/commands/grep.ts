@@ -31,9 +31,10 @@ export const grep: Program = async (self) => {
     count: 'c',
     quiet: 'q',
     color: 'color',
+    'max-count': 'm:',
     'line-buffered': 'l-b',
   }
-  const found = getopt(self.args.slice(1), 'ivcqEFPwxonhHe:A:B:', long)
+  const found = getopt(self.args.slice(1), 'ivcqEFPwxonhHe:m:A:B:', long)
   if (found.problem !== null || has(found, 'A') || has(found, 'B')) {
     return unknownOption(self, found.problem?.option ?? (has(found, 'A') ? '-A' : '-B'))
   }
@@ -44,6 +45,13 @@ export const grep: Program = async (self) => {
     self.err(matcher === null ? 'grep: Invalid regular expression\n' : 'Usage: grep [OPTION]... PATTERNS [FILE]...\n')
     return 2
   }
+  const limit = valueOf(found, 'm')
+  if (limit !== null && !/^-?\d+$/.test(limit)) {
+    self.err('grep: invalid max count\n')
+    return 2
+  }
+  const most = limit === null || Number(limit) < 0 ? Infinity : Number(limit)
+  if (most === 0) return 1
   let count = 0
   let number = 0
   const look = (line: string) => {
@@ -56,11 +64,15 @@ export const grep: Program = async (self) => {
     for (const text of has(found, 'o') ? (hits ?? []) : [line]) self.out(`${before}${text}\n`)
   }
   if (names.length === 0) {
-    for (let line = await self.stdin.readLine(); line !== null; line = await self.stdin.readLine()) look(line)
+    while (count < most) {
+      const line = await self.stdin.readLine()
+      if (line === null) break
+      look(line)
+    }
   } else {
     const lines = await linesOf(self, names)
     if (lines === null) return 2
-    lines.forEach(look)
+    for (const line of lines) if (count < most) look(line)
   }
   if (has(found, 'c')) self.out(`${count}\n`)
   return count > 0 ? 0 : 1

@@ -6,6 +6,7 @@ import { encodeText } from '../http.ts'
 import { httpDate, serveHttp } from '../http-server.ts'
 import type { Process, Program } from '../process.ts'
 import { Datagrams, listen, SocketError } from '../streams.ts'
+import { net } from './agnhost-closewait.ts'
 import { connect } from './agnhost-connect.ts'
 import { Flags } from './agnhost-flags.ts'
 import { netexec } from './agnhost-netexec.ts'
@@ -15,6 +16,7 @@ const subcommands: Readonly<Record<string, Program>> = {
   'dns-server-list': dnsServerList,
   'dns-suffix': dnsSuffix,
   'etc-hosts': etcHosts,
+  net,
   netexec,
   pause,
   porter,

@@ -42,7 +42,7 @@ function builtIn(): Image[] {
     programs: withPrograms(small, {
       agnhost,
       curl,
-      ...pick(linux, ['dig', 'host', 'nslookup', 'nc', 'conntrack', 'ip']),
+      ...pick(linux, ['dig', 'getent', 'host', 'nslookup', 'nc', 'conntrack', 'ip']),
     }),
     entrypoint: ['/agnhost', 'pause'],
     fixed: 1,
