@@ -42,7 +42,7 @@ export const CASES = {
     'Granular Checks: Services should function for service endpoints using hostNetwork': RUN,
     'should provide Internet connection for containers [Networking-IPv4]': RUN,
     'should provide Internet connection for containers [Networking-IPv6]': IPV6,
-    'should provider Internet connection for containers using DNS [Networking-DNS]': TODO,
+    'should provider Internet connection for containers using DNS [Networking-DNS]': RUN,
     'should recreate its iptables rules if they are deleted [Disruptive]': RUN,
     'should check kube-proxy urls': RUN,
     'should provide unchanging, static URL paths for kubernetes api services': TLS,
@@ -116,14 +116,14 @@ export const CASES = {
     'should provide DNS for ExternalName services': RUN,
     'should provide /etc/hosts entries for the cluster': RUN,
     'should support configurable pod DNS nameservers': RUN,
-    'should support configurable pod resolv.conf': TODO,
+    'should support configurable pod resolv.conf': RUN,
     'should work with the pod containing more than 6 DNS search paths and longer than 256 search list characters': RUN,
     'DNS HostNetwork should resolve DNS of partial qualified names for services on hostNetwork pods with dnsPolicy: ClusterFirstWithHostNet':
       RUN,
-    'DNS configMap nameserver Forward PTR lookup should forward PTR records lookup to upstream nameserver': TODO,
+    'DNS configMap nameserver Forward PTR lookup should forward PTR records lookup to upstream nameserver': RUN,
     'DNS configMap nameserver Forward external name lookup should forward externalname lookup to upstream nameserver':
-      TODO,
-    'DNS configMap nameserver Change stubDomain should be able to change stubDomain configuration': TODO,
+      RUN,
+    'DNS configMap nameserver Change stubDomain should be able to change stubDomain configuration': RUN,
     'ClusterDns should create pod that uses dns': RUN,
     '[PerformanceDNS] Should answer DNS query for maximum number of services per cluster':
       'a measurement of speed: npm run bench has ours',

@@ -1,7 +1,19 @@
 /** DNS (dns.go, dns_common.go, dns_configmap.go): the records of the cluster, and what pods are told to ask. */
 import { expect } from 'vitest'
+import type { ConfigMap, KubeObject, Pod } from '../../src/kube/objects.ts'
 import { answers, serve } from './reach.ts'
-import { agnhost, container, DNSUTILS, execPod, type Namespace, pod, type Said, section, service } from './suite.ts'
+import {
+  AGNHOST,
+  agnhost,
+  container,
+  DNSUTILS,
+  execPod,
+  type Namespace,
+  pod,
+  type Said,
+  section,
+  service,
+} from './suite.ts'
 
 /** Two clients, musl's and glibc's, in one pod, as the cases have them. */
 const CLIENTS = ['querier', 'jessie-querier']
@@ -104,6 +116,64 @@ section('DNS', {}, (test) => {
     expect((await e2e.exec('dns-test', '/agnhost dns-server-list')).output).toContain('1.1.1.1')
   })
 
+  test('should support configurable pod resolv.conf', async (e2e) => {
+    // A name server of one's own in a pod; it knows one name.
+    const server = await nameserver(e2e, { 'notexistname.resolv.conf.local': '2.2.2.2' })
+    const dnsConfig = {
+      nameservers: [server.status.podIP as string],
+      searches: ['resolv.conf.local'],
+      options: [{ name: 'ndots', value: '2' }],
+    }
+    await e2e.start(prober('e2e-dns-utils', { dnsPolicy: 'None', dnsConfig }))
+    const { output } = await e2e.exec('e2e-dns-utils', 'cat /etc/resolv.conf', 'jessie-querier')
+    expect(output).toBe(`search resolv.conf.local\nnameserver ${server.status.podIP}\noptions ndots:2\n`)
+    const dug = await e2e.exec('e2e-dns-utils', 'dig +short +search notexistname', 'jessie-querier')
+    expect(dug.output).toBe('2.2.2.2\n')
+  })
+
+  test('DNS configMap nameserver Forward PTR lookup should forward PTR records lookup to upstream nameserver', async (e2e) => {
+    const server = await nameserver(e2e, { 'my.test': '192.0.2.123' })
+    await e2e.start(prober('dns-test'))
+    expect(await short(e2e, '-x 192.0.2.123')).toBe('')
+    await corefile(e2e, cluster(`forward . ${server.status.podIP}`), async () => {
+      expect(await short(e2e, '-x 192.0.2.123')).toBe('my.test.')
+    })
+    expect(await short(e2e, '-x 192.0.2.123')).toBe('')
+  })
+
+  test('DNS configMap nameserver Forward external name lookup should forward externalname lookup to upstream nameserver', async (e2e) => {
+    const server = await nameserver(e2e, { 'dns-externalname-upstream-test': '203.0.113.50' })
+    const external = { type: 'ExternalName', externalName: 'dns.google' }
+    const local = { type: 'ExternalName', externalName: 'dns-externalname-upstream-test' }
+    e2e.apply(service('dns-externalname', null, [], external), service('dns-externalname-local', null, [], local))
+    await e2e.start(prober('dns-test'))
+    const full = (name: string) => `${name}.${e2e.name}.svc.cluster.local`
+    expect(await short(e2e, full('dns-externalname'))).toBe('dns.google.\n8.8.8.8')
+    await corefile(e2e, cluster(`forward . ${server.status.podIP}`), async () => {
+      expect(await short(e2e, full('dns-externalname-local'))).toBe('dns-externalname-upstream-test.\n203.0.113.50')
+    })
+    expect(await short(e2e, full('dns-externalname'))).toBe('dns.google.\n8.8.8.8')
+  })
+
+  test('DNS configMap nameserver Change stubDomain should be able to change stubDomain configuration', async (e2e) => {
+    const server = await nameserver(e2e, {
+      'abc.acme.local': '1.1.1.1',
+      'def.acme.local': '2.2.2.2',
+      'widget.local': '3.3.3.3',
+    })
+    await e2e.start(prober('dns-test'))
+    const stub = `acme.local:53 {\n forward . ${server.status.podIP}\n}\n`
+    const asked = async () => [
+      await short(e2e, 'abc.acme.local'),
+      await short(e2e, 'def.acme.local'),
+      await short(e2e, 'widget.local'),
+    ]
+    await corefile(e2e, `${cluster('forward . /etc/resolv.conf')}${stub}`, async () => {
+      expect(await asked()).toEqual(['1.1.1.1', '2.2.2.2', ''])
+    })
+    expect(await asked()).toEqual(['', '', ''])
+  })
+
   test('should work with the pod containing more than 6 DNS search paths and longer than 256 search list characters', async (e2e) => {
     const base = `${e2e.name}.svc.cluster.local`
     const searches = [1, 2, 3, 4, 5, 6, 7].map((i) => `${String(i).repeat(50)}.${base}`)
@@ -173,4 +243,49 @@ function address(e2e: Namespace, name: string): Promise<string> {
 
 async function short(e2e: Namespace, question: string): Promise<string> {
   return (await ask(e2e, 'jessie-querier', `dig +short ${question}`)).output.trim()
+}
+
+/** A pod with CoreDNS and a hosts file, which the image has. */
+async function nameserver(e2e: Namespace, records: Readonly<Record<string, string>>): Promise<Pod> {
+  const lines = Object.entries(records).map(([name, ip]) => `  ${ip} ${name}\n`)
+  const Corefile = `. {\n hosts {\n${lines.join('')} }\n log\n}\n`
+  e2e.apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'coredns-config' },
+    data: { Corefile },
+  } as KubeObject)
+  const mounts = [{ name: 'coredns-config', mountPath: '/etc/coredns', readOnly: true }]
+  const server = {
+    name: 'agnhost',
+    image: AGNHOST,
+    command: ['/coredns', '-conf', '/etc/coredns/Corefile'],
+    volumeMounts: mounts,
+  }
+  const volumes = [{ name: 'coredns-config', configMap: { name: 'coredns-config' } }]
+  const [made] = await e2e.start(pod('e2e-configmap-dns-server', [server], { dnsPolicy: 'Default', volumes }))
+  return made
+}
+
+function cluster(forward: string): string {
+  const kubernetes =
+    'kubernetes cluster.local in-addr.arpa ip6.arpa {\n pods insecure\n fallthrough in-addr.arpa ip6.arpa\n ttl 30\n }'
+  return `.:53 {\n ready\n ${kubernetes}\n ${forward}\n cache 30\n reload\n loadbalance\n}\n`
+}
+
+/** With another Corefile, which new pods of CoreDNS read; then with the old one again. */
+async function corefile(e2e: Namespace, text: string, check: () => Promise<void>): Promise<void> {
+  const { store } = e2e.cluster
+  const before = store.get<ConfigMap>('ConfigMap', 'kube-system', 'coredns')?.data?.Corefile as string
+  const write = async (Corefile: string) => {
+    await e2e.lab.say(`kubectl -n kube-system patch configmap coredns -p '${JSON.stringify({ data: { Corefile } })}'`)
+    await e2e.lab.say('kubectl -n kube-system delete pod -l k8s-app=kube-dns')
+    await e2e.run(12)
+  }
+  await write(text)
+  try {
+    await check()
+  } finally {
+    await write(before)
+  }
 }

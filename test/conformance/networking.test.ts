@@ -64,6 +64,12 @@ section('Networking', {}, (test) => {
     expect(output).toMatch(/^192\.168\.14\.5[12]:\d+$/)
   })
 
+  test('should provider Internet connection for containers using DNS [Networking-DNS]', async (e2e) => {
+    await e2e.start(agnhost('connectivity-test', ['pause']))
+    const line = '/agnhost connect --protocol=tcp --timeout=30s google.com:80'
+    expect(await e2e.exec('connectivity-test', line)).toEqual({ code: 0, output: '' })
+  })
+
   test('should recreate its iptables rules if they are deleted [Disruptive]', async (e2e) => {
     const net = await Netservers.start(e2e)
     await net.dial('http', net.clusterIP, SERVICE_HTTP, net.names)

@@ -6,7 +6,7 @@ import { policies } from './services/policies.ts'
 import { types } from './services/types.ts'
 import { type Mode, section } from './suite.ts'
 
-const MODES: readonly Mode[] = ['iptables', 'ipvs']
+const MODES: readonly Mode[] = ['iptables', 'nftables', 'ipvs']
 
 for (const mode of MODES) {
   section('Services', { mode }, (test) => {

@@ -67,7 +67,12 @@ export const CLIENT = '192.168.14.60'
 export function boot(mode: Mode, cluster: Record<string, unknown>): Promise<Lab> {
   const { kubeProxy, ...more } = cluster
   const topology = topologySchema.parse({
-    underlay: { cidr: '192.168.14.0/24', gateway: '192.168.14.1', cable: { delay: '50us' } },
+    underlay: {
+      cidr: '192.168.14.0/24',
+      gateway: '192.168.14.1',
+      cable: { delay: '50us' },
+      nameservers: ['192.168.14.1'],
+    },
     nodes: [
       { name: 'm', ip: '192.168.14.50', roles: ['control-plane'] },
       { name: 'w1', ip: NODES.w1 },
@@ -81,7 +86,8 @@ export function boot(mode: Mode, cluster: Record<string, unknown>): Promise<Lab>
         addresses: ['8.8.8.8/32'],
         routes: ['blackhole default'],
         image: AGNHOST,
-        run: ['agnhost netexec --http-port=53 --udp-port=5353', 'agnhost netexec --http-port=80 --udp-port=8081'],
+        dns: { 'google.com': '8.8.8.8', 'dns.google': '8.8.8.8' },
+        run: ['agnhost netexec --http-port=80 --udp-port=8081'],
       },
       { name: 'client', ip: CLIENT, image: AGNHOST },
     ],

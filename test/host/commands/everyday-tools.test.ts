@@ -89,6 +89,15 @@ describe('bytes', () => {
   })
 })
 
+describe('grep', () => {
+  it('stops after as many lines as are wanted', async () => {
+    const { box, say } = typing()
+    expect((await say('printf "a1\\nb\\na2\\na3\\n" | grep -m 2 a; echo $?')).out).toBe('a1\na2\n0\n')
+    expect((await say('echo a | grep -m x a')).err).toBe('grep: invalid max count\n')
+    await box.rest()
+  })
+})
+
 describe('processes', () => {
   it('are found and killed by name', async () => {
     const { box, say } = typing()
