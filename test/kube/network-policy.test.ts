@@ -153,6 +153,26 @@ describe('NetworkPolicies on a node', () => {
     expect((await exec('client', 'get', `${web.podIP}:80`)).output).toBe('I am web\n')
   })
 
+  it('let in what one address block leaves out and another names', async () => {
+    const { cluster, exec, pods, run } = await pair('reject')
+    const [{ status: web }] = pods('app=web')
+    const [{ status: client }] = pods('app=client')
+    const hole = { ipBlock: { cidr: '10.244.0.0/16', except: [`${client.podIP}/32`] } }
+    const ask = async () => {
+      await run(1)
+      return (await exec('client', 'get', `${web.podIP}:80`)).output
+    }
+    cluster.apply([policy('blocks', { ingress: [{ from: [hole] }] })])
+    expect(await ask()).toBe('Connection refused\n')
+    for (const from of [
+      [{ ipBlock: { cidr: `${client.podIP}/32` } }, hole],
+      [hole, { ipBlock: { cidr: `${client.podIP}/32` } }],
+    ]) {
+      cluster.apply([policy('blocks', { ingress: [{ from }] })])
+      expect(await ask()).toBe('I am web\n')
+    }
+  })
+
   it('hold between two pods of one policy for both of them', async () => {
     const { cluster, exec, pods, run } = await pair('reject')
     const [{ status: web }] = pods('app=web')

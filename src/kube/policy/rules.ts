@@ -104,16 +104,14 @@ class Writer implements PolicyRules {
       const other = this.#addresses(plan, side, `${index} pods`, peers.pods)
       this.#ports(plan, rule.ports, index, { words: 'source pods to dest pods', own, other, pods: true })
     }
-    if (peers.blocks.length > 0) {
-      const name = setName(plan, side, `${index} blocks`)
-      const elements = peers.blocks.flatMap(({ cidr, except }) => [
-        ...halves(cidr),
-        ...except.flatMap((hole) => halves(hole).map((half) => `${half} nomatch`)),
-      ])
-      this.sets.set(name, { type: 'hash:net', elements: [...new Set(elements)] })
+    // A set for each block: another block may let in what this one leaves out.
+    peers.blocks.forEach(({ cidr, except }, i) => {
+      const other = setName(plan, side, `${index} block ${i}`)
+      const holes = except.flatMap((hole) => halves(hole).map((half) => `${half} nomatch`))
+      this.sets.set(other, { type: 'hash:net', elements: [...halves(cidr), ...holes] })
       const words = ingress ? 'specified ipBlocks to dest pods' : 'source pods to specified ipBlocks'
-      this.#ports(plan, rule.ports, index, { words, own, other: name, pods: false })
-    }
+      this.#ports(plan, rule.ports, index, { words, own, other, pods: false })
+    })
   }
 
   #ports(plan: PolicyPlan, ports: readonly AllowedPort[], index: number, between: Between): void {
