@@ -9,7 +9,6 @@ export const RUN = ''
 const SCTP = 'SCTP is not modelled'
 const IPV6 = 'IPv6 is not modelled'
 const TLS = 'needs HTTPS to the API server: TLS is not modelled'
-const POLICY = 'not played yet'
 const TODO = 'no test yet'
 
 export const CASES = {
@@ -170,53 +169,53 @@ export const CASES = {
     'should enforce policy to allow traffic only from a pod in a different namespace based on PodSelector and NamespaceSelector':
       RUN,
     'should enforce policy to allow traffic based on NamespaceSelector with MatchLabels using default ns label': RUN,
-    'should enforce policy based on NamespaceSelector with MatchExpressions using default ns label': POLICY,
+    'should enforce policy based on NamespaceSelector with MatchExpressions using default ns label': RUN,
     'should enforce policy based on PodSelector with MatchExpressions': RUN,
     'should enforce policy based on NamespaceSelector with MatchExpressions': RUN,
     'should enforce policy based on PodSelector or NamespaceSelector': RUN,
     'should enforce policy based on PodSelector and NamespaceSelector': RUN,
-    'should enforce policy based on Multiple PodSelectors and NamespaceSelectors': POLICY,
+    'should enforce policy based on Multiple PodSelectors and NamespaceSelectors': RUN,
     'should enforce policy based on any PodSelectors': RUN,
     'should enforce policy based on Ports': RUN,
-    'should enforce multiple, stacked policies with overlapping podSelectors': POLICY,
-    'should enforce multiple ingress policies with ingress allow-all policy taking precedence': POLICY,
-    'should enforce multiple egress policies with egress allow-all policy taking precedence': POLICY,
+    'should enforce multiple, stacked policies with overlapping podSelectors': RUN,
+    'should enforce multiple ingress policies with ingress allow-all policy taking precedence': RUN,
+    'should enforce multiple egress policies with egress allow-all policy taking precedence': RUN,
     'should allow ingress access on one named port': RUN,
-    'should allow ingress access from namespace on one named port': POLICY,
-    'should allow egress access on one named port': POLICY,
-    'should enforce updated policy': POLICY,
+    'should allow ingress access from namespace on one named port': RUN,
+    'should allow egress access on one named port': RUN,
+    'should enforce updated policy': RUN,
     'should allow ingress access from updated namespace': RUN,
     'should allow ingress access from updated pod': RUN,
     'should deny ingress from pods on other namespaces': RUN,
-    'should deny ingress access to updated pod': POLICY,
+    'should deny ingress access to updated pod': RUN,
     'should deny egress from pods based on PodSelector': RUN,
     'should deny egress from all pods in a namespace': RUN,
-    'should work with Ingress, Egress specified together': POLICY,
+    'should work with Ingress, Egress specified together': RUN,
     'should support denying of egress traffic on the client side (even if the server explicitly allows this traffic)':
-      POLICY,
+      RUN,
     'should stop enforcing policies after they are deleted': RUN,
     'should allow egress access to server in CIDR block': RUN,
     'should enforce except clause while egress access to server in CIDR block': RUN,
     'should ensure an IP overlapping both IPBlock.CIDR and IPBlock.Except is allowed': RUN,
     'should enforce policies to check ingress and egress policies can be controlled independently based on PodSelector':
-      POLICY,
+      RUN,
     'should enforce egress policy allowing traffic to a server in a different namespace based on PodSelector and NamespaceSelector':
-      POLICY,
-    'should enforce ingress policy allowing any port traffic to a server on a specific protocol [UDP]': POLICY,
+      RUN,
+    'should enforce ingress policy allowing any port traffic to a server on a specific protocol [UDP]': RUN,
     'should not allow access by TCP when a policy specifies only UDP': RUN,
     "should not mistakenly treat 'protocol: SCTP' as 'protocol: TCP', even if the plugin doesn't support SCTP": SCTP,
     "should properly isolate pods that are selected by a policy allowing SCTP, even if the plugin doesn't support SCTP":
       SCTP,
-    "using UDP: should support a 'default-deny-ingress' policy": POLICY,
-    'using UDP: should enforce policy based on Ports': POLICY,
+    "using UDP: should support a 'default-deny-ingress' policy": RUN,
+    'using UDP: should enforce policy based on Ports': RUN,
     'using UDP: should enforce policy to allow traffic only from a pod in a different namespace based on PodSelector and NamespaceSelector':
-      POLICY,
+      RUN,
     "using SCTP: should support a 'default-deny-ingress' policy": SCTP,
     'using SCTP: should enforce policy based on Ports': SCTP,
     'using SCTP: should enforce policy to allow traffic only from a pod in a different namespace based on PodSelector and NamespaceSelector':
       SCTP,
-    'Netpol API should support creating NetworkPolicy API operations': POLICY,
-    'Netpol API should support creating NetworkPolicy API with endport field': POLICY,
+    'Netpol API should support creating NetworkPolicy API operations': RUN,
+    'Netpol API should support creating NetworkPolicy API with endport field': RUN,
   },
   LoadBalancer: {
     'should be able to change the type and ports of a TCP service': RUN,

@@ -126,6 +126,11 @@ export class Namespace {
     return made
   }
 
+  /** Another namespace in the same cluster, which stays. */
+  sibling(name: string, labels: Record<string, string>): Promise<Namespace> {
+    return Namespace.make(this.lab, this.mode, name, labels)
+  }
+
   /** Its objects end while others go on. */
   leave(): void {
     const { store } = this.cluster
