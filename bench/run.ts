@@ -43,7 +43,7 @@ export interface Result {
 function measure(name: string, size: number, seconds: number, flowCache = false): Result {
   const workload = workloads[name]
   const traffic = new Traffic(workload.build(flowCache), size, workload.answers)
-  const warmUntil = performance.now() + 600
+  const warmUntil = performance.now() + 1500
   while (performance.now() < warmUntil) traffic.batch()
   const before = traffic.received
   const cpu = process.cpuUsage()

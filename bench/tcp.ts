@@ -43,7 +43,7 @@ export function bulk(seconds: number, flowCache = false): Result {
   })
   client.onConnect = () => world.scheduler.after(next, 0)
   client.connect(parseIpv4(VIP), SERVICE_PORT)
-  const warmUntil = performance.now() + 2000
+  const warmUntil = performance.now() + 3000
   while (performance.now() < warmUntil) world.scheduler.run(world.scheduler.now + STEP)
   const bytes = received
   const packets = network.bDevice.rxPackets + network.aDevice.rxPackets
