@@ -1,18 +1,10 @@
-/** `jhash` and `symhash`: one of several by what a flow is (nft_hash.c, linux/jhash.h). */
+/** `jhash` and `symhash`: one of several by what a flow is (nft_hash.c). */
+import { jhash } from './jhash.ts'
 import type { HashStep } from './nft-program.ts'
 import type { Packet } from './packet.ts'
 
-const INITIAL = 0xdeadbeef | 0
 /** A key has at most 64 bytes. */
 const bytes = new Uint8Array(80)
-
-function rotate(value: number, bits: number): number {
-  return (value << bits) | (value >>> (32 - bits))
-}
-
-function little(at: number): number {
-  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
-}
 
 /** Writes the parts as the kernel's registers hold them, and says how many bytes that are. */
 function lay(registers: Int32Array, { parts }: HashStep): number {
@@ -38,45 +30,11 @@ function scale(hash: number, modulus: number): number {
   return Math.floor(((hash >>> 0) * modulus) / 4_294_967_296)
 }
 
-export function jhash(registers: Int32Array, step: HashStep): number {
-  let length = lay(registers, step)
-  for (let i = length; i < length + 12 && i < bytes.length; i++) bytes[i] = 0
-  let a = (INITIAL + length + step.seed) | 0
-  let b = a
-  let c = a
-  let at = 0
-  while (length > 12) {
-    a = (a + little(at)) | 0
-    b = (b + little(at + 4)) | 0
-    c = (c + little(at + 8)) | 0
-    a = ((a - c) | 0) ^ rotate(c, 4)
-    c = (c + b) | 0
-    b = ((b - a) | 0) ^ rotate(a, 6)
-    a = (a + c) | 0
-    c = ((c - b) | 0) ^ rotate(b, 8)
-    b = (b + a) | 0
-    a = ((a - c) | 0) ^ rotate(c, 16)
-    c = (c + b) | 0
-    b = ((b - a) | 0) ^ rotate(a, 19)
-    a = (a + c) | 0
-    c = ((c - b) | 0) ^ rotate(b, 4)
-    b = (b + a) | 0
-    length -= 12
-    at += 12
-  }
-  if (length > 0) {
-    a = (a + little(at)) | 0
-    b = (b + little(at + 4)) | 0
-    c = (c + little(at + 8)) | 0
-    c = ((c ^ b) - rotate(b, 14)) | 0
-    a = ((a ^ c) - rotate(c, 11)) | 0
-    b = ((b ^ a) - rotate(a, 25)) | 0
-    c = ((c ^ b) - rotate(b, 16)) | 0
-    a = ((a ^ c) - rotate(c, 4)) | 0
-    b = ((b ^ a) - rotate(a, 14)) | 0
-    c = ((c ^ b) - rotate(b, 24)) | 0
-  }
-  return scale(c, step.modulus) + step.offset
+/** `jhash`: what the parts hash to. */
+export function hashOfParts(registers: Int32Array, step: HashStep): number {
+  const length = lay(registers, step)
+  bytes.fill(0, length, length + 12)
+  return scale(jhash(bytes, length, step.seed), step.modulus) + step.offset
 }
 
 /** The same for both directions of a flow; which number a flow gets depends on the kernel's secret, and here on none. */

@@ -7,7 +7,7 @@ import type { Flow } from './flow.ts'
 import { Verdict } from './hook.ts'
 import { logLine } from './log-line.ts'
 import { dynset, touch } from './nft-dynset.ts'
-import { jhash, symhash } from './nft-hash.ts'
+import { hashOfParts, symhash } from './nft-hash.ts'
 import { fib, loadCt, loadMeta, loadPayload } from './nft-load.ts'
 import { NftNat } from './nft-nat.ts'
 import type { NftChain, NftRule } from './nft-objects.ts'
@@ -135,7 +135,7 @@ export class NftMachine {
         registers[register] = program.turns[a].next()
         return GO_ON
       case Op.HASH:
-        registers[register] = b === 0 ? symhash(packet, program.hashes[a]) : jhash(registers, program.hashes[a])
+        registers[register] = b === 0 ? symhash(packet, program.hashes[a]) : hashOfParts(registers, program.hashes[a])
         return GO_ON
       case Op.FIB:
         return fib(packet, a, b, code[at + 4], code[at + 5], registers, register) ? GO_ON : BREAK
