@@ -157,9 +157,7 @@ export class Cluster {
       this.#balancer = startLoadBalancer(this.store, world.scheduler, loadBalancer, this.nodes)
     }
     this.#boot(serviceCIDR, dns.address, options.dns?.corefile ?? defaultCorefile(dns.domain))
-    // With the default mode nobody needs to look it up; and a uid more would change what is drawn in every such cluster.
-    const { mode = 'iptables' } = options.kubeProxy ?? {}
-    if (mode !== 'iptables') this.store.create(proxyConfigMap({ ...options.kubeProxy, clusterCIDR: podCIDR }))
+    this.store.create(proxyConfigMap({ ...options.kubeProxy, clusterCIDR: podCIDR }))
     if (this.#enforced) this.store.create(kubeRouterSet())
     else noteUnenforced(this.store)
   }
