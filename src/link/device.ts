@@ -62,6 +62,8 @@ export type DeviceKind = 'loopback' | 'veth' | 'bridge' | 'vxlan' | 'dummy' | 'm
 export abstract class NetDevice {
   abstract readonly kind: DeviceKind
   name: string
+  /** `namespace/name`, once it is in a namespace: where drops and decisions happen. */
+  place: string
   mac: Mac
   mtu = 1500
   up = false
@@ -95,6 +97,7 @@ export abstract class NetDevice {
   constructor(world: Surroundings, name: string, mac: Mac) {
     this.world = world
     this.name = name
+    this.place = name
     this.mac = mac
   }
 

@@ -76,9 +76,12 @@ class Counted extends Step {
   }
 }
 
-/** The pass that is being recorded; there is one for all worlds, since a pass is never interrupted. */
+/**
+ * The pass that is being recorded; there is one for all worlds, since a pass is never interrupted. While a world is traced,
+ * all passes go the long way, and its tracer is told the decisions behind the same question, `journal.open`.
+ */
 export class Journal {
-  /** Is one being recorded? The only thing that the path of a frame asks. */
+  /** Does anybody want to know what is done with the frame at hand? The only thing that the path of a frame asks. */
   open = false
   /** How many passes were done again so far. */
   repeated = 0
@@ -89,6 +92,7 @@ export class Journal {
   /** How far the frame's beginning distinguishes flows. */
   covered = 0
   readonly mask = new Uint8Array(HEADERS)
+  #traced = 0
   #frame: Frame | null = null
   #start = 0
   #refused = false
@@ -107,9 +111,15 @@ export class Journal {
     this.#counted = null
   }
 
+  /** So many more worlds are traced. */
+  trace(worlds: number): void {
+    this.#traced += worlds
+    this.open = this.#traced > 0
+  }
+
   /** True: the frame came to another cable, and all that was done to it is known. */
   end(): boolean {
-    this.open = false
+    this.open = this.#traced > 0
     this.#frame = null
     return !this.#refused && this.last !== null
   }
@@ -120,6 +130,7 @@ export class Journal {
   }
 
   add(frame: Frame, step: Step): void {
+    if (this.#frame === null) return
     if (frame !== this.#frame || this.last !== null) this.#refused = true
     this.steps.push(step)
   }
@@ -132,6 +143,7 @@ export class Journal {
 
   /** A rule or a policy counted the packet. */
   count(frame: Frame, counter: Counter): void {
+    if (this.#frame === null) return
     if (this.#counted === null || this.#counted.network !== frame.network) {
       this.#counted = new Counted(frame.network)
       this.add(frame, this.#counted)
@@ -295,7 +307,7 @@ export class FlowCache {
 
   /** Takes the frame and sends it on its way, the short one or the long one. */
   take(frame: Frame, inlet: Inlet): void {
-    if (this.#idle === configuration.generation || !plain(frame)) return inlet.receive(frame)
+    if (this.#idle === configuration.generation || journal.open || !plain(frame)) return inlet.receive(frame)
     if (this.#passes.length === 0) this.#resize(SMALLEST)
     const slot = this.#slot(frame)
     const pass = this.#passes[slot]
@@ -324,7 +336,7 @@ export class FlowCache {
     const misses = ++this.#misses[slot]
     // Once is not yet a flow.
     const due = misses > 1 && ((misses & (misses - 1)) === 0 || misses % PAUSE === 0)
-    if (!due || journal.open) return inlet.receive(frame)
+    if (!due) return inlet.receive(frame)
     this.#record(frame, inlet, slot, known)
   }
 

@@ -7,6 +7,8 @@
  * Whoever holds a frame owns it, and does one of three things: hand it on, keep it, or give it back to the
  * pool (`consume` when it was delivered, `drop` with a reason when it was not).
  */
+import type { Decision } from './decision.ts'
+
 /** Room in front of a fresh frame: Ethernet + IPv4 + UDP + VXLAN twice over, and some. */
 export const HEADROOM = 192
 const SMALL = 2048
@@ -154,6 +156,13 @@ export class Frame {
   }
 }
 
+/** Hears of every decision about the frames of one world, in the order in which they are taken. Frames are lent. */
+export interface Tracer {
+  /** `where`: a namespace's name, or a device's place. */
+  decided(frame: Frame, where: string, decision: Decision): void
+  dropped(frame: Frame, reason: DropReason, where: string): void
+}
+
 /** Called for each frame that ends early. The frame is lent. */
 export type DropTap = (frame: Frame, reason: DropReason, where: string) => void
 
@@ -167,6 +176,8 @@ export class FramePool {
   /** How many frames were dropped, by reason. */
   readonly dropped = new Float64Array(dropReasonNames.length)
   dropTap: DropTap | null = null
+  /** See World.trace. */
+  tracer: Tracer | null = null
   /** Fill returned frames with 0xdb, so that a use after the end shows: on in tests. */
   poison = false
   #small: Frame[] = []
@@ -254,10 +265,16 @@ export class FramePool {
     else this.#large.push(frame)
   }
 
+  /** What a layer decided about the frame, for whoever traces. Ask `journal.open` before making the decision. */
+  tell(frame: Frame, where: string, decision: Decision): void {
+    if (this.tracer !== null) this.tracer.decided(frame, where, decision)
+  }
+
   /** The early end of a frame: counted, and told to whoever watches. `where` is a namespace or device name. */
   drop(frame: Frame, reason: DropReason, where: string): void {
     this.dropped[reason]++
     if (this.dropTap !== null) this.dropTap(frame, reason, where)
+    if (this.tracer !== null) this.tracer.dropped(frame, reason, where)
     this.consume(frame)
   }
 }

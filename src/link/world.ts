@@ -2,7 +2,8 @@
 import { Random } from '../sim/random.ts'
 import { MILLISECOND, Scheduler } from '../sim/scheduler.ts'
 import type { NetDevice } from './device.ts'
-import { FramePool } from './frame.ts'
+import { journal } from './flow-cache.ts'
+import { FramePool, type Tracer } from './frame.ts'
 
 /** In milliseconds. */
 const DAY = 86_400_000
@@ -30,6 +31,12 @@ export class World {
   constructor(seed = 1) {
     this.seed = seed
     this.random = new Random(seed)
+  }
+
+  /** From now on the tracer is told all decisions about this world's frames; null: nobody. */
+  trace(tracer: Tracer | null): void {
+    journal.trace(Number(tracer !== null) - Number(this.frames.tracer !== null))
+    this.frames.tracer = tracer
   }
 
   /** Until the returned function is called, the watcher hears of every possible change of a carrier. */

@@ -123,6 +123,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (this.devices.has(device.name)) throw new Error(`${this.name} has a device called ${device.name} already`)
     device.index = this.#nextIndex++
     this.devices.set(device.name, device)
+    device.place = `${this.name}/${device.name}`
     this.sysctl.inet.adopt(device, this.#chance)
     this.#chance = (this.#chance + GOLDEN) % 1
     if (device.master === null) device.receiver = this
@@ -153,6 +154,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     const all = [...this.devices.values()]
     const old = device.name
     device.name = name
+    device.place = `${this.name}/${name}`
     this.kernelLog.print(LogLevel.INFO, `${name}: renamed from ${old}${device.up ? ' (while UP)' : ''}`)
     this.sysctl.inet.rename(device, old)
     this.devices.clear()
