@@ -7,6 +7,7 @@ import type { Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
+import type { Explainer, Sighting } from './explainer.ts'
 import { GrowingBytes, PcapWriter } from './pcap-writer.ts'
 import { PcapngWriter } from './pcapng-writer.ts'
 
@@ -59,6 +60,9 @@ const OUT = 1
 export class Capture {
   /** Names for a reader to show in place of addresses. */
   readonly names = new Map<Ipv4, string>()
+  /** Explains what is seen from now on; it must be the world's tracer (World.trace). */
+  explainer: Explainer | null = null
+  readonly #sightings: Sighting[] = []
   readonly #world: World
   readonly #epoch: number
   readonly #interfaces: CapturedInterface[] = []
@@ -87,6 +91,11 @@ export class Capture {
   /** In the order in which they were attached. */
   interfaces(): CapturedInterface[] {
     return this.#interfaces.slice()
+  }
+
+  /** Why the frame of this row is where it was seen; null when nobody explained it. */
+  sighting(row: number): Sighting | null {
+    return this.#sightings[row] ?? null
   }
 
   /** Watches a device from now on. A tap that is there already goes on being called, first. */
@@ -163,6 +172,7 @@ export class Capture {
         this.#bytes.raw,
         this.#offsets[i],
         this.#lengths[i],
+        this.#comment(i),
       )
     }
     const now = this.#world.scheduler.now
@@ -191,6 +201,11 @@ export class Capture {
     }
   }
 
+  #comment(row: number): string {
+    const sighting = this.sighting(row)
+    return sighting === null ? '' : sighting.decisions.map(({ decision }) => String(decision)).join('\n')
+  }
+
   #record(frame: Frame, direction: Direction, number: number): void {
     if (this.#size === this.#times.length) this.#grow()
     const row = this.#size++
@@ -201,6 +216,7 @@ export class Capture {
     this.#packetIds[row] = this.#world.frames.identify(frame)
     this.#origins[row] = number * 2 + (direction === 'out' ? OUT : 0)
     this.#bytes.put(frame.bytes, frame.start, length)
+    if (this.explainer !== null) this.#sightings[row] = this.explainer.seen(frame, direction)
     const captured = this.#interfaces[number]
     captured.frames++
     captured.bytes += length

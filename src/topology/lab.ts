@@ -33,6 +33,8 @@ export interface LabOptions extends FileAccess {
   readonly seed?: number
   /** Capture from time zero: only interfaces that match, all when empty; null: none. */
   readonly capture: readonly string[] | null
+  /** Keep with each captured frame why it is where it is. */
+  readonly explain?: boolean
 }
 
 const ANYWHERE = parseCidr('0.0.0.0/0')
@@ -67,6 +69,7 @@ export class Lab {
     this.world.epochSeconds = this.epochSeconds
     this.runner = new Runner(this.world, this.epochSeconds)
     this.recorder = options.capture === null ? null : new Recorder(this.world, this.epochSeconds, options.capture)
+    if (options.explain === true) this.recorder?.explain()
     this.#switchSpace = new Netns(this.world, 'switch')
     this.#switch = new Bridge(this.world, 'br0', this.#randomMac())
     this.#switchSpace.adopt(this.#switch)
