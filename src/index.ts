@@ -10,9 +10,9 @@
  * ```
  */
 export { Capture, type CapturedInterface } from './capture/capture.ts'
+export { compileFilter } from './capture/pcap-filter.ts'
 export { readCapture } from './capture/pcapng-reader.ts'
 export { VERSION } from './capture/version.ts'
-export { compileFilter } from './host/commands/pcap-filter.ts'
 export { Catalogue } from './host/images/catalogue.ts'
 export type { Image } from './host/images/image.ts'
 export { Machine } from './host/machine.ts'

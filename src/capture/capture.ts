@@ -1,91 +1,62 @@
 /**
- * A capture: taps on devices, and one store of all that they saw, in the order of time. Linux's AF_PACKET with
- * tcpdump behind it; every interface can be written as a file of its own, or all of them as one.
+ * A capture: taps on devices, Linux's AF_PACKET. What passes a tap is told to listeners, as it happens: streams that write it
+ * down (capture-stream.ts), and the store in memory, which can be looked through and written as files afterwards.
  */
 import type { Direction, NetDevice, Tap } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
-import type { Ipv4 } from '../wire/address.ts'
+import { type Ipv4, sameMac } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import { MemorySink } from './byte-sink.ts'
+import type { CaptureListener, Watched } from './capture-listener.ts'
+import { PcapngStream, PcapStream } from './capture-stream.ts'
+import { CapturedInterface, type InterfaceFacts } from './captured-interface.ts'
 import type { Explainer, Sighting } from './explainer.ts'
-import { GrowingBytes, PcapWriter } from './pcap-writer.ts'
-import { PcapngWriter } from './pcapng-writer.ts'
+import { FrameStore } from './frame-store.ts'
+import { BROADCAST, INBOUND, MULTICAST, OUTBOUND, PROMISCUOUS, type Section, UNICAST } from './pcapng-writer.ts'
 
-/** One device under observation; it keeps what it has seen when the device is detached or gone. */
-export class CapturedInterface {
-  readonly device: NetDevice
-  /** `machine/interface`, or `namespace/pod/eth0`. */
-  readonly name: string
-  readonly description: string
-  /** Frames seen so far. */
-  frames = 0
-  /** Bytes seen so far. */
-  bytes = 0
-  readonly #capture: Capture
-  readonly #droppedBefore: number
-
-  constructor(capture: Capture, device: NetDevice, name: string, description: string) {
-    this.#capture = capture
-    this.device = device
-    this.name = name
-    this.description = description
-    this.#droppedBefore = device.rxDropped + device.txDropped
-  }
-
-  /** Frames that the device dropped since the capture began. */
-  get dropped(): number {
-    return this.device.rxDropped + this.device.txDropped - this.#droppedBefore
-  }
-
-  /** The frames of this interface as classic pcap, with nanoseconds. */
-  pcap(): Uint8Array {
-    return this.#capture.pcapOf(this)
-  }
-
-  /** The frames of this interface as pcapng. */
-  pcapng(): Uint8Array {
-    return this.#capture.pcapngOf([this])
-  }
-}
+export { CapturedInterface } from './captured-interface.ts'
 
 /** What detaching needs: our tap, and the one that stood there before. */
 interface Attachment {
+  readonly seen: CapturedInterface
   readonly tap: Tap
   readonly previous: Tap | null
   active: boolean
 }
 
-const OUT = 1
-
-export class Capture {
-  /** Names for a reader to show in place of addresses. */
-  readonly names = new Map<Ipv4, string>()
+export class Capture implements Watched {
+  /** What capture files say about the whole of it. */
+  section: Section = {}
+  /** Are frames kept in memory? */
+  keeps = true
   /** Explains what is seen from now on; it must be the world's tracer (World.trace). */
   explainer: Explainer | null = null
-  readonly #sightings: Sighting[] = []
-  readonly #world: World
+  readonly world: World
   readonly #epoch: number
+  readonly #names = new Map<Ipv4, string>()
   readonly #interfaces: CapturedInterface[] = []
   readonly #attachments = new Map<NetDevice, Attachment>()
-  // The store: the bytes of all frames one behind the other, and one row a frame.
-  #bytes = new GrowingBytes(1 << 16)
-  #size = 0
-  #times = new Float64Array(256)
-  #offsets = new Float64Array(256)
-  #lengths = new Int32Array(256)
-  #packetIds = new Float64Array(256)
-  /** The interface's number, doubled, plus OUT. */
-  #origins = new Int32Array(256)
+  readonly #store = new FrameStore()
+  #listeners: readonly CaptureListener[] = []
+  /** The number of the first frame that listeners were not told of, and when it was seen: its event may go on. */
+  #told = 0
+  #waitingSince: Nanos = 0
 
   /** `epochSeconds`: what the clock on the wall shows, in whole seconds since 1970, when the world begins. */
   constructor(world: World, epochSeconds: number) {
-    this.#world = world
+    this.world = world
     this.#epoch = Math.floor(epochSeconds)
   }
 
-  /** Frames in the store, all interfaces together. */
+  get now(): Nanos {
+    return this.world.scheduler.now
+  }
+
+  /** Frames seen, all interfaces together. */
   get frames(): number {
-    return this.#size
+    return this.#store.end
   }
 
   /** In the order in which they were attached. */
@@ -93,30 +64,44 @@ export class Capture {
     return this.#interfaces.slice()
   }
 
-  /** Why the frame of this row is where it was seen; null when nobody explained it. */
-  sighting(row: number): Sighting | null {
-    return this.#sightings[row] ?? null
+  /** Names for a reader to show in place of addresses. */
+  get names(): ReadonlyMap<Ipv4, string> {
+    return this.#names
+  }
+
+  /** From now on the address has this name. */
+  name(address: Ipv4, name: string): void {
+    if (this.#names.get(address) === name) return
+    this.#names.set(address, name)
+    for (const listener of this.#listeners) listener.named(address, name)
   }
 
   /** Watches a device from now on. A tap that is there already goes on being called, first. */
-  attach(device: NetDevice, name: string, description: string): CapturedInterface {
+  attach(
+    device: NetDevice,
+    name: string,
+    description: string,
+    facts: () => InterfaceFacts = noFacts,
+  ): CapturedInterface {
     const watched = this.#attachments.get(device)
     if (watched?.active) throw new Error(`podwire bug: ${name} is captured already`)
-    const number = this.#interfaces.length
-    const captured = new CapturedInterface(this, device, name, description)
+    const { now } = this
+    const seen = new CapturedInterface(this, this.#interfaces.length, device, name, description, facts, now)
     const previous = device.tap
     const attachment: Attachment = {
+      seen,
       previous,
       active: true,
       tap: (frame, from, direction) => {
         if (previous !== null) previous(frame, from, direction)
-        if (attachment.active) this.#record(frame, direction, number)
+        if (attachment.active) this.#record(frame, direction, seen)
       },
     }
-    this.#interfaces.push(captured)
+    this.#interfaces.push(seen)
     this.#attachments.set(device, attachment)
     device.tap = attachment.tap
-    return captured
+    for (const listener of this.#listeners) listener.appears(seen)
+    return seen
   }
 
   /** Stops watching; what was seen stays. */
@@ -127,63 +112,51 @@ export class Capture {
     // Somebody may have put a tap in front of ours: then ours stays in the chain and only hands on.
     attachment.active = false
     if (device.tap === attachment.tap) device.tap = attachment.previous
+    attachment.seen.until = this.now
+    for (const listener of this.#listeners) listener.vanishes(attachment.seen)
   }
 
-  /** Shows the frames from row `from` on; the bytes are lent, from `at` to `end`. */
+  /** Why the frame of this number is where it was seen; null when nobody explained it, or it is not kept. */
+  sighting(number: number): Sighting | null {
+    return this.#store.sighting(number)
+  }
+
+  /** Tells the listener of everything from now on, until what is returned is called. */
+  listen(listener: CaptureListener): () => void {
+    this.settle()
+    // The list is never changed, only replaced: a listener may leave while it is told something.
+    this.#listeners = [...this.#listeners, listener]
+    for (const seen of this.#interfaces) if (seen.until === null) listener.appears(seen)
+    return () => {
+      this.settle()
+      this.#listeners = this.#listeners.filter((each) => each !== listener)
+    }
+  }
+
+  /** Forgets the frames in memory; their numbers are not given again. */
+  forget(): void {
+    this.settle()
+    this.#store.forget()
+  }
+
+  settle(): void {
+    const from = this.#told
+    this.#told = this.#store.end
+    if (from === this.#told) return
+    for (const listener of this.#listeners) this.#replay(listener, from)
+    if (!this.keeps) this.#store.forget()
+  }
+
+  /** Shows the frames in memory from number `from` on; the bytes are lent, from `at` to `end`. */
   visit(from: number, see: (seen: CapturedInterface, bytes: Uint8Array, at: number, end: number) => void): void {
-    for (let i = from; i < this.#size; i++) {
-      const at = this.#offsets[i]
-      see(this.#interfaces[this.#origins[i] >> 1], this.#bytes.raw, at, at + this.#lengths[i])
+    const store = this.#store
+    for (let i = Math.max(from, store.first); i < store.end; i++) {
+      const at = store.offset(i)
+      see(this.#interfaces[store.interface(i)], store.bytes, at, at + store.length(i))
     }
   }
 
-  /** All interfaces in one file, in the order of time. */
-  pcapng(): Uint8Array {
-    return this.pcapngOf(this.#interfaces)
-  }
-
-  pcapOf(only: CapturedInterface): Uint8Array {
-    const writer = new PcapWriter()
-    const number = this.#interfaces.indexOf(only)
-    for (let i = 0; i < this.#size; i++) {
-      if (this.#origins[i] >> 1 !== number) continue
-      writer.packet(this.#seconds(i), this.#nanos(i), this.#bytes.raw, this.#offsets[i], this.#lengths[i])
-    }
-    return writer.file()
-  }
-
-  pcapngOf(chosen: readonly CapturedInterface[]): Uint8Array {
-    const writer = new PcapngWriter()
-    writer.names(this.names)
-    const numbers = new Int32Array(this.#interfaces.length).fill(-1)
-    for (const captured of chosen) {
-      numbers[this.#interfaces.indexOf(captured)] = writer.interface(captured.name, captured.description)
-    }
-    for (let i = 0; i < this.#size; i++) {
-      const number = numbers[this.#origins[i] >> 1]
-      if (number < 0) continue
-      const inbound = (this.#origins[i] & OUT) === 0
-      writer.packet(
-        number,
-        this.#seconds(i),
-        this.#nanos(i),
-        inbound,
-        this.#packetIds[i],
-        this.#bytes.raw,
-        this.#offsets[i],
-        this.#lengths[i],
-        this.#comment(i),
-      )
-    }
-    const now = this.#world.scheduler.now
-    for (const captured of chosen) {
-      const number = numbers[this.#interfaces.indexOf(captured)]
-      writer.statistics(number, this.#secondsOf(now), nanosOf(now), captured.frames, captured.dropped)
-    }
-    return writer.file()
-  }
-
-  /** Calls back for every frame in the store, in the order in which they were seen; the bytes are lent. */
+  /** Calls back for every frame in memory, in the order in which they were seen; the bytes are lent. */
   each(
     look: (
       captured: CapturedInterface,
@@ -194,62 +167,95 @@ export class Capture {
       end: number,
     ) => void,
   ): void {
-    for (let i = 0; i < this.#size; i++) {
-      const at = this.#offsets[i]
-      const captured = this.#interfaces[this.#origins[i] >> 1]
-      look(captured, this.#times[i], (this.#origins[i] & OUT) === 0, this.#bytes.raw, at, at + this.#lengths[i])
+    const store = this.#store
+    for (let i = store.first; i < store.end; i++) {
+      const at = store.offset(i)
+      const inbound = (store.flags(i) & INBOUND) !== 0
+      look(this.#interfaces[store.interface(i)], store.time(i), inbound, store.bytes, at, at + store.length(i))
     }
   }
 
-  #comment(row: number): string {
-    const sighting = this.sighting(row)
-    return sighting === null ? '' : sighting.decisions.map(({ decision }) => String(decision)).join('\n')
+  /** Tells a listener of the frames in memory, as if they came now. */
+  replay(listener: CaptureListener): void {
+    this.#replay(listener, this.#store.first)
   }
 
-  #record(frame: Frame, direction: Direction, number: number): void {
-    if (this.#size === this.#times.length) this.#grow()
-    const row = this.#size++
-    const length = frame.end - frame.start
-    this.#times[row] = direction === 'in' && frame.stamp !== 0 ? frame.stamp : this.#world.scheduler.now
-    this.#offsets[row] = this.#bytes.length
-    this.#lengths[row] = length
-    this.#packetIds[row] = this.#world.frames.identify(frame)
-    this.#origins[row] = number * 2 + (direction === 'out' ? OUT : 0)
-    this.#bytes.put(frame.bytes, frame.start, length)
-    if (this.explainer !== null) this.#sightings[row] = this.explainer.seen(frame, direction)
-    const captured = this.#interfaces[number]
-    captured.frames++
-    captured.bytes += length
+  #replay(listener: CaptureListener, from: number): void {
+    const store = this.#store
+    for (let i = from; i < store.end; i++) {
+      const seen = this.#interfaces[store.interface(i)]
+      const [time, id] = [store.time(i), store.packetId(i)]
+      const { bytes } = store
+      listener.frame(seen, i, store.flags(i), time, id, bytes, store.offset(i), store.length(i), store.sighting(i))
+    }
   }
 
-  #seconds(row: number): number {
-    return this.#secondsOf(this.#times[row])
+  /** All interfaces in one file, in the order of time. */
+  pcapng(): Uint8Array {
+    return this.pcapngOf(this.#interfaces)
   }
 
-  #nanos(row: number): number {
-    return nanosOf(this.#times[row])
+  pcapOf(only: CapturedInterface): Uint8Array {
+    const memory = new MemorySink()
+    const stream = new PcapStream(this, memory, only)
+    this.replay(stream)
+    stream.finish()
+    return memory.file()
   }
 
-  #secondsOf(time: Nanos): number {
+  pcapngOf(chosen: readonly CapturedInterface[]): Uint8Array {
+    const memory = new MemorySink()
+    const wanted = new Set(chosen)
+    const stream = new PcapngStream(this, memory, { wants: (seen) => wanted.has(seen) })
+    for (const seen of chosen) stream.declare(seen)
+    this.replay(stream)
+    stream.finish()
+    return memory.file()
+  }
+
+  /** Seconds since 1970. */
+  secondsOf(time: Nanos): number {
     return this.#epoch + Math.floor(time / SECOND)
   }
 
-  #grow(): void {
-    const rows = this.#times.length * 2
-    this.#times = grown(new Float64Array(rows), this.#times)
-    this.#offsets = grown(new Float64Array(rows), this.#offsets)
-    this.#lengths = grown(new Int32Array(rows), this.#lengths)
-    this.#packetIds = grown(new Float64Array(rows), this.#packetIds)
-    this.#origins = grown(new Int32Array(rows), this.#origins)
+  /** Within the second; a jittered time may have a fraction of a nanosecond, which files cannot hold. */
+  nanosOf(time: Nanos): number {
+    return Math.floor(time % SECOND)
+  }
+
+  #record(frame: Frame, direction: Direction, seen: CapturedInterface): void {
+    const number = this.#store.end
+    const { bytes, start } = frame
+    const length = frame.end - start
+    const inbound = direction === 'in'
+    const time = inbound && frame.stamp !== 0 ? frame.stamp : this.world.scheduler.now
+    const flags = inbound ? INBOUND | receptionOf(seen.device, bytes, start) : OUTBOUND
+    const id = this.world.frames.identify(frame)
+    seen.frames++
+    seen.bytes += length
+    if (this.#told !== number && this.#waitingSince < this.now) this.settle()
+    if (this.explainer !== null) {
+      if (this.#told === number) this.#waitingSince = this.now
+      return this.#store.put(seen.number, flags, time, id, bytes, start, length, this.explainer.seen(frame, direction))
+    }
+    if (this.#told !== number) this.settle()
+    if (this.keeps) this.#store.put(seen.number, flags, time, id, bytes, start, length)
+    else this.#store.pass()
+    this.#told = number + 1
+    const listeners = this.#listeners
+    for (let i = 0; i < listeners.length; i++) {
+      listeners[i].frame(seen, number, flags, time, id, bytes, start, length, null)
+    }
   }
 }
 
-/** Within the second; a jittered time may have a fraction of a nanosecond, which files cannot hold. */
-function nanosOf(time: Nanos): number {
-  return Math.floor(time % SECOND)
+function noFacts(): InterfaceFacts {
+  return {}
 }
 
-function grown<Rows extends Float64Array | Int32Array>(larger: Rows, rows: Rows): Rows {
-  larger.set(rows)
-  return larger
+/** How a frame that came in was addressed. */
+function receptionOf(device: NetDevice, bytes: Uint8Array, at: number): number {
+  if (sameMac(bytes, at, device.mac, 0)) return UNICAST
+  if (ethernet.isBroadcast(bytes, at)) return BROADCAST
+  return ethernet.isGroup(bytes, at) ? MULTICAST : PROMISCUOUS
 }

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { MemorySink } from '../capture/byte-sink.ts'
 import { Capture } from '../capture/capture.ts'
 import { PcapWriter } from '../capture/pcap-writer.ts'
 import { type Running, SIGKILL } from '../host/process.ts'
@@ -82,7 +83,7 @@ class Player {
     const recorded = new Map(capture.interfaces().map((each) => [each.name, each]))
     for (const name of commands.captured) {
       const seen = recorded.get(name)
-      const file = seen === undefined ? new PcapWriter().file() : clamped(seen.pcap(), longest.get(name) ?? 0)
+      const file = seen === undefined ? emptyPcap() : clamped(seen.pcap(), longest.get(name) ?? 0)
       writeFileSync(join(this.#out, 'pcap', `${name}.pcap`), file)
     }
   }
@@ -208,3 +209,9 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await main(process.argv.slice(2))
+
+function emptyPcap(): Uint8Array {
+  const memory = new MemorySink()
+  new PcapWriter(memory).flush()
+  return memory.file()
+}

@@ -1,6 +1,6 @@
 /** What a topology file may say. The types of the loaded file come from here too. */
 import { z } from 'zod'
-import { compileFilter } from '../host/commands/pcap-filter.ts'
+import { compileFilter } from '../capture/pcap-filter.ts'
 import { parseRecord } from '../host/name-server.ts'
 import { tryParseRange } from '../kube/balancer/address-pool.ts'
 import { parsePortRange } from '../kube/ipam.ts'

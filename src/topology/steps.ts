@@ -1,5 +1,5 @@
 /** Runs a topology's steps: types each command, and holds what it said and what was on the wire to expectations. */
-import { compileFilter } from '../host/commands/pcap-filter.ts'
+import { compileFilter } from '../capture/pcap-filter.ts'
 import { MILLISECOND } from '../sim/scheduler.ts'
 import { printFrame } from '../wire/print.ts'
 import type { Lab } from './lab.ts'

@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { MemorySink } from '../../src/capture/byte-sink.ts'
 import { PcapError } from '../../src/capture/capture-file.ts'
+import { GrowingBytes } from '../../src/capture/growing-bytes.ts'
 import { isPcap, readPcap } from '../../src/capture/pcap-reader.ts'
-import { GrowingBytes, PcapWriter } from '../../src/capture/pcap-writer.ts'
+import { PcapWriter } from '../../src/capture/pcap-writer.ts'
 import { readCapture, readPcapng } from '../../src/capture/pcapng-reader.ts'
-import { PcapngWriter } from '../../src/capture/pcapng-writer.ts'
+import { INBOUND, OUTBOUND, PcapngWriter } from '../../src/capture/pcapng-writer.ts'
 import { VERSION } from '../../src/capture/version.ts'
 import { type Ipv4, parseIpv4 } from '../../src/wire/address.ts'
 import { bytesOf, hexOf } from '../support/bytes.ts'
@@ -23,19 +25,23 @@ const packets = fc.array(
 
 describe('classic pcap', () => {
   test('is the bytes that tcpdump writes with nanoseconds', () => {
-    const writer = new PcapWriter()
+    const memory = new MemorySink()
+    const writer = new PcapWriter(memory)
     writer.packet(1_795_249_207, 573_307_001, bytesOf('ff 01 02 03 ff'), 1, 3)
     const header = '4d3cb2a1 0200 0400 00000000 00000000 00000400 01000000'
     const packet = `${word(1_795_249_207)} ${word(573_307_001)} 03000000 03000000 010203`
-    expect(hexOf(writer.file())).toBe(hexOf(bytesOf(header + packet)))
+    writer.flush()
+    expect(hexOf(memory.file())).toBe(hexOf(bytesOf(header + packet)))
   })
 
   test('is read as it was written', () => {
     fc.assert(
       fc.property(packets, (list) => {
-        const writer = new PcapWriter()
+        const memory = new MemorySink()
+        const writer = new PcapWriter(memory)
         for (const { seconds, nanos, bytes } of list) writer.packet(seconds, nanos, bytes, 0, bytes.length)
-        const file = readCapture(writer.file())
+        writer.flush()
+        const file = readCapture(memory.file())
         expect(file.format).toBe('pcap')
         expect(file.packets.map(({ seconds, nanos, bytes }) => [seconds, nanos, hexOf(bytes)])).toEqual(
           list.map(({ seconds, nanos, bytes }) => [seconds, nanos, hexOf(bytes)]),
@@ -86,14 +92,18 @@ describe('pcapng', () => {
   test('is read as it was written', () => {
     fc.assert(
       fc.property(packets, (list) => {
-        const writer = new PcapngWriter()
-        const lo = writer.interface('node-1/lo', 'loopback')
-        const eth0 = writer.interface('default/web-0/eth0')
+        const memory = new MemorySink()
+        const writer = new PcapngWriter(memory)
+        const lo = writer.interface({ name: 'node-1/lo', description: 'loopback' })
+        const eth0 = writer.interface({ name: 'default/web-0/eth0' })
         list.forEach(({ seconds, nanos, inbound, packetId, bytes, comment }, index) => {
           const number = index % 2 === 0 ? lo : eth0
-          writer.packet(number, seconds, nanos, inbound, packetId, bytes, 0, bytes.length, comment)
+          const flags = inbound ? INBOUND : OUTBOUND
+          const { length } = bytes
+          writer.packet(number, seconds, nanos, flags, packetId, bytes, 0, length, length, comment)
         })
-        const file = readCapture(writer.file())
+        writer.flush()
+        const file = readCapture(memory.file())
         expect(file.packets.map((p) => ({ ...p, bytes: hexOf(p.bytes) }))).toEqual(
           list.map(({ seconds, nanos, inbound, packetId, bytes, comment }, index) => ({
             interface: index % 2,
@@ -111,15 +121,17 @@ describe('pcapng', () => {
   })
 
   test('carries interfaces, names, counters and its author', () => {
-    const writer = new PcapngWriter()
+    const memory = new MemorySink()
+    const writer = new PcapngWriter(memory)
     const names = new Map<Ipv4, string>([
       [parseIpv4('10.244.1.2'), 'default/sleep-1'],
       [parseIpv4('10.96.0.10'), 'kube-dns.kube-system.svc'],
     ])
     writer.names(names)
-    writer.interface('node-1/cni0', 'bridge, 10.244.1.1/24')
-    writer.statistics(0, 5, 6, 2 ** 40, 3)
-    const file = readPcapng(writer.file())
+    writer.interface({ name: 'node-1/cni0', description: 'bridge, 10.244.1.1/24' })
+    writer.statistics(0, { seconds: 5, nanos: 6, received: 2 ** 40, dropped: 3 })
+    writer.flush()
+    const file = readPcapng(memory.file())
     expect(file.application).toBe(`podwire ${VERSION}`)
     expect(file.interfaces).toEqual([
       { linkType: 1, snaplen: 262_144, name: 'node-1/cni0', description: 'bridge, 10.244.1.1/24' },
@@ -142,11 +154,13 @@ describe('pcapng', () => {
   test('with unknown blocks, simple packets and a second section is read', () => {
     const unknown = '00000bad 00000010 deadbeef 00000010'
     const simple = '00000003 00000014 00000002 abcd0000 00000014'
-    const second = new PcapngWriter('another')
-    second.interface('b')
-    second.packet(0, 1, 2, true, 9, bytesOf('ee'), 0, 1)
+    const memory = new MemorySink()
+    const second = new PcapngWriter(memory, { application: 'another' })
+    second.interface({ name: 'b' })
+    second.packet(0, 1, 2, INBOUND, 9, bytesOf('ee'), 0, 1)
+    second.flush()
     const first = bytesOf(bigSection + bigInterface + unknown + simple)
-    const file = readPcapng(Uint8Array.of(...first, ...second.file()))
+    const file = readPcapng(Uint8Array.of(...first, ...memory.file()))
     expect(file.packets.map((p) => [p.interface, hexOf(p.bytes)])).toEqual([
       [0, 'abcd'],
       [1, 'ee'],
@@ -186,12 +200,14 @@ describe('any bytes', () => {
   }
 
   function example(): Uint8Array {
-    const writer = new PcapngWriter()
+    const memory = new MemorySink()
+    const writer = new PcapngWriter(memory)
     writer.names(new Map([[parseIpv4('10.0.0.1'), 'a']]))
-    writer.interface('a', 'b')
-    writer.packet(0, 1, 2, true, 3, bytesOf('0102030405'), 0, 5, 'c')
-    writer.statistics(0, 1, 2, 3, 4)
-    return writer.file()
+    writer.interface({ name: 'a', description: 'b' })
+    writer.packet(0, 1, 2, INBOUND, 3, bytesOf('0102030405'), 0, 5, 5, 'c')
+    writer.statistics(0, { seconds: 1, nanos: 2, received: 3, dropped: 4 })
+    writer.flush()
+    return memory.file()
   }
 
   test('from nowhere', () => {
@@ -217,7 +233,9 @@ describe('any bytes', () => {
   })
 
   test('are told apart by their magic', () => {
-    expect(isPcap(new PcapWriter().file())).toBe(true)
+    const memory = new MemorySink()
+    new PcapWriter(memory).flush()
+    expect(isPcap(memory.file())).toBe(true)
     expect(isPcap(example())).toBe(false)
     expect(isPcap(new Uint8Array(0))).toBe(false)
   })

@@ -125,7 +125,7 @@ describe('a capture', () => {
 
   test('names addresses', () => {
     const { capture } = cable()
-    capture.names.set(parseIpv4('10.244.1.2'), 'default/sleep-1')
+    capture.name(parseIpv4('10.244.1.2'), 'default/sleep-1')
     expect(readCapture(capture.pcapng()).names).toEqual([{ address: parseIpv4('10.244.1.2'), name: 'default/sleep-1' }])
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { MemorySink } from '../../src/capture/byte-sink.ts'
 import { PcapWriter } from '../../src/capture/pcap-writer.ts'
-import { PcapngWriter } from '../../src/capture/pcapng-writer.ts'
+import { INBOUND, OUTBOUND, PcapngWriter } from '../../src/capture/pcapng-writer.ts'
 import { MAC_BROADCAST, MAC_ZERO, parseIpv4 } from '../../src/wire/address.ts'
 import * as arp from '../../src/wire/arp.ts'
 import * as tcp from '../../src/wire/tcp.ts'
@@ -42,23 +43,29 @@ const good = [
 ]
 
 function pcap(frames: readonly Uint8Array[]): Uint8Array {
-  const writer = new PcapWriter()
+  const memory = new MemorySink()
+  const writer = new PcapWriter(memory)
   frames.forEach((frame, index) => {
     writer.packet(1_795_249_207, index * 1000, frame, 0, frame.length)
   })
-  return writer.file()
+  writer.flush()
+  return memory.file()
 }
 
 function pcapng(frames: readonly Uint8Array[]): Uint8Array {
-  const writer = new PcapngWriter()
+  const memory = new MemorySink()
+  const writer = new PcapngWriter(memory)
   writer.names(new Map([[alice.address, 'default/sleep-1']]))
-  writer.interface('node-1/cni0', 'bridge')
-  writer.interface('default/sleep-1/eth0', 'pod')
+  writer.interface({ name: 'node-1/cni0', description: 'bridge' })
+  writer.interface({ name: 'default/sleep-1/eth0', description: 'pod' })
   frames.forEach((frame, index) => {
-    writer.packet(1, 1_795_249_207, index * 1000 + 1, index % 2 === 0, index + 1, frame, 0, frame.length, `no ${index}`)
+    const flags = index % 2 === 0 ? INBOUND : OUTBOUND
+    const { length } = frame
+    writer.packet(1, 1_795_249_207, index * 1000 + 1, flags, index + 1, frame, 0, length, length, `no ${index}`)
   })
-  writer.statistics(1, 1_795_249_208, 0, frames.length, 0)
-  return writer.file()
+  writer.statistics(1, { seconds: 1_795_249_208, nanos: 0, received: frames.length, dropped: 0 })
+  writer.flush()
+  return memory.file()
 }
 
 describe('Wireshark', () => {

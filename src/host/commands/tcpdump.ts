@@ -1,6 +1,10 @@
 /** tcpdump(8) 4.99: frames of one device, or of all of them, in text or into a file. */
 
+import { MemorySink } from '../../capture/byte-sink.ts'
 import { ETHERNET, PcapError } from '../../capture/capture-file.ts'
+import type { FrameTest } from '../../capture/filter-packet.ts'
+import { FilterError } from '../../capture/filter-words.ts'
+import { compileFilter } from '../../capture/pcap-filter.ts'
 import { isPcap, readPcap } from '../../capture/pcap-reader.ts'
 import { PcapWriter } from '../../capture/pcap-writer.ts'
 import { isPcapng, readPcapng } from '../../capture/pcapng-reader.ts'
@@ -9,13 +13,10 @@ import { SECOND } from '../../sim/scheduler.ts'
 import { type Process, SIGINT, SIGTERM } from '../process.ts'
 import { deviceNamed } from './ip-device.ts'
 import { printed, ToolError, tool } from './ip-words.ts'
-import { compileFilter } from './pcap-filter.ts'
 import { cook, isOutgoing, LINUX_SLL2, uncooked } from './tcpdump-cooked.ts'
 import { type DumpSettings, takeSettings, USAGE, VERSION } from './tcpdump-options.ts'
-import type { FrameTest } from './tcpdump-packet.ts'
 import { listenOn } from './tcpdump-tap.ts'
 import { type Captured, DumpPrinter, type Moment } from './tcpdump-text.ts'
-import { FilterError } from './tcpdump-words.ts'
 
 export const tcpdump = tool(async (self) => {
   const settings = takeSettings(self.args.slice(1))
@@ -102,6 +103,7 @@ class Sink {
   readonly #self: Process
   readonly #settings: DumpSettings
   readonly #printer: DumpPrinter
+  readonly #written = new MemorySink()
   readonly #writer: PcapWriter | null
   count = 0
 
@@ -109,7 +111,8 @@ class Sink {
     this.#self = self
     this.#settings = settings
     this.#printer = new DumpPrinter(settings.style, [...self.netns.devices.values()])
-    this.#writer = settings.write === null ? null : new PcapWriter(linkType, settings.style.nanos)
+    this.#writer =
+      settings.write === null ? null : new PcapWriter(this.#written, { linkType, nanos: settings.style.nanos })
   }
 
   get full(): boolean {
@@ -126,7 +129,8 @@ class Sink {
 
   end(): void {
     if (this.#writer === null) return
-    const text = latin1(this.#writer.file())
+    this.#writer.flush()
+    const text = latin1(this.#written.file())
     if (this.#settings.write === '-') this.#self.out(text)
     else this.#self.place.files.set(this.#settings.write as string, text)
   }

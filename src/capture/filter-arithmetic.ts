@@ -1,6 +1,6 @@
 /** Comparisons in capture filters: `tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn`, `ip[8] < 5`, `len > 100`. */
-import { beyondCapture, type FrameTest, headerAt } from './tcpdump-packet.ts'
-import { type FilterCursor, FilterError } from './tcpdump-words.ts'
+import { beyondCapture, type FrameTest, headerAt } from './filter-packet.ts'
+import { type FilterCursor, FilterError } from './filter-words.ts'
 
 /** Null where the frame has no such bytes: then the comparison fails. */
 type Value = (bytes: Uint8Array, at: number, end: number, length: number) => number | null

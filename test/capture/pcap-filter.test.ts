@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { compileFilter } from '../../../src/host/commands/pcap-filter.ts'
-import { macOf, parseIpv4 } from '../../../src/wire/address.ts'
-import * as arp from '../../../src/wire/arp.ts'
-import * as ethernet from '../../../src/wire/ethernet.ts'
-import * as ipv4 from '../../../src/wire/ipv4.ts'
+import { compileFilter } from '../../src/capture/pcap-filter.ts'
+import { macOf, parseIpv4 } from '../../src/wire/address.ts'
+import * as arp from '../../src/wire/arp.ts'
+import * as ethernet from '../../src/wire/ethernet.ts'
+import * as ipv4 from '../../src/wire/ipv4.ts'
 
 const CLIENT = parseIpv4('10.244.1.2')
 const SERVER = parseIpv4('10.96.0.80')

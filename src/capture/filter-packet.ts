@@ -1,8 +1,8 @@
 /** What a capture filter looks at in a frame that begins with its Ethernet header. */
-import { type Ipv4, isMulticast, type Mac, sameMac } from '../../wire/address.ts'
-import { i32, u16 } from '../../wire/bytes.ts'
-import * as ethernet from '../../wire/ethernet.ts'
-import * as ipv4 from '../../wire/ipv4.ts'
+import { type Ipv4, isMulticast, type Mac, sameMac } from '../wire/address.ts'
+import { i32, u16 } from '../wire/bytes.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 
 /** True for the frames that the filter wants. */
 export type FrameTest = (

@@ -4,11 +4,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { readPcap } from '../../../src/capture/pcap-reader.ts'
-import { compileFilter } from '../../../src/host/commands/pcap-filter.ts'
-import { FilterError } from '../../../src/host/commands/tcpdump-words.ts'
+import { FilterError } from '../../src/capture/filter-words.ts'
+import { compileFilter } from '../../src/capture/pcap-filter.ts'
+import { readPcap } from '../../src/capture/pcap-reader.ts'
 
-const { packets } = readPcap(readFileSync(new URL('../../wire/tcpdump/frames.pcap', import.meta.url)))
+const { packets } = readPcap(readFileSync(new URL('../wire/tcpdump/frames.pcap', import.meta.url)))
 const cases = readFileSync(new URL('pcap-filter.txt', import.meta.url), 'utf8')
   .trimEnd()
   .split('\n')

@@ -2,9 +2,9 @@
  * pcap-filter(7): which frames a capture wants. Primitives are `[protocol] [direction] [type] id`; what is left
  * out of one is taken from the one before (`port 80 or 443`). `and` and `or` bind alike, from the left.
  */
-import { type Ipv4, mask, tryParseCidr, tryParseIpv4 } from '../../wire/address.ts'
-import * as ethernet from '../../wire/ethernet.ts'
-import { startsArithmetic, takeComparison } from './tcpdump-arithmetic.ts'
+import { type Ipv4, mask, tryParseCidr, tryParseIpv4 } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import { startsArithmetic, takeComparison } from './filter-arithmetic.ts'
 import {
   addressTest,
   beyondCapture,
@@ -19,8 +19,8 @@ import {
   macTest,
   portTest,
   vxlanTest,
-} from './tcpdump-packet.ts'
-import { FilterCursor, FilterError, filterWords } from './tcpdump-words.ts'
+} from './filter-packet.ts'
+import { FilterCursor, FilterError, filterWords } from './filter-words.ts'
 
 /** What is captured: that decides what may be asked. */
 export interface FilterContext {
