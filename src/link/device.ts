@@ -13,6 +13,7 @@
  * The taps sit where AF_PACKET sits in Linux: on the way in before anybody has seen the frame, on the way out
  * behind POSTROUTING and the queueing discipline. `link` may import `sim` and `wire`.
  */
+import { LARGE } from '../sim/count.ts'
 import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
@@ -87,10 +88,10 @@ export abstract class NetDevice {
   /** What `tc` put at the egress; null: noqueue, the default. */
   qdisc: Qdisc | null = null
   rxPackets = 0
-  rxBytes = 0
+  rxBytes = LARGE
   rxDropped = 0
   txPackets = 0
-  txBytes = 0
+  txBytes = LARGE
   txDropped = 0
   readonly world: Surroundings
 
@@ -99,6 +100,8 @@ export abstract class NetDevice {
     this.name = name
     this.place = name
     this.mac = mac
+    this.rxBytes = 0
+    this.txBytes = 0
   }
 
   /** Is the other side there? (IFF_LOWER_UP) */

@@ -1,4 +1,5 @@
 /** What /proc/net/snmp and netstat count, as far as podwire counts it. Plain numbers that only grow. */
+import { LARGE } from '../sim/count.ts'
 
 export class Counters {
   ipInReceives = 0
@@ -29,8 +30,8 @@ export class Counters {
   icmpOutRateLimitGlobal = 0
   ipInBcastPkts = 0
   ipOutBcastPkts = 0
-  ipInBcastOctets = 0
-  ipOutBcastOctets = 0
+  ipInBcastOctets = LARGE
+  ipOutBcastOctets = LARGE
   /** TcpExt's IPReversePathFilter. */
   ipReversePathFilter = 0
   ipReasmOverlaps = 0
@@ -45,8 +46,8 @@ export class Counters {
   tcpInErrs = 0
   tcpOutRsts = 0
   /** IpExt. */
-  ipInOctets = 0
-  ipOutOctets = 0
+  ipInOctets = LARGE
+  ipOutOctets = LARGE
   /** Packets received, by their ECN bits: not ECT, ECT(1), ECT(0), CE. */
   readonly ipInEcn = new Float64Array(4)
   /** TcpExt. */
@@ -65,4 +66,11 @@ export class Counters {
   udpInDatagrams = 0
   udpNoPorts = 0
   udpOutDatagrams = 0
+
+  constructor() {
+    this.ipInOctets = 0
+    this.ipOutOctets = 0
+    this.ipInBcastOctets = 0
+    this.ipOutBcastOctets = 0
+  }
 }

@@ -1,4 +1,5 @@
 /** Rules, the chains that hold them, and the tables that hold the chains. */
+import { LARGE } from '../sim/count.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { type Hook, hookNames, type TableName, tableHooks, Verdict } from './hook.ts'
 import { InterfaceName } from './interface-name.ts'
@@ -44,7 +45,11 @@ export class Rule {
   /** Of TARGET. */
   target: Target | null = null
   packets = 0
-  bytes = 0
+  bytes = LARGE
+
+  constructor() {
+    this.bytes = 0
+  }
 
   /** Sorts the matches into numbers and calls, once all of them are known. */
   settle(): void {
@@ -79,12 +84,13 @@ export class Chain {
   policy: Verdict = Verdict.ACCEPT
   /** What the policy decided on; counted only when iptables-restore has set the policy (nft: a chain with counter). */
   packets = 0
-  bytes = 0
+  bytes = LARGE
   counted = false
 
   constructor(name: string, hook: Hook | null) {
     this.name = name
     this.hook = hook
+    this.bytes = 0
   }
 }
 

@@ -2,8 +2,10 @@
  * A flow and its two directions: struct nf_conn. The original tuple is what the first packet carried, the reply
  * tuple what its answer will carry; NAT is nothing but a reply tuple that is not the original turned round.
  */
+
 import type { NetDevice } from '../link/device.ts'
 import type { Tracked } from '../link/frame.ts'
+import { LARGE } from '../sim/count.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import type { TcpTrack } from './tcp-track.ts'
 
@@ -66,9 +68,9 @@ export class Flow implements Tracked {
   /** When it ends, in virtual nanoseconds. */
   due = Number.POSITIVE_INFINITY
   originalPackets = 0
-  originalBytes = 0
+  originalBytes = LARGE
   replyPackets = 0
-  replyBytes = 0
+  replyBytes = LARGE
   tcp: TcpTrack | null = null
   /** UDP: after which jiffy it counts as a stream. */
   streamAfter = Number.POSITIVE_INFINITY
@@ -84,6 +86,8 @@ export class Flow implements Tracked {
     this.owner = owner
     this.original = new Tuple(this, false)
     this.reply = new Tuple(this, true)
+    this.originalBytes = 0
+    this.replyBytes = 0
   }
 
   get protocol(): number {

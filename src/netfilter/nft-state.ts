@@ -1,9 +1,14 @@
 /** What rules and elements remember: counters, limits, quotas, turns. They change with packets, and are reused. */
+import { LARGE } from '../sim/count.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 
 export class NftPlainCounter {
   packets = 0
-  bytes = 0
+  bytes = LARGE
+
+  constructor() {
+    this.bytes = 0
+  }
 }
 
 /** `limit rate 10/second burst 5 packets`: a bucket of tokens, in nanoseconds (nft_limit.c). */

@@ -3,6 +3,7 @@
  * since the latest of those that it covers had left, over the time that sending or acknowledging them took, whichever
  * took longer. There is one sample for all connections: it is made and used up before the next segment is looked at.
  */
+import { LARGE } from '../../sim/count.ts'
 import { after } from '../../wire/tcp.ts'
 import type { Flow } from './congestion.ts'
 import { DELIVERED_AT, FIRST_SENT } from './moments.ts'
@@ -11,13 +12,13 @@ import { LIMITED, SACKED } from './sent.ts'
 
 class RateSample {
   /** How many segments had been delivered when the latest left that has now arrived, and when that was known. */
-  priorDelivered = 0
+  priorDelivered = LARGE
   readonly #priorAt = new Float64Array(1)
   /** Where that segment ends. */
   #end = 0
   #taken = false
   /** Segments delivered since then, in so many microseconds; -1: there is no sample. */
-  delivered = -1
+  delivered = LARGE
   interval = -1
   /** Did that segment leave while the program was what held sending back? */
   limited = false
@@ -28,6 +29,10 @@ class RateSample {
   /** The round trip of the latest, microseconds; -1: not known. It may have waited at the receiver. */
   trip = -1
   delayed = false
+
+  constructor() {
+    this.begin(0)
+  }
 
   begin(inFlight: number): void {
     this.priorDelivered = 0

@@ -1,5 +1,6 @@
 /** What a connection counts, and what is remembered of its handshake and of the calls made on it. */
 import type { Frame } from '../../link/frame.ts'
+import { LARGE } from '../../sim/count.ts'
 import type { Nanos } from '../../sim/scheduler.ts'
 import { Chrono } from './chrono.ts'
 import type { Urgent } from './urgent.ts'
@@ -15,17 +16,17 @@ export class Tally {
   segmentsOut = 0
   dataIn = 0
   dataOut = 0
-  bytesSent = 0
-  bytesAcked = 0
-  bytesReceived = 0
-  bytesResent = 0
+  bytesSent = LARGE
+  bytesAcked = LARGE
+  bytesReceived = LARGE
+  bytesResent = LARGE
   resent = 0
   /** Segments known to have arrived, SYN and FIN included (tp->delivered). */
   delivered = 0
   /** What will be delivered when the program no longer is what held sending back; 0: it is not (app_limited). */
   appLimited = 0x7fffffff
   /** The delivery rate as last seen: so many segments in so many microseconds, while the program held back or not. */
-  rateDelivered = 0
+  rateDelivered = LARGE
   rateInterval = 0
   rateLimited = false
   /** When data was last sent, and the last acknowledgment came, in jiffies (lsndtime, rcv_tstamp). */
@@ -59,4 +60,12 @@ export class Tally {
   backlog: Waiting | null = null
   /** MSG_MORE: the call that is writing will be followed by another. */
   more = false
+
+  constructor() {
+    this.bytesSent = 0
+    this.bytesAcked = 0
+    this.bytesReceived = 0
+    this.bytesResent = 0
+    this.rateDelivered = 0
+  }
 }
