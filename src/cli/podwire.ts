@@ -7,6 +7,7 @@ import { parseDuration } from '../topology/units.ts'
 import { type CaptureFormat, formats } from './captures.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
+import { listDrops } from './drops.ts'
 import { exec } from './exec.ts'
 import { reportFailure } from './failure.ts'
 import { run } from './run.ts'
@@ -128,6 +129,13 @@ function program(done: (code: number) => void): Command {
     .option('--remote <address:port>', 'where the real machine listens', endpoint)
     .action(async (topology: string, options) => {
       done(await up(topology, options))
+    })
+  podwire
+    .command('drops')
+    .description('list why frames are dropped: the reasons in words, and the names that Linux has for them')
+    .option('--json', 'print a JSON array')
+    .action((options) => {
+      done(listDrops(options))
     })
   addCompletion(podwire)
   podwire.addHelpText(

@@ -16,6 +16,7 @@ import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { carrierChanged } from './bridge-carrier.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
+import { refusal } from './bridge-refusal.ts'
 import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
 import { Handover, noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
@@ -105,13 +106,15 @@ export class BridgePort implements Receiver {
     const { bridge } = this
     const { bytes, start } = frame
     const { frames } = bridge.world
-    if (ethernet.isNobody(bytes, start + ethernet.SOURCE)) return frames.drop(frame, DropReason.Malformed, bridge.name)
+    if (ethernet.isNobody(bytes, start + ethernet.SOURCE))
+      return frames.drop(frame, DropReason.SourceMac, this.device.place)
     frame.group = ethernet.isGroup(bytes, start)
     if (frame.group && ethernet.isLinkLocal(bytes, start) && bytes[start + 5] !== 0) {
+      if (bytes[start + 5] === 1) return frames.drop(frame, DropReason.MacControl, this.device.place)
       return bridge.keepLocal(frame, this)
     }
     if (this.state !== FORWARDING && this.state !== LEARNING) {
-      return frames.drop(frame, DropReason.NoPort, this.device.name)
+      return frames.drop(frame, DropReason.PortState, this.device.place)
     }
     if (bridge.promiscuous) frame.toBridge = sameMac(bytes, start, bridge.mac, 0)
     if (journal.open) noteTaken(frame, this)
@@ -200,7 +203,7 @@ export class Bridge extends NetDevice {
   override send(frame: Frame): void {
     if (this.carrier) return super.send(frame)
     this.txDropped++
-    this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    this.world.frames.drop(frame, this.up ? DropReason.NoCarrier : DropReason.DeviceDown, this.place)
   }
 
   /** `ip link set DEVICE master BRIDGE`. */
@@ -269,7 +272,7 @@ export class Bridge extends NetDevice {
     const { bytes, start } = frame
     const { scheduler, frames } = this.world
     if (port.learning) port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
-    if (port.state === LEARNING) return frames.drop(frame, DropReason.NoPort, this.name)
+    if (port.state === LEARNING) return frames.drop(frame, DropReason.PortState, port.device.place)
     if (journal.open) noteLearnt(frame, port, scheduler)
     if (frame.group) {
       this.#flood(frames.copy(frame), port, false, vlan)
@@ -295,7 +298,7 @@ export class Bridge extends NetDevice {
     if (port.learning && vlan >= 0 && (port.state === FORWARDING || port.state === LEARNING)) {
       port.heard = this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     }
-    frames.drop(frame, DropReason.UnknownProtocol, port.device.name)
+    frames.drop(frame, DropReason.UnknownProtocol, port.device.place)
   }
 
   /** br_dev_xmit: a frame of the host itself. */
@@ -326,7 +329,7 @@ export class Bridge extends NetDevice {
     }
     if (this.#vlanFiltering) {
       if (this.vlans.has(vlan)) this.vlans.egress(frame, vlan)
-      else if (!this.promiscuous) return this.world.frames.drop(frame, DropReason.NoPort, this.name)
+      else if (!this.promiscuous) return this.world.frames.drop(frame, DropReason.Vlan, this.place)
     }
     this.receive(frame)
   }
@@ -339,7 +342,7 @@ export class Bridge extends NetDevice {
     if (this.#vlanFiltering) {
       vlan = (from ?? this).vlans.ingress(frame)
       if (vlan < 0) {
-        this.world.frames.drop(frame, DropReason.NoPort, from === null ? this.name : from.device.name)
+        this.world.frames.drop(frame, DropReason.Vlan, from === null ? this.place : from.device.place)
         return -1
       }
     }
@@ -347,7 +350,7 @@ export class Bridge extends NetDevice {
       const at = frame.start + ethernet.SOURCE
       const known = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
       if (known === null || known.port !== from || known.local) {
-        this.world.frames.drop(frame, DropReason.NoPort, from.device.name)
+        this.world.frames.drop(frame, DropReason.LockedPort, from.device.place)
         return -1
       }
     }
@@ -363,7 +366,7 @@ export class Bridge extends NetDevice {
 
   #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
     if (journal.open) journal.add(frame, new Handover(from, to))
-    if (!this.#delivers(from, to, vlan)) return this.world.frames.drop(frame, DropReason.NoPort, this.name)
+    if (!this.#delivers(from, to, vlan)) return this.world.frames.drop(frame, refusal(from, to, vlan), to.device.place)
     if (vlan !== 0) to.vlans.egress(frame, vlan)
     if (!local && this.filter !== null) {
       if (!this.filter.forward(frame, to)) return
@@ -371,7 +374,7 @@ export class Bridge extends NetDevice {
     }
     // There is room for a tag behind every MTU, whether the frame has one or not (is_skb_forwardable).
     if (frame.end - frame.start - ethernet.HEADER > to.device.mtu + ethernet.TAG) {
-      return this.world.frames.drop(frame, DropReason.TooBig, to.device.name)
+      return this.world.frames.drop(frame, DropReason.FrameTooLong, to.device.place)
     }
     to.device.send(frame)
   }
@@ -387,7 +390,7 @@ export class Bridge extends NetDevice {
       if (last !== null) this.#forward(this.world.frames.copy(frame), from, last, local, vlan)
       last = to
     }
-    if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.name)
+    if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.place)
     else this.#forward(frame, from, last, local, vlan)
   }
 

@@ -111,7 +111,7 @@ export abstract class NetDevice {
 
   /** Down the stack, into the queue when there is one. The frame begins with its Ethernet header. */
   send(frame: Frame): void {
-    if (!this.up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    if (!this.up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.place)
     if (this.qdisc !== null) return this.qdisc.enqueue(frame)
     this.leave(frame)
   }
@@ -128,7 +128,7 @@ export abstract class NetDevice {
   receive(frame: Frame): void {
     if (!this.up || this.receiver === null) {
       this.rxDropped++
-      return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+      return this.world.frames.drop(frame, DropReason.ReceiverDown, this.place)
     }
     this.rxPackets++
     this.rxBytes += frame.end - frame.start

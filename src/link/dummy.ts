@@ -19,7 +19,7 @@ export class Dummy extends NetDevice {
   override send(frame: Frame): void {
     if (this.plugged) return super.send(frame)
     this.txDropped++
-    this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    this.world.frames.drop(frame, DropReason.NoCarrier, this.place)
   }
 
   protected override transmit(frame: Frame): void {

@@ -8,41 +8,14 @@
  * pool (`consume` when it was delivered, `drop` with a reason when it was not).
  */
 import type { Decision } from './decision.ts'
+import { type DropReason, dropReasonNames } from './drop-reason.ts'
+
+export { DropReason, dropReasonNames } from './drop-reason.ts'
 
 /** Room in front of a fresh frame: Ethernet + IPv4 + UDP + VXLAN twice over, and some. */
 export const HEADROOM = 192
 const SMALL = 2048
 const LARGE = 66_048
-
-/** Why a frame ended early, named after Linux's SKB_DROP_REASON_*. */
-export const DropReason = {
-  NoRoute: 0,
-  TtlExpired: 1,
-  Netfilter: 2,
-  NeighbourFailed: 3,
-  DeviceDown: 4,
-  Malformed: 5,
-  Checksum: 6,
-  NoSocket: 7,
-  QueueFull: 8,
-  OtherHost: 9,
-  NotForwarding: 10,
-  TooBig: 11,
-  UnknownProtocol: 12,
-  NoTunnelPeer: 13,
-  Martian: 14,
-  Blackhole: 15,
-  SocketClosed: 16,
-  Impaired: 17,
-  FragmentTimeout: 18,
-  NoPort: 19,
-  NotArpTarget: 20,
-  Teardown: 21,
-  SourceRoute: 22,
-} as const
-export type DropReason = (typeof DropReason)[keyof typeof DropReason]
-/** By number. */
-export const dropReasonNames: readonly string[] = Object.keys(DropReason)
 
 /** What conntrack leaves on a frame. Opaque down here, as skb->_nfct is. */
 export interface Tracked {
@@ -270,7 +243,7 @@ export class FramePool {
     if (this.tracer !== null) this.tracer.decided(frame, where, decision)
   }
 
-  /** The early end of a frame: counted, and told to whoever watches. `where` is a namespace or device name. */
+  /** The early end of a frame: counted, and told to whoever watches. `where`: a namespace's name, or a device's place. */
   drop(frame: Frame, reason: DropReason, where: string): void {
     this.dropped[reason]++
     if (this.dropTap !== null) this.dropTap(frame, reason, where)

@@ -89,7 +89,7 @@ export class Macvlan extends NetDevice implements Task {
     this.up = false
     this.world.scheduler.cancel(this.#timer)
     for (let frame = this.#inbox.shift(); frame !== null; frame = this.#inbox.shift()) {
-      this.world.frames.drop(frame, DropReason.Teardown, this.name)
+      this.world.frames.drop(frame, DropReason.Teardown, this.place)
     }
     this.port.remove(this)
     unstack(this)
@@ -153,7 +153,7 @@ export class MacvlanPort implements RxHandler, Task {
     const to = this.passthru ? this.devices[0] : this.lookup(bytes, start + ethernet.DESTINATION)
     if (to === null) return false
     if (to.up) to.receive(frame)
-    else this.#world.frames.drop(frame, DropReason.DeviceDown, to.name)
+    else this.#world.frames.drop(frame, DropReason.ReceiverDown, to.place)
     return true
   }
 
@@ -187,7 +187,7 @@ export class MacvlanPort implements RxHandler, Task {
     if (this.devices.length > 0) return
     this.#world.scheduler.cancel(this.#timer)
     for (let frame = this.#inbox.shift(); frame !== null; frame = this.#inbox.shift()) {
-      this.#world.frames.drop(frame, DropReason.Teardown, this.lower.name)
+      this.#world.frames.drop(frame, DropReason.Teardown, this.lower.place)
     }
     if (this.lower.stack !== null) this.lower.stack.macvlans = null
   }

@@ -96,7 +96,7 @@ export class NetemQdisc extends Qdisc implements Task {
     this.#scheduler.cancel(this.#timer)
     const mask = this.#frames.length - 1
     for (; this.waiting > 0; this.waiting--) {
-      this.output.world.frames.drop(this.#frames[this.#head] as Frame, DropReason.DeviceDown, this.output.name)
+      this.output.world.frames.drop(this.#frames[this.#head] as Frame, DropReason.QueueReset, this.output.place)
       this.#frames[this.#head] = null
       this.#head = (this.#head + 1) & mask
     }

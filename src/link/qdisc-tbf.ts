@@ -89,7 +89,7 @@ export class Tbf extends Qdisc implements Task {
   override reset(): void {
     this.#scheduler.cancel(this.#timer)
     for (let frame = this.#head ?? this.#queue.shift(); frame !== null; frame = this.#queue.shift()) {
-      this.output.world.frames.drop(frame, DropReason.DeviceDown, this.output.name)
+      this.output.world.frames.drop(frame, DropReason.QueueReset, this.output.place)
     }
     this.#head = null
     this.backlog = 0

@@ -8,6 +8,7 @@ import { DropReason } from './frame.ts'
 /** Where frames go that leave the queue: the device, or for a cable's own impairments its far end. */
 export interface QdiscOutput {
   readonly name: string
+  readonly place: string
   readonly mtu: number
   /** False: what would leave is lost (a deactivated device). */
   readonly up: boolean
@@ -44,7 +45,7 @@ export abstract class Qdisc {
 
   /** Counts a frame and gives it to the output. */
   protected dispatch(frame: Frame): void {
-    if (!this.output.up) return this.lose(frame, DropReason.DeviceDown)
+    if (!this.output.up) return this.lose(frame, DropReason.QueueReset)
     this.sentPackets++
     this.sentBytes += frame.end - frame.start
     this.output.leave(frame)
@@ -54,7 +55,7 @@ export abstract class Qdisc {
     this.drops++
     // A bridge keeps to itself what becomes of a frame at its ports (br_dev_xmit).
     if (reason === DropReason.QueueFull && !this.output.master) this.output.world.frames.refused++
-    this.output.world.frames.drop(frame, reason, this.output.name)
+    this.output.world.frames.drop(frame, reason, this.output.place)
   }
 }
 

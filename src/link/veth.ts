@@ -110,7 +110,7 @@ export class Veth extends NetDevice implements Task {
   override send(frame: Frame): void {
     if (this.#wire !== null) return super.send(frame)
     this.txDropped++
-    this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+    this.world.frames.drop(frame, this.up ? DropReason.NoCarrier : DropReason.DeviceDown, this.place)
   }
 
   /** Is the plug in? Both ends say the same. */
@@ -125,8 +125,8 @@ export class Veth extends NetDevice implements Task {
     this.#wire = plugged ? peer : null
     peer.#wire = plugged ? this : null
     if (plugged) return
-    this.#empty(DropReason.DeviceDown)
-    peer.#empty(DropReason.DeviceDown)
+    this.#empty(DropReason.Unplugged)
+    peer.#empty(DropReason.Unplugged)
   }
 
   /** `ip link del`: both ends vanish, with what is on the way. */
@@ -145,18 +145,28 @@ export class Veth extends NetDevice implements Task {
   #empty(reason: DropReason): void {
     this.#engine?.reset()
     this.world.scheduler.cancel(this.#timer)
-    for (; this.#size > 0; ) this.world.frames.drop(this.#shift(), reason, this.name)
+    for (; this.#size > 0; ) this.world.frames.drop(this.#shift(), reason, this.place)
   }
 
   /** Where the cable's own engine puts what has waited there. */
   #farEnd(): QdiscOutput {
     const { name, mtu, world } = this
+    const place = () => this.place
     const leave = (frame: Frame): void => {
       const { scheduler } = world
-      if (this.#wire === null) world.frames.drop(frame, DropReason.DeviceDown, name)
+      if (this.#wire === null) world.frames.drop(frame, DropReason.Unplugged, this.place)
       else this.#wire.#enqueue(frame, scheduler.now)
     }
-    return { name, mtu, up: true, world, leave }
+    return {
+      name,
+      get place() {
+        return place()
+      },
+      mtu,
+      up: true,
+      world,
+      leave,
+    }
   }
 
   protected override transmit(frame: Frame): void {
@@ -164,13 +174,13 @@ export class Veth extends NetDevice implements Task {
     if (journal.open) journal.finish(frame, this)
     if (peer === null || !peer.up) {
       this.txDropped++
-      return this.world.frames.drop(frame, DropReason.DeviceDown, this.name)
+      return this.world.frames.drop(frame, peer === null ? DropReason.NoCarrier : DropReason.ReceiverDown, this.place)
     }
     // is_skb_forwardable: the far end takes no more than its own MTU, its Ethernet header and a VLAN tag.
     if (frame.end - frame.start > peer.mtu + ethernet.HEADER + VLAN_TAG) {
       this.txDropped++
       peer.rxDropped++
-      return this.world.frames.drop(frame, DropReason.TooBig, this.name)
+      return this.world.frames.drop(frame, DropReason.FrameTooLong, peer.place)
     }
     let due = this.world.scheduler.now + this.#delay
     if (this.#impaired || this.impairment !== null) {
@@ -199,7 +209,7 @@ export class Veth extends NetDevice implements Task {
     const lost = (this.#loss > 0 && random.fraction() < this.#loss) || this.impairment?.(frame) === true
     if (lost || full) {
       this.txDropped++
-      this.world.frames.drop(frame, lost ? DropReason.Impaired : DropReason.QueueFull, this.name)
+      this.world.frames.drop(frame, lost ? DropReason.Impaired : DropReason.QueueFull, this.place)
       return -1
     }
     if (this.#engine !== null) {

@@ -66,7 +66,7 @@ class VlanGroupOfDevices implements RxHandler {
     if (device.up) {
       frame.start = ethernet.removeTag(bytes, start)
       device.receive(frame)
-    } else this.#world.frames.drop(frame, DropReason.DeviceDown, device.name)
+    } else this.#world.frames.drop(frame, DropReason.ReceiverDown, device.place)
     return true
   }
 }

@@ -40,10 +40,25 @@ export class Arp implements Solicitor {
   receive(frame: Frame, device: NetDevice): void {
     const netns = this.#netns
     const { bytes, start: at } = frame
-    if (!arp.valid(bytes, at, frame.end) || device.noArp) {
-      return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+    if (device.noArp) return netns.world.frames.drop(frame, DropReason.ArpOff, device.place)
+    if (!arp.valid(bytes, at, frame.end)) {
+      const short = frame.end - at < arp.LENGTH
+      return netns.world.frames.drop(frame, short ? DropReason.ArpTooShort : DropReason.ArpHeader, device.place)
     }
+    const fault = this.#fault(frame, device)
+    if (fault >= 0) return netns.world.frames.drop(frame, fault as DropReason, device.place)
     if (this.process(frame, device, false)) netns.world.frames.consume(frame)
+  }
+
+  /** What arp_process will have nothing to do with: the reason, or -1. */
+  #fault(frame: Frame, device: NetDevice): number {
+    const { bytes, start: at } = frame
+    const op = arp.operation(bytes, at)
+    if (op !== arp.REQUEST && op !== arp.REPLY) return DropReason.ArpOperation
+    const target = arp.target(bytes, at)
+    const inet = this.#netns.inet(device)
+    if (isMulticast(target) || (isLoopback(target) && !inet.routeLocalnet)) return DropReason.ArpTarget
+    return arp.sender(bytes, at) === target && inet.dropGratuitousArp ? DropReason.ArpGratuitous : -1
   }
 
   /** arp_process. False: the frame was kept, to be answered for another host a little later. */
@@ -51,12 +66,9 @@ export class Arp implements Solicitor {
     const netns = this.#netns
     const { bytes, start: at } = frame
     const op = arp.operation(bytes, at)
-    if (op !== arp.REQUEST && op !== arp.REPLY) return true
     const sender = arp.sender(bytes, at)
     const target = arp.target(bytes, at)
     const inet = netns.inet(device)
-    if (isMulticast(target) || (isLoopback(target) && !inet.routeLocalnet)) return true
-    if (sender === target && inet.dropGratuitousArp) return true
     if (sender === ANY) {
       // Duplicate address detection (RFC 2131, 5227).
       const ours = op === arp.REQUEST && netns.isLocal(target) && !this.#ignores(inet, sender, target)
@@ -159,7 +171,7 @@ export class Arp implements Solicitor {
 
   unresolved(frame: Frame, device: NetDevice): void {
     this.#netns.icmp.error(frame, icmp.DESTINATION_UNREACHABLE, icmp.HOST_UNREACHABLE, 0)
-    this.#netns.world.frames.drop(frame, DropReason.NeighbourFailed, device.name)
+    this.#netns.world.frames.drop(frame, DropReason.NeighbourFailed, device.place)
   }
 
   /** The device goes: what waits to be answered by it goes too. */

@@ -50,7 +50,7 @@ class BridgeNetfilter implements BridgeFilter {
     const { bytes } = frame
     const at = headerEnd(frame)
     if (!ipv4.valid(bytes, at, frame.end)) {
-      return this.#netns.world.frames.drop(frame, DropReason.Malformed, this.#bridge.name)
+      return this.#netns.world.frames.drop(frame, DropReason.BridgedHeader, this.#bridge.place)
     }
     if (journal.open) journal.add(frame, new AtPort(frame, at, port))
     frame.network = at
@@ -72,7 +72,7 @@ class BridgeNetfilter implements BridgeFilter {
     if (!this.#netns.netfilter.run(Hook.POSTROUTING, frame, null, this.#bridge)) return false
     if (frame.end - frame.network <= output.device.mtu) return true
     if (frame.fragmentSize === 0 && ipv4.dontFragment(frame.bytes, frame.network)) {
-      this.#netns.world.frames.drop(frame, DropReason.TooBig, this.#bridge.name)
+      this.#netns.world.frames.drop(frame, DropReason.FrameTooLong, this.#bridge.place)
       return false
     }
     this.#split(frame, output)
@@ -114,7 +114,7 @@ class BridgeNetfilter implements BridgeFilter {
     frame.routed = true
     const found = this.#netns.fib.input(frame, ipv4.source(bytes, at), destination, this.#bridge)
     if (found === null || (found.type !== 'unicast' && found.type !== 'local')) {
-      return this.#netns.world.frames.drop(frame, DropReason.NoRoute, this.#bridge.name)
+      return this.#netns.world.frames.drop(frame, DropReason.BridgedNoRoute, this.#bridge.place)
     }
     if (found.type === 'unicast' && found.device === this.#bridge) {
       return this.#bridged(frame, port, found.gateway ?? destination)

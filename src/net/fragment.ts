@@ -89,7 +89,7 @@ export class Reassembler {
     netns.counters.ipReasmReqds++
     if (this.memory > this.#highThreshold || this.#highThreshold === 0) {
       netns.counters.ipReasmFails++
-      netns.world.frames.drop(frame, DropReason.QueueFull, netns.name)
+      netns.world.frames.drop(frame, DropReason.FragmentMemory, netns.name)
       return null
     }
     const assembly = this.#find(frame)
@@ -106,7 +106,7 @@ export class Reassembler {
     }
     const overlap = this.#overlap(assembly, offset, offset + size)
     if (overlap === DUPLICATE) {
-      netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+      netns.world.frames.drop(frame, DropReason.FragmentDuplicate, netns.name)
       return null
     }
     const end = offset + size
@@ -115,7 +115,7 @@ export class Reassembler {
     if (overlap === OVERLAP || beyond || size === 0) {
       // Whoever sends overlapping pieces means no good: the whole datagram is given up (RFC 5722, for IPv4 since 2018).
       if (overlap === OVERLAP) netns.counters.ipReasmOverlaps++
-      this.#discard(assembly, frame)
+      this.#discard(assembly, frame, overlap === OVERLAP ? DropReason.FragmentOverlap : DropReason.FragmentMismatch)
       return null
     }
     if (!more) assembly.total = end
@@ -127,7 +127,7 @@ export class Reassembler {
     const first = assembly.pieces[0]
     if (ipv4.headerLength(first.bytes, first.network) + assembly.total <= LONGEST) return this.#join(assembly)
     this.#oversized(first)
-    this.#discard(assembly, null)
+    this.#discard(assembly, null, DropReason.FragmentMismatch)
     return null
   }
 
@@ -148,7 +148,7 @@ export class Reassembler {
     counters.ipReasmFails++
     for (const piece of assembly.pieces) {
       this.memory -= truesize(ipv4.totalLength(piece.bytes, piece.network))
-      world.frames.drop(piece, DropReason.FragmentTimeout, name)
+      world.frames.drop(piece, DropReason.FragmentTooFar, name)
     }
     assembly.pieces.length = 0
     assembly.total = -1
@@ -204,12 +204,12 @@ export class Reassembler {
     return covered >= to ? DUPLICATE : OVERLAP
   }
 
-  #discard(assembly: Assembly, last: Frame | null): void {
+  #discard(assembly: Assembly, last: Frame | null, reason: DropReason): void {
     const { world, name, counters } = this.#netns
     counters.ipReasmFails++
     this.#forget(assembly)
-    for (const piece of assembly.pieces) world.frames.drop(piece, DropReason.Malformed, name)
-    if (last !== null) world.frames.drop(last, DropReason.Malformed, name)
+    for (const piece of assembly.pieces) world.frames.drop(piece, reason, name)
+    if (last !== null) world.frames.drop(last, reason, name)
   }
 
   #find(frame: Frame): Assembly {

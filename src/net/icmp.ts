@@ -24,6 +24,8 @@ const ROUTE_ERROR_BURST = 5 * HZ
 const ICMP_BURST = 6
 /** The last code of destination unreachable (NR_ICMP_UNREACH). */
 const LAST_UNREACHABLE = 15
+/** No reason to drop a message. */
+const FINE = -1
 
 export class Icmp {
   readonly redirects: Redirects
@@ -72,14 +74,19 @@ export class Icmp {
     if (!icmp.valid(bytes, at, end)) {
       if (!icmp.checksumOk(bytes, at, end)) counters.icmpInCsumErrors++
       counters.icmpInErrors++
-      return netns.world.frames.drop(frame, DropReason.Checksum, netns.name)
+      return netns.world.frames.drop(frame, DropReason.IcmpChecksum, netns.name)
     }
     const type = icmp.type(bytes, at)
     counters.icmpIn[type]++
-    if (!this.#handle(frame, type)) counters.icmpInErrors++
+    const fault = this.#handle(frame, type)
+    if (fault >= 0) counters.icmpInErrors++
+    // Raw sockets see what the host itself does not take, too.
     const listener = netns.transports[ipv4.IPPROTO_ICMP]
-    if (listener !== null) listener.receive(frame, netns)
-    else netns.world.frames.consume(frame)
+    const heard = listener?.overhear?.(frame) === true
+    if (fault >= 0) return netns.world.frames.drop(frame, fault as DropReason, netns.name)
+    const reply = type === icmp.ECHO_REPLY || type === icmp.EXTENDED_ECHO_REPLY
+    if (reply && !heard) return netns.world.frames.drop(frame, DropReason.NoSocket, netns.name)
+    netns.world.frames.consume(frame)
   }
 
   /**
@@ -143,20 +150,22 @@ export class Icmp {
     return this.#peers.of(source).pay(now, ROUTE_ERROR_COST, ROUTE_ERROR_BURST)
   }
 
-  /** By type (icmp_pointers). False: the message is counted as an error. */
-  #handle(frame: Frame, type: number): boolean {
+  /** By type (icmp_pointers). The reason why the message is dropped, and counted as an error; or FINE. */
+  #handle(frame: Frame, type: number): number {
     const extended = type === icmp.EXTENDED_ECHO || type === icmp.EXTENDED_ECHO_REPLY
-    if (type > icmp.LAST_TYPE) return extended
+    if (type > icmp.LAST_TYPE) return extended ? FINE : DropReason.IcmpType
     const asks = type === icmp.ECHO_REQUEST || type === icmp.TIMESTAMP
     const { bytes, network } = frame
     // RFC 1122, 3.2.2.6 and 3.2.2.8; of what is said to all nothing else is heard.
     if (!this.#netns.isLocal(ipv4.destination(bytes, network))) {
-      if (asks ? this.#ignoreBroadcasts : type !== icmp.MASK_REQUEST && type !== icmp.MASK_REPLY) return false
+      if (asks ? this.#ignoreBroadcasts : type !== icmp.MASK_REQUEST && type !== icmp.MASK_REPLY) {
+        return DropReason.IcmpToAll
+      }
     }
     switch (type) {
       case icmp.ECHO_REQUEST:
         if (!this.#ignoreAll) this.#echo(frame)
-        return true
+        return FINE
       case icmp.TIMESTAMP:
         return this.#timestamp(frame)
       case icmp.REDIRECT:
@@ -167,7 +176,7 @@ export class Icmp {
       case icmp.PARAMETER_PROBLEM:
         return this.#failed(frame, type)
       default:
-        return true
+        return FINE
     }
   }
 
@@ -184,9 +193,9 @@ export class Icmp {
   }
 
   /** icmp_timestamp: when the request was sent, as it says, and when it arrived and was answered. */
-  #timestamp(frame: Frame): boolean {
+  #timestamp(frame: Frame): number {
     const { bytes, start: at, end } = frame
-    if (end - at < icmp.HEADER + 4) return false
+    if (end - at < icmp.HEADER + 4) return DropReason.IcmpTooShort
     const { frames, timeOfDay } = this.#netns.world
     const reply = frames.take(icmp.TIMESTAMP_LENGTH)
     const times = reply.start + icmp.HEADER
@@ -197,7 +206,7 @@ export class Icmp {
     const id = icmp.identifier(bytes, at)
     icmp.write(reply.bytes, reply.start, reply.end, icmp.TIMESTAMP_REPLY, 0, id, icmp.sequence(bytes, at))
     this.#reply(frame, reply)
-    return true
+    return FINE
   }
 
   /** icmp_reply: back to whoever asked. Takes the reply; the frame is lent. */
@@ -218,19 +227,24 @@ export class Icmp {
   }
 
   /** An error about one of our packets: remembers a smaller path MTU, and tells the transport. */
-  #failed(frame: Frame, type: number): boolean {
+  #failed(frame: Frame, type: number): number {
     const netns = this.#netns
     const { bytes, start: at, end, network, transport } = frame
     const quoted = at + icmp.HEADER
-    if (end - quoted < ipv4.HEADER || ipv4.headerLength(bytes, quoted) < ipv4.HEADER) return false
+    if (end - quoted < ipv4.HEADER) return DropReason.IcmpQuote
+    if (ipv4.headerLength(bytes, quoted) < ipv4.HEADER) return DropReason.IcmpQuoteHeader
     const code = icmp.code(bytes, at)
-    if (type === icmp.DESTINATION_UNREACHABLE && code > LAST_UNREACHABLE) return true
+    if (type === icmp.DESTINATION_UNREACHABLE && code > LAST_UNREACHABLE) return FINE
     if (!this.#ignoreBogus && netns.addressType(ipv4.destination(bytes, quoted)) === 'BROADCAST') {
       this.#bogus(frame, quoted)
-      return true
+      return FINE
     }
-    if (quoted + ipv4.headerLength(bytes, quoted) + 8 > end) return false
-    if (type === icmp.SOURCE_QUENCH) return true
+    if (quoted + ipv4.headerLength(bytes, quoted) + 8 > end) {
+      // Counted, and no drop (icmp_socket_deliver).
+      netns.counters.icmpInErrors++
+      return FINE
+    }
+    if (type === icmp.SOURCE_QUENCH) return FINE
     const tooBig = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
     const info = tooBig ? icmp.nextHopMtu(bytes, at) : 0
     const from = ipv4.source(bytes, network)
@@ -238,13 +252,13 @@ export class Icmp {
     // TCP learns only what is about something that it has sent (tcp_v4_err).
     if (tooBig && protocol !== ipv4.IPPROTO_TCP) netns.learnPathMtu(ipv4.destination(bytes, quoted), info)
     const listener = netns.transports[protocol]
-    if (listener === null || protocol === ipv4.IPPROTO_ICMP) return true
+    if (listener === null || protocol === ipv4.IPPROTO_ICMP) return FINE
     frame.network = quoted
     frame.transport = quoted + ipv4.headerLength(bytes, quoted)
     listener.error(frame, netns, type, code, info, from)
     frame.network = network
     frame.transport = transport
-    return true
+    return FINE
   }
 
   /** icmp_ignore_bogus_error_responses is off: an error about a broadcast is told and not believed (RFC 1122, 3.2.2). */
@@ -259,13 +273,13 @@ export class Icmp {
   }
 
   /** icmp_redirect; only as much of it is believed as the route that it is about allows. */
-  #redirected(frame: Frame): boolean {
+  #redirected(frame: Frame): number {
     const { bytes, start: at, end, network } = frame
     const quoted = at + icmp.HEADER
-    if (end - quoted < ipv4.HEADER) return false
-    if (bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return true
+    if (end - quoted < ipv4.HEADER) return DropReason.IcmpTooShort
+    if (bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return FINE
     this.redirects.accept(ipv4.destination(bytes, quoted), ipv4.source(bytes, network), icmp.gateway(bytes, at))
-    return true
+    return FINE
   }
 
   /** RFC 1122, 3.2.2: no errors about errors, fragments but the first, or packets to or from more than one host. */

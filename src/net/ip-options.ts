@@ -68,7 +68,7 @@ export class IpOptions implements HeaderOptions {
     if (wrong !== 0) {
       netns.counters.ipInHdrErrors++
       netns.icmp.error(frame, icmp.PARAMETER_PROBLEM, 0, (wrong - frame.network) << 24)
-      netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+      netns.world.frames.drop(frame, DropReason.IpOptions, netns.name)
       return false
     }
     if (this.#sourceRoute === 0 || this.#arrived(frame, input, local)) return true

@@ -21,7 +21,7 @@ import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
 import { Delivered, noteFinished, noteForwarded, noteSent, PassedUp, Received } from './ip-steps.ts'
 import { passage } from './ipvs-passage.ts'
-import { logMartian, Martian, martian } from './martian.ts'
+import { logMartian, Martian, martian, martianReason } from './martian.ts'
 import type { Namespace } from './namespace.ts'
 import { SourceIs, validateSource } from './reverse-path.ts'
 import type { Route } from './route.ts'
@@ -52,7 +52,7 @@ export class Ipv4Layer implements Onward {
     }
     if (!ipv4.valid(frame.bytes, at, frame.end)) {
       netns.counters.ipInHdrErrors++
-      return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
+      return netns.world.frames.drop(frame, headerFault(frame.bytes, at, frame.end), netns.name)
     }
     if (journal.open) journal.add(frame, new Received(frame, netns, input))
     netns.counters.ipInEcn[ipv4.tos(frame.bytes, at) & 3]++
@@ -92,7 +92,7 @@ export class Ipv4Layer implements Onward {
     if (found === null || refused !== null) {
       netns.ipOptions.cancel()
       netns.counters.ipOutNoRoutes++
-      netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+      netns.world.frames.drop(frame, DropReason.NoRouteOut, netns.name)
       return refused
     }
     frame.summed = true
@@ -120,7 +120,7 @@ export class Ipv4Layer implements Onward {
         // ip_route_me_harder: DNAT at OUTPUT chose another destination, or a mark another table. The source stays.
         const again = netns.fib.reroute(frame, ipv4.source(frame.bytes, at), target)
         if (again === null || refusal(again) !== null) {
-          netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+          netns.world.frames.drop(frame, DropReason.NoReroute, netns.name)
           return 'EHOSTUNREACH'
         }
         route = again
@@ -141,13 +141,13 @@ export class Ipv4Layer implements Onward {
     const { bytes, network: at, mark } = frame
     const destination = ipv4.destination(bytes, at)
     let route = netns.lookup(destination)
-    if (route === null) return netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+    if (route === null) return netns.world.frames.drop(frame, DropReason.NoRouteOut, netns.name)
     if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(route))) return
     const target = ipv4.destination(bytes, at)
     if (target !== destination || frame.mark !== mark) {
       route = netns.fib.reroute(frame, ipv4.source(bytes, at), target)
       if (route === null || refusal(route) !== null) {
-        return netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+        return netns.world.frames.drop(frame, DropReason.NoReroute, netns.name)
       }
     }
     this.#output(frame, route)
@@ -169,13 +169,14 @@ export class Ipv4Layer implements Onward {
     const directed = broadcast && !toAll && inet.bcForwarding
     const here = (broadcast && !directed) || (found !== null && found.type === 'local')
     const onward = directed || (found !== null && found.type === 'unicast')
-    if ((here || directed || (onward && inet.forwarding)) && !this.#credible(frame, source, destination, inet)) {
-      return this.#alien(frame, inet, Martian.SOURCE)
+    if (here || directed || (onward && inet.forwarding)) {
+      const fault = this.#sourceFault(frame, source, destination, inet)
+      if (fault !== Martian.NONE) return this.#alien(frame, inet, fault)
     }
     if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
     // One host's packet in a frame for all of them (RFC 1122 3.3.6).
     if (frame.group && inet.dropUnicastInL2Multicast && found !== null && found.type !== 'broadcast') {
-      return netns.world.frames.drop(frame, DropReason.OtherHost, netns.name)
+      return netns.world.frames.drop(frame, DropReason.UnicastInGroup, netns.name)
     }
     if (broadcast) {
       netns.counters.ipInBcastPkts++
@@ -189,7 +190,7 @@ export class Ipv4Layer implements Onward {
   #alien(frame: Frame, inet: InetDevice, which: Martian): void {
     const { world, name, kernelLog } = this.#netns
     if (inet.logMartians) logMartian(kernelLog, frame, inet.device, which)
-    world.frames.drop(frame, DropReason.Martian, name)
+    world.frames.drop(frame, martianReason(which), name)
   }
 
   #forward(frame: Frame, route: Route, inet: InetDevice): void {
@@ -200,7 +201,7 @@ export class Ipv4Layer implements Onward {
     const may = inet.forwarding || route.type === 'broadcast'
     if (!may || frame.group) {
       if (!may) netns.counters.ipInAddrErrors++
-      return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
+      return netns.world.frames.drop(frame, may ? DropReason.GroupForward : DropReason.NotForwarding, netns.name)
     }
     if (ipv4.ttl(bytes, at) <= 1) {
       netns.counters.ipInHdrErrors++
@@ -244,7 +245,7 @@ export class Ipv4Layer implements Onward {
     if (transport !== null) return transport.receive(whole, netns)
     netns.counters.ipInUnknownProtos++
     netns.icmp.error(whole, icmp.DESTINATION_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, 0)
-    netns.world.frames.drop(whole, DropReason.UnknownProtocol, netns.name)
+    netns.world.frames.drop(whole, DropReason.UnknownTransport, netns.name)
   }
 
   /**
@@ -320,29 +321,44 @@ export class Ipv4Layer implements Onward {
   }
 
   /** fib_validate_source: nobody else sends from our own addresses, and answers leave where this came in. */
-  #credible(frame: Frame, source: Ipv4, destination: Ipv4, inet: InetDevice): boolean {
+  #sourceFault(frame: Frame, source: Ipv4, destination: Ipv4, inet: InetDevice): Martian {
     const tos = ipv4.tos(frame.bytes, frame.network)
     const found = validateSource(this.#netns, inet, source, destination, frame.mark, tos)
-    if (found === SourceIs.ELSEWHERE) this.#netns.counters.ipReversePathFilter++
-    return found === SourceIs.FINE
+    if (found === SourceIs.FINE) return Martian.NONE
+    if (found === SourceIs.OURS) return Martian.OURS
+    this.#netns.counters.ipReversePathFilter++
+    return Martian.ELSEWHERE
   }
 
   /** ip_error, for a packet that no route takes. */
   #unroutable(frame: Frame, found: Route | null, inet: InetDevice): void {
     const netns = this.#netns
-    if (isMulticast(ipv4.destination(frame.bytes, frame.network)) || found?.type === 'blackhole') {
-      return netns.world.frames.drop(frame, DropReason.Blackhole, netns.name)
+    if (isMulticast(ipv4.destination(frame.bytes, frame.network))) {
+      return netns.world.frames.drop(frame, DropReason.NoGroup, netns.name)
     }
     if (!inet.forwarding) {
       netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
     }
+    if (found?.type === 'blackhole') return netns.world.frames.drop(frame, DropReason.Blackhole, netns.name)
     netns.counters.ipInNoRoutes++
     if (netns.icmp.routeErrorAllowed(ipv4.source(frame.bytes, frame.network))) {
       netns.icmp.error(frame, icmp.DESTINATION_UNREACHABLE, unreachableCode(found), 0)
     }
-    netns.world.frames.drop(frame, DropReason.NoRoute, netns.name)
+    netns.world.frames.drop(frame, unroutableReason(found), netns.name)
   }
+}
+
+/** What is wrong with a header that is not valid, in the order of ip_rcv_core. */
+function headerFault(bytes: Uint8Array, at: number, end: number): DropReason {
+  if (!ipv4.wellFormed(bytes, at, end)) return DropReason.IpHeader
+  if (!ipv4.checksumOk(bytes, at)) return DropReason.IpChecksum
+  return ipv4.totalLength(bytes, at) > end - at ? DropReason.IpTruncated : DropReason.IpHeader
+}
+
+function unroutableReason(found: Route | null): DropReason {
+  if (found?.type === 'unreachable') return DropReason.Unreachable
+  return found?.type === 'prohibit' ? DropReason.Prohibited : DropReason.NoRoute
 }
 
 /** The errno of sending by a route that sends nothing; null when it does send. */

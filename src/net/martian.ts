@@ -1,14 +1,24 @@
 /** Packets with addresses that cannot be true (net/ipv4/route.c), and what the kernel's log says of them: log_martians. */
 import type { NetDevice } from '../link/device.ts'
-import type { Frame } from '../link/frame.ts'
+import { DropReason, type Frame } from '../link/frame.ts'
 import { type KernelLog, LogLevel } from '../link/kernel-log.ts'
 import { ANY, BROADCAST, formatIpv4, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { InetDevice } from './inet-device.ts'
 
-/** Which address is a martian's. */
-export const Martian = { NONE: 0, SOURCE: 1, DESTINATION: 2 } as const
+/** What makes an address a martian's. */
+export const Martian = {
+  NONE: 0,
+  SOURCE: 1,
+  DESTINATION: 2,
+  LOOPBACK_SOURCE: 3,
+  LOOPBACK_DESTINATION: 4,
+  /** The source is our own. */
+  OURS: 5,
+  /** Answers would leave by another device (rp_filter). */
+  ELSEWHERE: 6,
+} as const
 export type Martian = (typeof Martian)[keyof typeof Martian]
 
 /** What no route is asked about (ip_route_input_slow). */
@@ -18,7 +28,25 @@ export function martian(source: Ipv4, destination: Ipv4, inet: InetDevice): Mart
   if (source === ANY) return destination === ANY ? Martian.NONE : Martian.SOURCE
   if (destination === ANY) return Martian.DESTINATION
   if (inet.routeLocalnet) return Martian.NONE
-  return isLoopback(destination) ? Martian.DESTINATION : isLoopback(source) ? Martian.SOURCE : Martian.NONE
+  if (isLoopback(destination)) return Martian.LOOPBACK_DESTINATION
+  return isLoopback(source) ? Martian.LOOPBACK_SOURCE : Martian.NONE
+}
+
+export function martianReason(which: Martian): DropReason {
+  switch (which) {
+    case Martian.DESTINATION:
+      return DropReason.MartianDestination
+    case Martian.LOOPBACK_SOURCE:
+      return DropReason.LoopbackSource
+    case Martian.LOOPBACK_DESTINATION:
+      return DropReason.LoopbackDestination
+    case Martian.OURS:
+      return DropReason.OwnSource
+    case Martian.ELSEWHERE:
+      return DropReason.ReversePath
+    default:
+      return DropReason.MartianSource
+  }
 }
 
 /** ip_handle_martian_source, and what ip_route_input_slow says of destinations. The frame is lent. */
@@ -27,7 +55,7 @@ export function logMartian(log: KernelLog, frame: Frame, device: NetDevice, whic
   const { bytes, network } = frame
   const from = formatIpv4(ipv4.source(bytes, network))
   const to = formatIpv4(ipv4.destination(bytes, network))
-  if (which === Martian.DESTINATION) {
+  if (which === Martian.DESTINATION || which === Martian.LOOPBACK_DESTINATION) {
     return log.print(LogLevel.WARNING, `IPv4: martian destination ${to} from ${from}, dev ${device.name}`)
   }
   log.print(LogLevel.WARNING, `IPv4: martian source ${to} from ${from}, on dev ${device.name}`)

@@ -23,6 +23,8 @@ export interface Transport {
    * frame.network the IP header, still in front. Takes the frame.
    */
   receive(frame: Frame, netns: Namespace): void
+  /** Sockets that see what the host answers by itself (raw_local_deliver). The frame is lent. True: some socket saw it. */
+  overhear?(frame: Frame): boolean
   /**
    * An ICMP error came about one of our datagrams. The frame is lent: frame.network and frame.transport are the
    * quoted headers, with at least eight bytes of the transport's. `info` is the next hop's MTU of a 3/4.

@@ -44,7 +44,6 @@ export class NeighbourTable {
   onOverflow: (() => void) | null = null
   #world: World
   #solicitor: Solicitor
-  #where: string
   #byDevice = new Map<NetDevice, Map<number, Entry>>()
   /** The entries that were used last, by a hash of device and address. */
   #recent: (Entry | null)[] = new Array<Entry | null>(64).fill(null)
@@ -54,10 +53,9 @@ export class NeighbourTable {
   size = 0
   readonly #collector: NeighbourCollector
 
-  constructor(world: World, solicitor: Solicitor, where: string, inet: InetDevices) {
+  constructor(world: World, solicitor: Solicitor, inet: InetDevices) {
     this.#world = world
     this.#solicitor = solicitor
-    this.#where = where
     this.#inet = inet
     this.#collector = new NeighbourCollector(world.scheduler, this, inet.neighbours)
   }
@@ -104,8 +102,8 @@ export class NeighbourTable {
   delete(device: NetDevice, address: Ipv4): boolean {
     const entry = this.find(device, address)
     if (entry === null) return false
-    // neigh_delete fails the entry first, which is announced on its own.
-    this.#become(entry, 'FAILED')
+    // neigh_delete fails the entry first, which is announced on its own, and told to whoever sent what waits.
+    this.#fail(entry)
     this.end(entry)
     return true
   }
@@ -145,7 +143,7 @@ export class NeighbourTable {
     }
     if (journal.open) journal.refuse()
     const asked = entry ?? this.#create(device, nextHop)
-    if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
+    if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourTableFull, device.place)
     if (asked.state === 'NOARP') asked.send(frame)
     else this.#event(asked, frame)
   }
@@ -253,7 +251,7 @@ export class NeighbourTable {
       // Nobody may be asked at all.
       entry.state = 'FAILED'
       entry.times[UPDATED] = this.#world.scheduler.now
-      return this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
+      return this.#world.frames.drop(frame, DropReason.NeighbourFailed, entry.device.place)
     }
     this.#enqueue(entry, frame)
     if (!asking) this.#begin(entry)
@@ -276,7 +274,7 @@ export class NeighbourTable {
     while (entry.waitingBytes + size > entry.parameters.queueBytes) {
       const oldest = entry.dequeue()
       if (oldest === null) break
-      this.#world.frames.drop(oldest, DropReason.QueueFull, this.#where)
+      this.#world.frames.drop(oldest, DropReason.NeighbourQueueFull, entry.device.place)
     }
     entry.waiting.push(frame)
     entry.waitingBytes += size
@@ -383,7 +381,7 @@ export class NeighbourTable {
     this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
       const frame = entry.dequeue()
-      if (frame !== null) this.#world.frames.drop(frame, DropReason.NeighbourFailed, this.#where)
+      if (frame !== null) this.#world.frames.drop(frame, DropReason.NeighbourGone, entry.device.place)
     }
   }
 }

@@ -90,7 +90,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.ipOptions = new IpOptions(this)
     this.ipv4 = new Ipv4Layer(this)
     this.#chance = world.random.fraction()
-    this.neighbours = new NeighbourTable(world, this.arp, name, this.sysctl.inet)
+    this.neighbours = new NeighbourTable(world, this.arp, this.sysctl.inet)
     this.netfilter = new Netfilter(world, name, this)
     this.loopback = new Loopback(world)
     this.exceptions = new RouteExceptions(world.scheduler, this.sysctl)
@@ -355,11 +355,15 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   receive(frame: Frame, from: NetDevice): void {
     const { bytes, start } = frame
     const { frames } = this.world
-    if (!ethernet.valid(start, frame.end)) return frames.drop(frame, DropReason.Malformed, this.name)
+    if (!ethernet.valid(start, frame.end)) return frames.drop(frame, DropReason.FrameTooShort, this.name)
     frame.group = ethernet.isGroup(bytes, start)
     frame.toHost = frame.group || sameMac(bytes, start, from.mac, 0) || frame.toBridge
-    if (!frame.toHost) return frames.drop(frame, DropReason.OtherHost, this.name)
     const type = ethernet.type(bytes, start)
+    if (!frame.toHost) {
+      // Who speaks the protocol looks at the address, not before.
+      const known = type === ethernet.ETH_P_IP || type === ethernet.ETH_P_ARP
+      return frames.drop(frame, known ? DropReason.OtherHost : DropReason.UnknownProtocol, this.name)
+    }
     if (journal.open) journal.add(frame, new Entered(frame, from))
     frame.start = start + ethernet.HEADER
     if (type === ethernet.ETH_P_IP) return this.ipv4.receive(frame, from)

@@ -35,7 +35,7 @@ export class ProxyQueue implements Task {
   add(frame: Frame, device: NetDevice, parameters: NeighbourParameters): void {
     const { world } = this.#netns
     const queued = this.#questions.filter((each) => each.device === device).length
-    if (queued > parameters.proxyQueue) return world.frames.drop(frame, DropReason.QueueFull, device.name)
+    if (queued > parameters.proxyQueue) return world.frames.drop(frame, DropReason.ArpProxyFull, device.place)
     const due = wheel(world.scheduler.now, world.random.fraction() * parameters.proxyDelay)
     this.#questions.push({ frame, device, due })
     this.#arm()
@@ -51,7 +51,7 @@ export class ProxyQueue implements Task {
 
   forget(device: NetDevice): void {
     for (const each of this.#questions) {
-      if (each.device === device) this.#netns.world.frames.drop(each.frame, DropReason.DeviceDown, device.name)
+      if (each.device === device) this.#netns.world.frames.drop(each.frame, DropReason.Teardown, device.place)
     }
     this.#questions = this.#questions.filter((each) => each.device !== device)
     this.#arm()

@@ -61,6 +61,8 @@ export class Netfilter {
   #balancer: Balancer | null = null
   /** The frame of the last `run` that said false is not lost: it was sent on. */
   stolen = false
+  /** Why the frame at hand is dropped, if it is. */
+  #why: DropReason = DropReason.Netfilter
   #dirty = false
   #tracking = false
   #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
@@ -139,14 +141,16 @@ export class Netfilter {
     if (hook === Hook.POSTROUTING && this.#leavesAsItIs(frame)) return true
     const packet = this.#packet
     packet.load(hook, frame, input, output)
+    this.#why = DropReason.Netfilter
     const verdict = this.#ask(hook, packet)
     if (verdict === Verdict.ACCEPT) return true
     this.stolen = verdict === Verdict.STOLEN
     if (this.stolen) return false
     const { reject } = packet
     // The answer passes OUTPUT of this very namespace: from here on `packet` is no longer this frame's.
+    const why = verdict === Verdict.REJECT ? DropReason.Rejected : this.#why
     if (verdict === Verdict.REJECT && reject !== null) this.#host.reject(frame, hook, reject, input)
-    this.#world.frames.drop(frame, DropReason.Netfilter, this.name)
+    this.#world.frames.drop(frame, why, this.name)
     return false
   }
 
@@ -203,7 +207,7 @@ export class Netfilter {
     if (entering) {
       if (raw[hook] !== null) verdict = this.#walk('raw', hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
-      if (this.#tracking && !this.conntrack.enter(packet)) return Verdict.DROP
+      if (this.#tracking && !this.conntrack.enter(packet)) return this.#untracked()
       if (journal.open && this.#tracking && packet.frame.tracked === null) journal.refuse()
     }
     if (mangle[hook] !== null) {
@@ -232,9 +236,14 @@ export class Netfilter {
         verdict = this.#translate(hook, Manip.SOURCE, packet)
         if (verdict !== Verdict.ACCEPT) return verdict
       }
-      if (this.#tracking && !this.conntrack.confirm(packet)) return Verdict.DROP
+      if (this.#tracking && !this.conntrack.confirm(packet)) return this.#untracked()
     }
     return Verdict.ACCEPT
+  }
+
+  #untracked(): Verdict {
+    this.#why = DropReason.Conntrack
+    return Verdict.DROP
   }
 
   /** The same with nft's base chains among the tables of iptables. */
@@ -249,13 +258,13 @@ export class Netfilter {
   #take(step: NftStep, hook: Hook, packet: Packet): Verdict {
     switch (step.kind) {
       case Step.CONNTRACK:
-        if (!this.conntrack.enter(packet)) return Verdict.DROP
+        if (!this.conntrack.enter(packet)) return this.#untracked()
         if (journal.open && packet.frame.tracked === null) journal.refuse()
         return Verdict.ACCEPT
       case Step.BALANCE:
         return this.#balancer === null ? Verdict.ACCEPT : this.#balancer.pass(hook, packet)
       case Step.CONFIRM:
-        return this.conntrack.confirm(packet) ? Verdict.ACCEPT : Verdict.DROP
+        return this.conntrack.confirm(packet) ? Verdict.ACCEPT : this.#untracked()
       case Step.DESTINATION_NAT:
         return translated(packet) ? this.#translate(hook, Manip.DESTINATION, packet) : Verdict.ACCEPT
       case Step.SOURCE_NAT:
@@ -307,7 +316,7 @@ export class Netfilter {
       if (packet.protocol === IPPROTO_ICMP) {
         const right = this.#nat.translateError(frame.bytes, packet.network, packet.end, flow, reply, manip)
         packet.readAddresses()
-        return right ? Verdict.ACCEPT : Verdict.DROP
+        return right ? Verdict.ACCEPT : this.#untracked()
       }
     } else if (info === CtInfo.NEW) {
       const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
@@ -319,7 +328,7 @@ export class Netfilter {
       }
     } else if (this.#strayed(flow, hook, packet)) {
       this.conntrack.flows.remove(flow)
-      return Verdict.DROP
+      return this.#untracked()
     }
     if ((flow.status & (Status.SRC_NAT | Status.DST_NAT)) !== 0) {
       this.#nat.translate(frame, packet.network, packet.end, flow, reply, manip)

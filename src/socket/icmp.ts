@@ -116,21 +116,25 @@ export class IcmpTransport implements Transport {
   }
 
   receive(frame: Frame, netns: Netns): void {
-    if (this.sockets.length > 0) {
-      const { bytes, network } = frame
-      const message = this.#message
-      message.bytes = bytes
-      message.at = frame.start
-      message.end = frame.end
-      message.network = network
-      message.source = ipv4.source(bytes, network)
-      message.destination = ipv4.destination(bytes, network)
-      message.ttl = ipv4.ttl(bytes, network)
-      message.tos = ipv4.tos(bytes, network)
-      // From the last, so that a socket which closes itself does not make another one miss the message.
-      for (let i = this.sockets.length - 1; i >= 0; i--) this.sockets[i].onMessage?.(message)
-    }
+    this.overhear(frame)
     netns.world.frames.consume(frame)
+  }
+
+  overhear(frame: Frame): boolean {
+    if (this.sockets.length === 0) return false
+    const { bytes, network } = frame
+    const message = this.#message
+    message.bytes = bytes
+    message.at = frame.start
+    message.end = frame.end
+    message.network = network
+    message.source = ipv4.source(bytes, network)
+    message.destination = ipv4.destination(bytes, network)
+    message.ttl = ipv4.ttl(bytes, network)
+    message.tos = ipv4.tos(bytes, network)
+    // From the last, so that a socket which closes itself does not make another one miss the message.
+    for (let i = this.sockets.length - 1; i >= 0; i--) this.sockets[i].onMessage?.(message)
+    return true
   }
 
   /** Errors about our echo requests reach `onMessage` as messages. */

@@ -226,11 +226,13 @@ export class UdpTransport implements Transport {
   receive(frame: Frame, netns: Netns): void {
     const { bytes, start: at, end, network } = frame
     const { frames } = netns.world
-    if (!udp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
+    if (!udp.valid(bytes, at, end)) {
+      return frames.drop(frame, end - at < udp.HEADER ? DropReason.UdpTooShort : DropReason.UdpLength, netns.name)
+    }
     const source = ipv4.source(bytes, network)
     const destination = ipv4.destination(bytes, network)
     if (!frame.summed && !udp.checksumOk(bytes, at, source, destination))
-      return frames.drop(frame, DropReason.Checksum, netns.name)
+      return frames.drop(frame, DropReason.UdpChecksum, netns.name)
     const port = udp.destinationPort(bytes, at)
     const handler = this.#kernelPorts.get(port)
     if (handler !== undefined) {
@@ -284,7 +286,7 @@ export class UdpTransport implements Transport {
     const sockets = this.ports.at(port).filter((socket) => socket.score(destination, source, sourcePort) > 0)
     const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
     const { frames } = this.netns.world
-    if (sockets.length === 0) return frames.drop(frame, DropReason.NoSocket, this.netns.name)
+    if (sockets.length === 0) return frames.drop(frame, DropReason.NoGroupSocket, this.netns.name)
     frames.consume(frame)
     for (const socket of sockets) socket.onDatagram?.(payload.slice(), source, sourcePort)
   }

@@ -103,7 +103,7 @@ export class VxlanDevice extends NetDevice {
     const entry = this.fdb.lookupNow(bytes, start, this.world.scheduler)
     if (entry === null) {
       this.txDropped++
-      return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
+      return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.place)
     }
     entry.times[USED] = this.world.scheduler.now
     const sourcePort = FIRST_PORT + ((((flowHash(frame) >>> 0) * PORTS) / 4294967296) | 0)
@@ -146,7 +146,7 @@ export class VxlanDevice extends NetDevice {
     const mac = asked ? (this.#home?.neighbours.find(this, arp.target(bytes, at))?.connectedMac ?? null) : null
     if (mac === null) {
       this.txDropped++
-      return world.frames.drop(frame, DropReason.NoTunnelPeer, this.name)
+      return world.frames.drop(frame, DropReason.TunnelArp, this.place)
     }
     const asker = bytes.slice(at + arp.SENDER_MAC, at + arp.SENDER_MAC + 6)
     const reply = world.frames.take()
@@ -169,7 +169,7 @@ export class VxlanDevice extends NetDevice {
     if (journal.open) journal.add(frame, new Decapsulated(frame, this))
     frame.scrub()
     if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
-      return this.world.frames.drop(frame, DropReason.Malformed, this.name)
+      return this.world.frames.drop(frame, DropReason.VxlanOwnMac, this.place)
     }
     if (this.learning) {
       if (journal.open) journal.refuse()
@@ -200,9 +200,8 @@ function listen(netns: Netns, port: number, device: VxlanDevice): void {
 function decapsulate(netns: Netns, devices: VxlanDevice[], frame: Frame): void {
   const header = frame.start + udp.HEADER
   const inner = header + vxlan.HEADER
-  if (!vxlan.valid(frame.bytes, header, frame.end) || !ethernet.valid(inner, frame.end)) {
-    return netns.world.frames.drop(frame, DropReason.Malformed, netns.name)
-  }
+  const fault = headerFault(frame, header)
+  if (fault >= 0) return netns.world.frames.drop(frame, fault as DropReason, netns.name)
   const vni = vxlan.vni(frame.bytes, header)
   for (let i = 0; i < devices.length; i++) {
     if (devices[i].vni !== vni) continue
@@ -210,7 +209,14 @@ function decapsulate(netns: Netns, devices: VxlanDevice[], frame: Frame): void {
     frame.start = inner
     return devices[i].decapsulated(frame, from)
   }
-  netns.world.frames.drop(frame, DropReason.NoTunnelPeer, netns.name)
+  netns.world.frames.drop(frame, DropReason.VxlanVni, netns.name)
+}
+
+/** What vxlan_rcv finds wrong, or -1. */
+function headerFault({ bytes, end }: Frame, header: number): number {
+  if (end - header < vxlan.HEADER) return DropReason.VxlanTooShort
+  if (!vxlan.valid(bytes, header, end)) return DropReason.VxlanHeader
+  return ethernet.valid(header + vxlan.HEADER, end) ? -1 : DropReason.VxlanInner
 }
 
 /**

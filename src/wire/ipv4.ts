@@ -47,6 +47,18 @@ export function valid(bytes: Uint8Array, at: number, end: number): boolean {
   return fold(header === HEADER ? sum : add(sum, bytes, at + HEADER, header - HEADER)) === 0xffff
 }
 
+/** Is it IPv4, with a header that is all there? Only what is not `valid` need be asked. */
+export function wellFormed(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at < HEADER || bytes[at] >> 4 !== 4) return false
+  const header = headerLength(bytes, at)
+  return header >= HEADER && header <= end - at
+}
+
+/** The checksum of a well-formed header. */
+export function checksumOk(bytes: Uint8Array, at: number): boolean {
+  return fold(add(0, bytes, at, headerLength(bytes, at))) === 0xffff
+}
+
 /** The sum of the twenty bytes that every header has, written out: it is taken at every hop. */
 function fixedSum(bytes: Uint8Array, at: number): number {
   return (

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readCapture } from '../../src/capture/pcapng-reader.ts'
 import { runCli } from '../../src/cli/podwire.ts'
+import { dropReasonNames, dropReasons } from '../../src/link/drop-reason.ts'
 
 let folder = ''
 let out = ''
@@ -43,6 +44,25 @@ nodes:
   - {name: m, ip: 192.168.14.50, roles: [control-plane]}
   - {name: w1, ip: 192.168.14.51}
 `
+
+describe('podwire drops', () => {
+  test('lists every reason with the name of the kernel and its words', async () => {
+    expect(await runCli(['drops'])).toBe(0)
+    const lines = out.trimEnd().split('\n')
+    expect(lines.length).toBe(dropReasons.length + 1)
+    expect(lines[0]).toMatch(/^REASON +LINUX +THE FRAME WAS DROPPED, FOR$/)
+    const line = lines.find((each) => each.startsWith('ReversePath '))
+    expect(line).toMatch(/^ReversePath +SKB_DROP_REASON_IP_RPFILTER +the reverse path filter \(rp_filter\): answers /)
+    expect(lines.find((each) => each.startsWith('ArpOff '))).toMatch(/^ArpOff +SKB_CONSUMED +the device takes no ARP/)
+  })
+
+  test('or as JSON', async () => {
+    expect(await runCli(['drops', '--json'])).toBe(0)
+    const rows = JSON.parse(out)
+    expect(rows.map((row: { reason: string }) => row.reason)).toEqual(dropReasonNames)
+    expect(rows[dropReasonNames.indexOf('Vlan')].kernel).toBe('SKB_DROP_REASON_NOT_SPECIFIED')
+  })
+})
 
 describe('podwire up', () => {
   test('runs against the wall clock until its time is over, and writes what it captured', async () => {

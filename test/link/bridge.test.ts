@@ -82,7 +82,7 @@ describe('a bridge', () => {
     const { world, ports, arrive } = lan()
     arrive(1, MAC_BROADCAST, mac(11))
     expect(arrive(1, mac(11), mac(21))).toEqual([])
-    expect(world.frames.dropped[DropReason.NoPort]).toBe(1)
+    expect(world.frames.dropped[DropReason.SamePort]).toBe(1)
     ports[0].hairpin = true
     expect(arrive(1, mac(11), mac(21))).toEqual([1])
     expect(arrive(1, MAC_BROADCAST, mac(11))).toEqual([0, 1, 2, 3])
@@ -128,7 +128,7 @@ describe('a bridge', () => {
     // There is always room for a tag: a kernel's bridge passes 1504 bytes to a port whose MTU is 1500, not 1505.
     expect(arrive(1, mac(13), mac(11), 104)).toEqual([3])
     expect(arrive(1, mac(13), mac(11), 105)).toEqual([])
-    expect([world.frames.dropped[DropReason.TooBig], world.frames.inUse]).toEqual([1, 0])
+    expect([world.frames.dropped[DropReason.FrameTooLong], world.frames.inUse]).toEqual([1, 0])
   })
 
   test('lets a port go with all that it had learnt', () => {

@@ -103,7 +103,9 @@ describe('a cable', () => {
     left.up = false
     send(1)
     world.scheduler.run()
-    expect([atRight.count, world.frames.dropped[DropReason.DeviceDown], world.frames.inUse]).toEqual([0, 2, 0])
+    const { dropped } = world.frames
+    expect([dropped[DropReason.ReceiverDown], dropped[DropReason.DeviceDown]]).toEqual([1, 1])
+    expect([atRight.count, world.frames.inUse]).toEqual([0, 0])
   })
 
   test('that is destroyed takes both ends and what was on the way', () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DropReason } from '../../src/link/drop-reason.ts'
 import { formatProc } from '../../src/netfilter/flow-text.ts'
 import { Hook } from '../../src/netfilter/netfilter.ts'
 import { SECOND } from '../../src/sim/scheduler.ts'
@@ -205,7 +206,7 @@ describe('the table', () => {
     box.netfilter.iptables(['-A', 'FORWARD', '-p', 'udp', '-j', 'DROP'])
     expect(box.through(box.udp(A, B))).toBeNull()
     expect(box.netfilter.conntrack.count).toBe(0)
-    expect(box.world.frames.dropped[2]).toBe(1)
+    expect(box.world.frames.dropped[DropReason.Netfilter]).toBe(1)
   })
 
   it('refuses new flows when it is full', () => {

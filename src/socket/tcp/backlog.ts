@@ -34,7 +34,8 @@ export class Backlog implements Task {
   add(frame: Frame): void {
     const { netns, receive, send } = this.#connection
     const most = 2 * receive.buffer + (send.capacity >> 1) + HEADROOM
-    if (this.#memory + receive.memory > most) return netns.world.frames.drop(frame, DropReason.QueueFull, netns.name)
+    if (this.#memory + receive.memory > most)
+      return netns.world.frames.drop(frame, DropReason.SocketBacklog, netns.name)
     this.#memory += memoryOf(frame.end - frame.start, frame.cut === 2)
     this.#frames.push(frame)
   }

@@ -32,17 +32,19 @@ export class TcpTransport implements Transport {
     const { frames } = netns.world
     const { bytes, start: at, end, network } = frame
     netns.counters.tcpInSegs++
-    if (!tcp.valid(bytes, at, end)) return frames.drop(frame, DropReason.Malformed, netns.name)
+    if (!tcp.valid(bytes, at, end)) {
+      return frames.drop(frame, end - at < tcp.HEADER ? DropReason.TcpTooShort : DropReason.TcpHeader, netns.name)
+    }
     const from = ipv4.source(bytes, network)
     if (!frame.summed && !tcp.checksumOk(bytes, at, end, from, ipv4.destination(bytes, network))) {
       netns.counters.tcpInErrs++
-      return frames.drop(frame, DropReason.Checksum, netns.name)
+      return frames.drop(frame, DropReason.TcpChecksum, netns.name)
     }
     const { segment, connections } = this.#stack
     segment.parse(frame)
     // TCP knows two parties: what was sent to everybody is not for it (RFC 1122 section 4.2.3.10).
     if (frame.group || !netns.isLocal(segment.destination)) {
-      return frames.drop(frame, DropReason.NoSocket, netns.name)
+      return frames.drop(frame, DropReason.TcpToAll, netns.name)
     }
     let connection = connections.find(segment.destination, segment.destinationPort, segment.source, segment.sourcePort)
     if (connection !== null && connection.state === 'TIME-WAIT' && mayReopen(connection, segment)) {
@@ -55,7 +57,7 @@ export class TcpTransport implements Transport {
     if (connection !== null) {
       const { leastTtl } = connection.settings
       if (leastTtl !== 0 && ipv4.ttl(frame.bytes, frame.network) < leastTtl)
-        return frames.drop(frame, DropReason.NoSocket, netns.name)
+        return frames.drop(frame, DropReason.TcpTtl, netns.name)
       if (connection.backlog !== null) return connection.backlog.add(frame)
       receive(connection, segment)
       return frames.consume(frame)

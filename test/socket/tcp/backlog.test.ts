@@ -102,7 +102,7 @@ test('what waits for a call to end is bounded', () => {
   client.write(bytes)
   pair.run(10)
   const { frames } = pair.world
-  expect(frames.dropped[DropReason.QueueFull]).toBeGreaterThan(0)
+  expect(frames.dropped[DropReason.SocketBacklog]).toBeGreaterThan(0)
   client.abort()
   pair.settle()
   expect(frames.inUse).toBe(0)

@@ -1,0 +1,29 @@
+/** `podwire drops`: the ways in which a frame can end early, in words and in the kernel's. */
+import { type DropReasonText, dropReasons } from '../link/drop-reason.ts'
+
+/** Where the kernel frees a packet without calling it a drop. */
+const CONSUMED = 'SKB_CONSUMED'
+
+/** As `perf trace -e skb:kfree_skb` and dropwatch name it, with the prefix of the enumeration. */
+export function kernelName({ kernel }: DropReasonText): string {
+  return kernel === CONSUMED ? kernel : `SKB_DROP_REASON_${kernel}`
+}
+
+export function listDrops({ json = false }: { json?: boolean }): number {
+  if (json) {
+    const rows = dropReasons.map((reason) => ({ reason: reason.name, kernel: kernelName(reason), words: reason.words }))
+    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
+    return 0
+  }
+  const names = width(dropReasons.map(({ name }) => name))
+  const kernels = width(dropReasons.map(kernelName))
+  const line = (name: string, kernel: string, words: string) =>
+    `${name.padEnd(names)}  ${kernel.padEnd(kernels)}  ${words}\n`
+  process.stdout.write(line('REASON', 'LINUX', 'THE FRAME WAS DROPPED, FOR'))
+  for (const reason of dropReasons) process.stdout.write(line(reason.name, kernelName(reason), reason.words))
+  return 0
+}
+
+function width(texts: readonly string[]): number {
+  return Math.max(...texts.map(({ length }) => length))
+}
