@@ -2,7 +2,7 @@
  * A capture: taps on devices, Linux's AF_PACKET. What passes a tap is told to listeners, as it happens: streams that write it
  * down (capture-stream.ts), and the store in memory, which can be looked through and written as files afterwards.
  */
-import type { Direction, NetDevice, Tap } from '../link/device.ts'
+import type { Direction, NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
@@ -18,12 +18,10 @@ import { BROADCAST, INBOUND, MULTICAST, OUTBOUND, PROMISCUOUS, type Section, UNI
 
 export { CapturedInterface } from './captured-interface.ts'
 
-/** What detaching needs: our tap, and the one that stood there before. */
+/** An interface, and what ends listening to its device. */
 interface Attachment {
   readonly seen: CapturedInterface
-  readonly tap: Tap
-  readonly previous: Tap | null
-  active: boolean
+  readonly end: () => void
 }
 
 export class Capture implements Watched {
@@ -76,30 +74,19 @@ export class Capture implements Watched {
     for (const listener of this.#listeners) listener.named(address, name)
   }
 
-  /** Watches a device from now on. A tap that is there already goes on being called, first. */
+  /** Watches a device from now on. */
   attach(
     device: NetDevice,
     name: string,
     description: string,
     facts: () => InterfaceFacts = noFacts,
   ): CapturedInterface {
-    const watched = this.#attachments.get(device)
-    if (watched?.active) throw new Error(`podwire bug: ${name} is captured already`)
+    if (this.#attachments.has(device)) throw new Error(`podwire bug: ${name} is captured already`)
     const { now } = this
     const seen = new CapturedInterface(this, this.#interfaces.length, device, name, description, facts, now)
-    const previous = device.tap
-    const attachment: Attachment = {
-      seen,
-      previous,
-      active: true,
-      tap: (frame, from, direction) => {
-        if (previous !== null) previous(frame, from, direction)
-        if (attachment.active) this.#record(frame, direction, seen)
-      },
-    }
+    const end = device.listen((frame, _, direction) => this.#record(frame, direction, seen))
     this.#interfaces.push(seen)
-    this.#attachments.set(device, attachment)
-    device.tap = attachment.tap
+    this.#attachments.set(device, { seen, end })
     for (const listener of this.#listeners) listener.appears(seen)
     return seen
   }
@@ -109,9 +96,7 @@ export class Capture implements Watched {
     const attachment = this.#attachments.get(device)
     if (attachment === undefined) return
     this.#attachments.delete(device)
-    // Somebody may have put a tap in front of ours: then ours stays in the chain and only hands on.
-    attachment.active = false
-    if (device.tap === attachment.tap) device.tap = attachment.previous
+    attachment.end()
     attachment.seen.until = this.now
     for (const listener of this.#listeners) listener.vanishes(attachment.seen)
   }

@@ -82,6 +82,7 @@ export class ContainerRuntime implements CriRuntime {
     if (sandbox.netnsName === null) return
     this.#portmap.del(sandbox.id)
     this.#cni.del(sandbox)
+    sandbox.netns.vanish()
     this.machine.namespaces.delete(sandbox.netnsName)
   }
 

@@ -22,6 +22,7 @@ import { journal } from './flow-cache.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
 import { type KernelLog, LogLevel } from './kernel-log.ts'
 import { LinkSettings } from './link-settings.ts'
+import { Listeners } from './listeners.ts'
 import type { Qdisc } from './qdisc.ts'
 
 /** What a device needs of its World. */
@@ -72,7 +73,9 @@ export abstract class NetDevice {
   activated = false
   /** Interface index inside its namespace, from 1. */
   index = 0
+  /** Called for each frame; null while nobody listens. See `listen`. */
   tap: Tap | null = null
+  #listeners: Listeners<NetDevice> | null = null
   receiver: Receiver | null = null
   /** The bridge this device is a port of. */
   master: NetDevice | null = null
@@ -136,6 +139,23 @@ export abstract class NetDevice {
     if (this.stack !== null && this.stack.takes(frame)) return
     if (journal.open) journal.add(frame, new Arrival(this, this.receiver))
     this.receiver.receive(frame, this)
+  }
+
+  /** Calls the tap for each frame from now on, behind those that listen already; what is returned ends that. */
+  listen(tap: Tap): () => void {
+    if (this.#listeners === null) {
+      this.#listeners = new Listeners<NetDevice>(this.tap)
+      this.tap = this.#listeners.call
+    }
+    const listeners = this.#listeners
+    const end = listeners.add(tap)
+    return () => {
+      end()
+      if (!listeners.none || this.#listeners !== listeners) return
+      this.#listeners = null
+      // Somebody may have put a tap in front: then ours stays behind it, and calls nobody.
+      if (this.tap === listeners.call) this.tap = listeners.earlier
+    }
   }
 
   /** IFF_PROMISC (dev_set_promiscuity). A bridge's port is promiscuous anyway. */

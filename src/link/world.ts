@@ -8,12 +8,19 @@ import { FramePool, type Tracer } from './frame.ts'
 /** In milliseconds. */
 const DAY = 86_400_000
 
+/** Hears of the devices of a world. */
+export interface DeviceWatcher {
+  /** It joined a namespace: new, or from another one that it left before. */
+  joined(device: NetDevice, namespace: string): void
+  /** It left its namespace, or went with it. */
+  left(device: NetDevice): void
+}
+
 export class World {
-  /** Called when a device joins a namespace: whoever captures from time zero listens here. */
-  onDevice: ((device: NetDevice, namespace: string) => void) | null = null
   /** Called when a device's carrier may have changed: up, down, plugged into a bridge, unplugged. */
   linkChanged: (() => void) | null = null
   readonly #linkWatchers = new Set<() => void>()
+  readonly #deviceWatchers = new Set<DeviceWatcher>()
   /** What the clock on the wall shows, in whole seconds since 1970, when the world begins. */
   epochSeconds = 0
   readonly scheduler = new Scheduler()
@@ -37,6 +44,20 @@ export class World {
   trace(tracer: Tracer | null): void {
     journal.trace(Number(tracer !== null) - Number(this.frames.tracer !== null))
     this.frames.tracer = tracer
+  }
+
+  /** Until the returned function is called, the watcher hears of devices: whoever captures from time zero listens here. */
+  watchDevices(watcher: DeviceWatcher): () => void {
+    this.#deviceWatchers.add(watcher)
+    return () => void this.#deviceWatchers.delete(watcher)
+  }
+
+  deviceJoined(device: NetDevice, namespace: string): void {
+    for (const each of this.#deviceWatchers) each.joined(device, namespace)
+  }
+
+  deviceLeft(device: NetDevice): void {
+    for (const each of this.#deviceWatchers) each.left(device)
   }
 
   /** Until the returned function is called, the watcher hears of every possible change of a carrier. */

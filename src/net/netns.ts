@@ -129,7 +129,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (device.master === null) device.receiver = this
     device.kernelLog = this.kernelLog
     device.adopted(this)
-    this.world.onDevice?.(device, this.name)
+    this.world.deviceJoined(device, this.name)
     this.notices?.netconf(device, false)
     this.notices?.link(device, false)
   }
@@ -147,7 +147,13 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.sysctl.inet.release(device)
     device.qdisc = null
     if (device.receiver === this) device.receiver = null
+    this.world.deviceLeft(device)
     this.#noticeCarriers()
+  }
+
+  /** Nobody holds the namespace any more (cleanup_net): what is still in it goes with it. */
+  vanish(): void {
+    for (const device of this.devices.values()) this.world.deviceLeft(device)
   }
 
   rename(device: NetDevice, name: string): void {

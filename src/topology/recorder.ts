@@ -15,7 +15,10 @@ export class Recorder {
     this.capture = new Capture(world, epochSeconds)
     const patterns = globs.map(globToRegExp)
     this.#wanted = (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name))
-    world.onDevice = (device, namespace) => this.#attach(device, `${namespace}/${device.name}`)
+    world.watchDevices({
+      joined: (device, namespace) => this.#attach(device, `${namespace}/${device.name}`),
+      left: () => {},
+    })
   }
 
   /** From now on each frame is kept with the decisions about it. */

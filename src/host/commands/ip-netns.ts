@@ -177,6 +177,7 @@ function remove(self: Process, name: string): number {
   }
   if (doomed.devices.size > 1) throw notModelled('ip netns del of a namespace that still has devices')
   machine.namespaces.delete(name)
+  doomed.vanish()
   return 0
 }
 

@@ -21,18 +21,10 @@ function hearLess(device: NetDevice): void {
 /** Calls the tap for every frame of these devices; what is returned ends that. */
 export function listenOn(devices: readonly NetDevice[], everything: boolean, tap: Tap): () => void {
   const ends = devices.map((device) => {
-    const previous = device.tap
-    let active = true
-    const chained: Tap = (frame, from, direction) => {
-      if (previous !== null) previous(frame, from, direction)
-      if (active) tap(frame, from, direction)
-    }
-    device.tap = chained
+    const end = device.listen(tap)
     if (everything) hearAll(device)
     return () => {
-      active = false
-      // Somebody may have put a tap in front of ours: then it stays, and only hands on.
-      if (device.tap === chained) device.tap = previous
+      end()
       if (everything) hearLess(device)
     }
   })
