@@ -94,6 +94,13 @@ export class Runner {
     } while (this.#woken)
   }
 
+  /** Runs the next event, and what it woke. */
+  async runNext(): Promise<void> {
+    if (this.#woken) await this.#yield()
+    this.world.scheduler.runNext()
+    if (this.#woken) await this.#yield()
+  }
+
   /** The time of day in milliseconds since 1970, as Date takes it. */
   get wallClock(): number {
     return this.epochSeconds * 1000 + this.world.scheduler.now / 1e6

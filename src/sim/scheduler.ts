@@ -130,6 +130,16 @@ export class Scheduler {
     if (until !== Number.POSITIVE_INFINITY && until > this.#now[0]) this.#now[0] = until
   }
 
+  /** Runs the next event, whenever it is due; false when there is none. */
+  runNext(): boolean {
+    if (this.#size === 0) return false
+    const timer = this.#timers[0]
+    this.#now[0] = this.#due[0]
+    this.cancel(timer)
+    timer.task.run()
+    return true
+  }
+
   /** Makes `run` return after the present event: somebody outside must act before time moves on. */
   stop(): void {
     this.#stopped = true
