@@ -4,6 +4,7 @@ import type { Image } from '../host/images/image.ts'
 import type { Machine } from '../host/machine.ts'
 import { SIGKILL } from '../host/process.ts'
 import { Netns } from '../net/netns.ts'
+import { vanish } from '../net/vanish.ts'
 import { formatIpv4 } from '../wire/address.ts'
 import type { CniPlugin } from './cni/plugin.ts'
 import type { PortMap } from './cni/portmap.ts'
@@ -82,7 +83,7 @@ export class ContainerRuntime implements CriRuntime {
     if (sandbox.netnsName === null) return
     this.#portmap.del(sandbox.id)
     this.#cni.del(sandbox)
-    sandbox.netns.vanish()
+    vanish(sandbox.netns)
     this.machine.namespaces.delete(sandbox.netnsName)
   }
 

@@ -151,11 +151,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.#noticeCarriers()
   }
 
-  /** Nobody holds the namespace any more (cleanup_net): what is still in it goes with it. */
-  vanish(): void {
-    for (const device of this.devices.values()) this.world.deviceLeft(device)
-  }
-
   rename(device: NetDevice, name: string): void {
     const all = [...this.devices.values()]
     const old = device.name

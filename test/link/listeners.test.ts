@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { Netns } from '../../src/net/netns.ts'
+import { vanish } from '../../src/net/vanish.ts'
 import { mac, Stub, testWorld } from '../support/world.ts'
 
 function watched() {
@@ -44,7 +45,7 @@ test('a watcher of the world hears of devices that join, leave, and vanish with 
   a.adopt(stub)
   a.release(stub)
   b.adopt(stub)
-  b.vanish()
+  vanish(b)
   end()
   new Netns(world, 'c')
   expect(heard).toEqual(['+a/lo', '+b/lo', '+a/eth0', '-eth0', '+b/eth0', '-lo', '-eth0'])

@@ -1,5 +1,6 @@
 /** `ip netns`: the named network namespaces of a machine, and commands inside them. */
 import { Netns } from '../../net/netns.ts'
+import { vanish } from '../../net/vanish.ts'
 import { LOOPBACK } from '../../wire/address.ts'
 import { Place } from '../place.ts'
 import type { Process, ProcessPlace, Running } from '../process.ts'
@@ -177,7 +178,7 @@ function remove(self: Process, name: string): number {
   }
   if (doomed.devices.size > 1) throw notModelled('ip netns del of a namespace that still has devices')
   machine.namespaces.delete(name)
-  doomed.vanish()
+  vanish(doomed)
   return 0
 }
 
