@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The executable: what `podwire` in package.json's `bin` starts. */
-import { runCli } from './podwire.ts'
+import { bundledCli } from './bundle.ts'
 import { inlineMore } from './v8.ts'
 
 inlineMore()
@@ -11,4 +11,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+const { runCli } = bundledCli() ?? (await import('./podwire.ts'))
 process.exitCode = await runCli(process.argv.slice(2))
