@@ -1,11 +1,14 @@
 /**
  * `npm run bench`: the workloads W1 to W5 as a table. `npm run --silent bench -- W4 64 [SECONDS]`: one of them, as
  * two JSON lines {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables.
- * `npm run bench -- services`: what Services cost in each of kube-proxy's modes.
+ * `npm run bench -- services`: what Services cost in each of kube-proxy's modes. `npm run bench -- explain`: what it costs to
+ * explain every frame.
  */
 import { spawnSync } from 'node:child_process'
+import { Explainer } from '../src/capture/explainer.ts'
 import { inlineMore } from '../src/cli/v8.ts'
 import { bytesPerFrame } from './allocation.ts'
+import { explainTable } from './explain.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
 import { serviceTable } from './services.ts'
 import { bulk } from './tcp.ts'
@@ -41,9 +44,11 @@ export interface Result {
 }
 
 /** Runs one workload for about this many seconds, after warming up. */
-function measure(name: string, size: number, seconds: number, flowCache = false): Result {
+function measure(name: string, size: number, seconds: number, flowCache = false, traced = false): Result {
   const workload = workloads[name]
-  const traffic = new Traffic(workload.build(flowCache), size, workload.answers)
+  const network = workload.build(flowCache)
+  if (traced) network.world.trace(new Explainer(network.world))
+  const traffic = new Traffic(network, size, workload.answers)
   const warmUntil = performance.now() + 1500
   while (performance.now() < warmUntil) traffic.batch()
   const before = traffic.received
@@ -58,7 +63,7 @@ function measure(name: string, size: number, seconds: number, flowCache = false)
   return {
     peer: 'podwire',
     workload: name,
-    variant: flowCache ? 'cache' : 'hop',
+    variant: traced ? 'traced' : flowCache ? 'cache' : 'hop',
     frame: size,
     frames,
     seconds: round(elapsed),
@@ -84,11 +89,13 @@ async function main(args: readonly string[]): Promise<void> {
   const [only, size, seconds = '1', variant] = args
   if (only === 'tcp') return tcpTable()
   if (only === 'services') return serviceTable()
+  if (only === 'explain') return explainTable()
   if (only !== undefined) {
     if (variant === undefined) return apart(only, size ?? '64', seconds)
     const flowCache = variant === 'cache'
     const time = Number(seconds)
-    const result = only === 'W5' ? bulk(time, flowCache) : measure(only, Number(size), time, flowCache)
+    const traced = variant === 'traced'
+    const result = only === 'W5' ? bulk(time, flowCache) : measure(only, Number(size), time, flowCache, traced)
     process.stdout.write(`${JSON.stringify(result)}\n`)
     return
   }
