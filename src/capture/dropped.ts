@@ -1,6 +1,6 @@
 /** The end of a frame that nobody took. */
 import { Decision } from '../link/decision.ts'
-import { type DropReason, dropReasonNames } from '../link/frame.ts'
+import { type DropReason, dropReasons, kernelName } from '../link/drop-reason.ts'
 
 export class Dropped extends Decision {
   override readonly kind = 'drop'
@@ -12,6 +12,7 @@ export class Dropped extends Decision {
   }
 
   override sentence(): string {
-    return `dropped: ${dropReasonNames[this.reason]}`
+    const reason = dropReasons[this.reason]
+    return `dropped: ${reason.words} (${kernelName(reason)})`
   }
 }

@@ -1,13 +1,5 @@
 /** `podwire drops`: the ways in which a frame can end early, in words and in the kernel's. */
-import { type DropReasonText, dropReasons } from '../link/drop-reason.ts'
-
-/** Where the kernel frees a packet without calling it a drop. */
-const CONSUMED = 'SKB_CONSUMED'
-
-/** As `perf trace -e skb:kfree_skb` and dropwatch name it, with the prefix of the enumeration. */
-export function kernelName({ kernel }: DropReasonText): string {
-  return kernel === CONSUMED ? kernel : `SKB_DROP_REASON_${kernel}`
-}
+import { dropReasons, kernelName } from '../link/drop-reason.ts'
 
 export function listDrops({ json = false }: { json?: boolean }): number {
   if (json) {

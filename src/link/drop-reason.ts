@@ -228,6 +228,14 @@ export interface DropReasonText {
   readonly words: string
 }
 
+/** Where the kernel frees a packet without calling it a drop. */
+const CONSUMED = 'SKB_CONSUMED'
+
+/** As `perf trace -e skb:kfree_skb` and dropwatch name it, with the prefix of the enumeration. */
+export function kernelName({ kernel }: DropReasonText): string {
+  return kernel === CONSUMED ? kernel : `SKB_DROP_REASON_${kernel}`
+}
+
 /** By number. */
 export const dropReasons: readonly DropReasonText[] = Object.entries(DropReason)
   .sort(([, a], [, b]) => a - b)
