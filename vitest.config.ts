@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/untraced.ts'],
     // Worlds share nothing, so files need no fresh process each: a third of the time on two cores.
     pool: 'forks',
     isolate: false,

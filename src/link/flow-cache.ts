@@ -92,7 +92,7 @@ export class Journal {
   /** How far the frame's beginning distinguishes flows. */
   covered = 0
   readonly mask = new Uint8Array(HEADERS)
-  #traced = 0
+  readonly #traced = new Set<object>()
   #frame: Frame | null = null
   #start = 0
   #refused = false
@@ -111,15 +111,22 @@ export class Journal {
     this.#counted = null
   }
 
-  /** So many more worlds are traced. */
-  trace(worlds: number): void {
-    this.#traced += worlds
-    this.open = this.#traced > 0
+  /** Is this world traced from now on? */
+  trace(world: object, traced: boolean): void {
+    if (traced) this.#traced.add(world)
+    else this.#traced.delete(world)
+    this.open = this.#traced.size > 0
+  }
+
+  /** No world is traced any more: those that were are done with. */
+  forgetWorlds(): void {
+    this.#traced.clear()
+    this.open = false
   }
 
   /** True: the frame came to another cable, and all that was done to it is known. */
   end(): boolean {
-    this.open = this.#traced > 0
+    this.open = this.#traced.size > 0
     this.#frame = null
     return !this.#refused && this.last !== null
   }

@@ -40,9 +40,12 @@ export class World {
     this.random = new Random(seed)
   }
 
-  /** From now on the tracer is told all decisions about this world's frames; null: nobody. */
+  /**
+   * From now on the tracer is told all decisions about this world's frames; null: nobody. While any world of the process is
+   * traced, all of them go the long way.
+   */
   trace(tracer: Tracer | null): void {
-    journal.trace(Number(tracer !== null) - Number(this.frames.tracer !== null))
+    journal.trace(this, tracer !== null)
     this.frames.tracer = tracer
   }
 
