@@ -16,6 +16,7 @@ import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { fragment } from './fragment.ts'
 import { AtPort, ToBridge, ToStation } from './ip-steps.ts'
+import { Martian, martian } from './martian.ts'
 import type { Netns } from './netns.ts'
 
 /**
@@ -113,10 +114,11 @@ class BridgeNetfilter implements BridgeFilter {
     if (destination === before) return this.#bridge.admit(frame, port)
     frame.routed = true
     const found = this.#netns.fib.input(frame, ipv4.source(bytes, at), destination, this.#bridge)
-    if (found === null || (found.type !== 'unicast' && found.type !== 'local')) {
-      return this.#netns.world.frames.drop(frame, DropReason.BridgedNoRoute, this.#bridge.place)
+    if (martian(ipv4.source(bytes, at), destination, this.#netns.inet(this.#bridge)) !== Martian.NONE) {
+      return this.#netns.world.frames.drop(frame, DropReason.BridgedMartian, this.#bridge.place)
     }
-    if (found.type === 'unicast' && found.device === this.#bridge) {
+    // Without a route it goes up to the host, too, whose own look-up will say so.
+    if (found !== null && found.type === 'unicast' && found.device === this.#bridge) {
       return this.#bridged(frame, port, found.gateway ?? destination)
     }
     if (journal.open) journal.add(frame, new ToBridge(this.#bridge))

@@ -4,16 +4,15 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { dropReasons } from '../../src/link/drop-reason.ts'
+import * as icmp from '../../src/wire/icmp.ts'
 import { ip } from './scenes-ip.ts'
-import { link } from './scenes-link.ts'
+import { link, unroutable } from './scenes-link.ts'
 import { neighbour } from './scenes-neighbour.ts'
+import { segments } from './scenes-tcp.ts'
 import { transport } from './scenes-transport.ts'
 import { type Scenes, Site } from './site.ts'
 
-/** These have tests of their own, with a connection. */
-const ELSEWHERE = ['TcpTtl', 'SocketBacklog']
-
-const scenes: Scenes = { ...link, ...ip, ...neighbour, ...transport }
+const scenes: Scenes = { ...link, ...ip, ...neighbour, ...transport, ...segments }
 
 let site = new Site()
 beforeEach(() => {
@@ -22,10 +21,16 @@ beforeEach(() => {
 afterEach(() => site.end())
 
 describe('a frame is dropped', () => {
-  it.each(dropReasons.filter(({ name }) => !ELSEWHERE.includes(name)))('because $words', ({ name }) => {
+  it.each(dropReasons)('because $words', ({ name }) => {
     const scene = scenes[name]
     expect(scene, `nothing provokes ${name}`).toBeDefined()
     scene?.play(site)
     expect([...new Set(site.drops)]).toEqual([`${name} in ${scene?.where}`])
+  })
+
+  it('by the host that found no route, when DNAT at a bridge port chose the destination', () => {
+    unroutable.play(site)
+    expect(site.drops).toEqual(['NoRoute in host'])
+    expect(site.host.counters.icmpOut[icmp.DESTINATION_UNREACHABLE]).toBe(1)
   })
 })

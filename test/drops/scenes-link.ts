@@ -35,6 +35,15 @@ function bridged(site: Site): Bridge {
   return bridge
 }
 
+/** DNAT at the port, to where no route leads: the host itself is to say so (measured: IP_INNOROUTES at ip_error). */
+export const unroutable = scene('host', (site) => {
+  installBridgeFilter(site.host, bridged(site))
+  site.forwards()
+  site.rule('-t nat -A PREROUTING -d 10.9.0.3 -j DNAT --to-destination 66.6.6.6')
+  const packet = inIpv4(PEER, parseIpv4('10.9.0.3'), 99, payload(20))
+  site.arrives(inEthernet(SOMEBODY, FAR_MAC, ethernet.ETH_P_IP, packet))
+})
+
 export const link: Scenes = {
   FrameTooShort: scene('host', (site) => site.arrives(new Uint8Array(9))),
   DeviceDown: scene('host/eth0', (site) => {
@@ -122,10 +131,10 @@ export const link: Scenes = {
     site.rule('-A FORWARD -j ACCEPT')
     site.arrives(raw(SOMEBODY, FAR_MAC, 46, ethernet.ETH_P_IP))
   }),
-  BridgedNoRoute: scene('host/br0', (site) => {
+  BridgedMartian: scene('host/br0', (site) => {
     installBridgeFilter(site.host, bridged(site))
     site.forwards()
-    site.rule('-t nat -A PREROUTING -d 10.9.0.3 -j DNAT --to-destination 66.6.6.6')
+    site.rule('-t nat -A PREROUTING -d 10.9.0.3 -j DNAT --to-destination 127.0.0.1')
     const packet = inIpv4(PEER, parseIpv4('10.9.0.3'), 99, payload(20))
     site.arrives(inEthernet(SOMEBODY, FAR_MAC, ethernet.ETH_P_IP, packet))
   }),

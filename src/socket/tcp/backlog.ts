@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts'
 import { receive } from './input.ts'
 import { memoryOf } from './receive-window.ts'
 import type { Segment } from './segment.ts'
+import { TAKEN, type Verdict } from './verdict.ts'
 
 /** What may wait beyond the buffers: only the owner can make room there. */
 const HEADROOM = 65_536
@@ -47,11 +48,13 @@ export class Backlog implements Task {
     connection.backlog = null
     for (const frame of this.#frames) {
       // What is left of a connection in TIME-WAIT is no socket, and has no backlog.
+      let verdict: Verdict = DropReason.TcpClosed
       if (connection.state !== 'TIME-WAIT') {
         this.#segment.parse(frame)
-        receive(connection, this.#segment)
+        verdict = receive(connection, this.#segment)
       }
-      frames.consume(frame)
+      if (verdict === TAKEN) frames.consume(frame)
+      else frames.drop(frame, verdict, connection.netns.name)
     }
   }
 }

@@ -1,4 +1,5 @@
 /** What arriving data and FIN do to the receiving half (tcp_data_queue of net/ipv4/tcp_input.c). */
+import { DropReason } from '../../link/drop-reason.ts'
 import { MICROSECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Wake } from './around.ts'
@@ -7,6 +8,7 @@ import type { Connection } from './connection.ts'
 import { sendAck } from './output.ts'
 import { TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
+import { TAKEN, type Verdict } from './verdict.ts'
 
 /** Smaller segments do not let the window grow. */
 const WORTH_GROWING = 128
@@ -16,29 +18,37 @@ const COMPRESS_PART = 20
 const BLOCKS_EXPECTED = 2
 
 /** Takes the data and the FIN of an acceptable segment. */
-export function takeData(connection: Connection, segment: Segment): void {
+export function takeData(connection: Connection, segment: Segment): Verdict {
   const { receive, acks } = connection
   const { sequence, end, bytes, dataAt, dataLength } = segment
   if (connection.timestamps && segment.timestamps) measureEcho(connection, segment)
-  if (sequence === end) return
+  if (sequence === end) return TAKEN
   if (connection.urgent !== null) connection.urgent.look(segment)
   if (!tcp.after(end, receive.next)) return repeated(connection, sequence, end)
   const fin = segment.has(tcp.FIN)
   // A bare FIN is taken even when the window is shut: it needs no room.
   const bareFin = fin && dataLength === 0 && sequence === receive.next
-  if (receive.startsBeyond(sequence) && !bareFin) return unexpected(connection)
+  if (receive.startsBeyond(sequence) && !bareFin) {
+    unexpected(connection)
+    return sequence === receive.next ? DropReason.TcpZeroWindow : DropReason.TcpOverWindow
+  }
   const before = receive.next
   if (fin) receive.awaitFin((end - 1) | 0)
   if (tcp.after(sequence, before)) {
     acks.owed = true
     if (dataLength > 0) return keep(connection, segment)
     receive.keepEnd(sequence)
-    return tell(connection, sequence, end)
+    tell(connection, sequence, end)
+    return TAKEN
   }
   if (tcp.before(sequence, before)) {
     twice(connection, sequence, before)
-    if (receive.offered === 0) return unexpected(connection)
+    if (receive.offered === 0) {
+      unexpected(connection)
+      return DropReason.TcpZeroWindow
+    }
   }
+  let verdict: Verdict = TAKEN
   if (dataLength > 0) {
     const room = receive.admits(dataLength, connection.advertisedMss, true, isFull(connection, segment, dataLength))
     if (!room) {
@@ -49,7 +59,10 @@ export function takeData(connection: Connection, segment: Segment): void {
     if (room || receive.readable === 0) {
       receive.append(sequence, bytes, dataAt, dataLength, isFull(connection, segment, dataLength))
       arrived(connection, segment)
-    } else connection.wake |= Wake.READABLE
+    } else {
+      connection.wake |= Wake.READABLE
+      verdict = DropReason.TcpMemory
+    }
   }
   if (receive.pieces > 0 && receive.join()) {
     // RFC 5681 section 4.2: acknowledge at once when a gap is filled.
@@ -61,6 +74,7 @@ export function takeData(connection: Connection, segment: Segment): void {
   connection.bytesReceived += fresh
   if (fresh > 0) connection.wake |= Wake.READABLE
   if (receive.finDue) takeFin(connection)
+  return verdict
 }
 
 /** Bytes joined the stream (tcp_event_data_recv). */
@@ -81,13 +95,13 @@ function arrived(connection: Connection, segment: Segment): void {
 }
 
 /** Beyond a gap (tcp_data_queue_ofo). */
-function keep(connection: Connection, segment: Segment): void {
+function keep(connection: Connection, segment: Segment): Verdict {
   const { receive, acks } = connection
   const { sequence, end, bytes, dataAt, dataLength } = segment
   const full = isFull(connection, segment, dataLength)
   if (!receive.admits(dataLength, connection.advertisedMss, false, full)) {
     connection.wake |= Wake.READABLE
-    return
+    return DropReason.TcpMemory
   }
   const advertised = segmentSize(connection)
   if (acks.measure(segment.unit, segment.header, segment.has(tcp.PSH), advertised)) {
@@ -95,11 +109,12 @@ function keep(connection: Connection, segment: Segment): void {
   }
   connection.outOfOrder++
   const memory = receive.keep(sequence, bytes, dataAt, dataLength, full)
-  if (memory < 0) return
+  if (memory < 0) return DropReason.TcpMemory
   tell(connection, sequence, end)
-  if (memory === 0) return
+  if (memory === 0) return DropReason.TcpOutOfOrderAgain
   if (connection.owner !== null) receive.growForGap(receive.behindGap)
   if (connection.sack && receive.grow(dataLength, full, acks.segment, advertised)) acks.hasten()
+  return TAKEN
 }
 
 /** Our segment size, less the options of each segment. */
@@ -141,9 +156,10 @@ function twice(connection: Connection, begin: number, end: number): void {
 }
 
 /** All of it was here before: the acknowledgment was lost, or came too late. */
-function repeated(connection: Connection, begin: number, end: number): void {
+function repeated(connection: Connection, begin: number, end: number): DropReason {
   twice(connection, begin, end)
   unexpected(connection)
+  return DropReason.TcpOldData
 }
 
 /** Outside the window: the peer should know soon where we are. */

@@ -2,6 +2,7 @@
  * Arriving segments of a connection, in the order of RFC 9293 section 3.10.7 and with Linux's refinements
  * (tcp_rcv_state_process, tcp_validate_incoming: RFC 5961's challenge ACKs, RFC 7323's PAWS).
  */
+import { DropReason } from '../../link/drop-reason.ts'
 import type { Errno } from '../../net/errno.ts'
 import { HZ } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
@@ -17,24 +18,32 @@ import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import { refuse } from './refuse.ts'
 import type { Segment } from './segment.ts'
 import { Urgent } from './urgent.ts'
+import { TAKEN, type Verdict } from './verdict.ts'
 
-export function receive(connection: Connection, segment: Segment): void {
+/** Nothing is wrong with the segment so far. */
+const GOOD = -2
+type Fault = Verdict | typeof GOOD
+
+/** Takes a segment. The reason why it is dropped, or TAKEN. */
+export function receive(connection: Connection, segment: Segment): Verdict {
   connection.segmentsIn++
   if (segment.dataLength > 0) connection.dataIn++
-  switch (connection.state) {
-    case 'CLOSED':
-    case 'LISTEN':
-      return
-    case 'SYN-SENT':
-      synSent(connection, segment)
-      break
-    case 'TIME-WAIT':
-      timeWait(connection, segment)
-      break
-    default:
-      synchronised(connection, segment)
-  }
+  const { state } = connection
+  if (state === 'CLOSED' || state === 'LISTEN') return DropReason.TcpClosed
+  const verdict = judge(connection, segment)
   connection.tell()
+  return verdict
+}
+
+function judge(connection: Connection, segment: Segment): Verdict {
+  switch (connection.state) {
+    case 'SYN-SENT':
+      return synSent(connection, segment)
+    case 'TIME-WAIT':
+      return timeWait(connection, segment)
+    default:
+      return synchronised(connection, segment)
+  }
 }
 
 /** Agrees on the options of the peer's SYN; ours are those that we (would) offer. */
@@ -56,7 +65,7 @@ export function negotiate(connection: Connection, segment: Segment): void {
   connection.send.windowSequence = segment.sequence
 }
 
-function synSent(connection: Connection, segment: Segment): void {
+function synSent(connection: Connection, segment: Segment): Verdict {
   const { send, netns, acks } = connection
   const acknowledges = segment.has(tcp.ACK)
   if (acknowledges) {
@@ -64,18 +73,21 @@ function synSent(connection: Connection, segment: Segment): void {
     if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) {
       // The SYN goes again soon: its answer may have been lost among what is old.
       if (connection.timeouts === 0) connection.hurry()
-      return refuse(netns, segment)
+      refuse(netns, segment)
+      return DropReason.TcpInvalidAck
     }
     // The echo must be of a timestamp of ours (RFC 7323 section 3.2).
     if (connection.timestamps && segment.timestamps && segment.echo !== 0 && !ours(connection, segment.echo)) {
-      return refuse(netns, segment)
+      refuse(netns, segment)
+      return DropReason.TcpInvalidEcho
     }
   }
   if (segment.has(tcp.RST)) {
-    if (acknowledges) connection.end('ECONNREFUSED')
-    return
+    if (!acknowledges) return DropReason.TcpReset
+    connection.end('ECONNREFUSED')
+    return TAKEN
   }
-  if (!segment.has(tcp.SYN)) return
+  if (!segment.has(tcp.SYN)) return DropReason.TcpNoSyn
   negotiate(connection, segment)
   if (!acknowledges) {
     connection.state = 'SYN-RECEIVED'
@@ -83,16 +95,19 @@ function synSent(connection: Connection, segment: Segment): void {
     connection.receive.scale = connection.offeredScale
     send.window = segment.window
     connection.sizeSegments()
-    return answerSyn(connection)
+    answerSyn(connection)
+    return TAKEN
   }
   acknowledge(connection, segment)
   connection.sizeSegments()
   establish(connection, segment)
   connection.wake |= Wake.CONNECTED
   // A program that waits to write will soon: the acknowledgment rides on its data.
-  if (!connection.savesAck) return sendAck(connection)
-  acks.owed = true
-  connection.delayAcknowledgment()
+  if (connection.savesAck) {
+    acks.owed = true
+    connection.delayAcknowledgment()
+  } else sendAck(connection)
+  return TAKEN
 }
 
 /** Was it our clock's since the SYN first left? */
@@ -137,17 +152,19 @@ function answersFirst(connection: Connection, segment: Segment): boolean {
 }
 
 /** Everything from SYN-RECEIVED to LAST-ACK. */
-function synchronised(connection: Connection, segment: Segment): void {
-  if (!valid(connection, segment)) return
-  const { send } = connection
+function synchronised(connection: Connection, segment: Segment): Verdict {
+  const fault = validate(connection, segment)
+  if (fault !== GOOD) return fault
   const opening = connection.state === 'SYN-RECEIVED'
   if (opening) {
-    const ack = segment.acknowledgment
-    if (!tcp.after(ack, send.una) || tcp.after(ack, send.next)) return refuse(connection.netns, segment)
-    if (connection.acceptor !== null && !wanted(connection, segment)) return
+    const unwanted = openingFault(connection, segment)
+    if (unwanted !== GOOD) return unwanted
   }
   const result = acknowledge(connection, segment)
-  if (result === Ack.UNSENT || result === Ack.ANCIENT) return challenge(connection)
+  if (result === Ack.UNSENT || result === Ack.ANCIENT) {
+    challenge(connection)
+    return result === Ack.UNSENT ? DropReason.TcpAckUnsent : DropReason.TcpAckOld
+  }
   if (opening) {
     establish(connection, segment)
     if (connection.acceptor === null) connection.wake |= Wake.CONNECTED
@@ -156,60 +173,87 @@ function synchronised(connection: Connection, segment: Segment): void {
       connection.bytesAcked = 0
     }
   }
-  if (!closing(connection, segment)) return
+  const ended = closing(connection, segment)
+  if (ended !== GOOD) return ended
   if (segment.has(tcp.URG)) takeUrgent(connection, segment)
-  if (mayCarryData(connection, segment)) takeData(connection, segment)
+  let verdict: Verdict = TAKEN
+  if (mayCarryData(connection, segment)) verdict = takeData(connection, segment)
+  else if (segment.sequence !== segment.end) verdict = DropReason.TcpBehindFin
   push(connection)
   if (connection.wantsRoom) makeRoom(connection)
   acknowledgeData(connection)
+  return verdict
 }
 
-/** Is the last ACK of a handshake to make a connection of it? (tcp_check_req) */
-function wanted(connection: Connection, segment: Segment): boolean {
-  const { acceptor, settings, netns } = connection
+/** What the ACK of our SYN must be, and whether a connection is wanted at all (tcp_check_req). */
+function openingFault(connection: Connection, segment: Segment): Fault {
+  const { acceptor, settings, netns, send } = connection
+  const ack = segment.acknowledgment
+  const old = !tcp.after(ack, send.una)
+  if (old || tcp.after(ack, send.next)) {
+    refuse(netns, segment)
+    // To a listener it is one of no connection.
+    if (acceptor !== null) return DropReason.TcpListenAck
+    return old ? DropReason.TcpAckOld : DropReason.TcpAckUnsent
+  }
+  if (acceptor === null) return GOOD
   if (connection.timeouts < settings.deferAccept && segment.end === connection.receive.next) {
     connection.deferred = true
-    return false
+    return DropReason.TcpDeferred
   }
-  if (acceptor?.full !== true) return true
+  if (!acceptor.full) return GOOD
   netns.counters.tcpListenDrops++
   connection.deferred = true
-  if (netns.sysctl.number('net.ipv4.tcp_abort_on_overflow') === 0) return false
-  refuse(netns, segment)
-  connection.end(null)
-  return false
+  if (netns.sysctl.number('net.ipv4.tcp_abort_on_overflow') !== 0) {
+    refuse(netns, segment)
+    connection.end(null)
+  }
+  return DropReason.TcpAcceptFull
 }
 
 /** tcp_validate_incoming: timestamp, sequence, RST, SYN, and whether there is an ACK at all. */
-function valid(connection: Connection, segment: Segment): boolean {
+function validate(connection: Connection, segment: Segment): Fault {
   const { receive, send } = connection
   const { sequence, end } = segment
   const reset = segment.has(tcp.RST)
   if (segment.has(tcp.SYN) && connection.state === 'SYN-RECEIVED' && sequence === ((receive.next - 1) | 0)) {
     // The peer did not hear our SYN-ACK: its SYN came again.
     if (!reset && !segment.has(tcp.ACK) && send.sent.size > 0) resend(connection, 0)
-    else if (segment.has(tcp.ACK)) return true
-    return false
+    else if (segment.has(tcp.ACK)) return GOOD
+    return DropReason.TcpSynAgain
   }
   if (!reset && connection.timestamps && segment.timestamps && tooOld(connection, segment)) {
     reject(connection, segment)
-    return false
+    return DropReason.TcpPaws
   }
   if (!receive.acceptable(sequence, end)) {
-    if (segment.has(tcp.SYN)) challenge(connection)
-    else if (!reset) reject(connection, segment)
-    return false
+    if (segment.has(tcp.SYN)) {
+      challenge(connection)
+      return DropReason.TcpSyn
+    }
+    if (!reset) reject(connection, segment)
+    return outside(connection, segment)
   }
   if (reset) {
-    if (sequence === receive.next) connection.end(resetError(connection))
-    else challenge(connection)
-    return false
+    if (sequence === receive.next) {
+      connection.end(resetError(connection))
+      return TAKEN
+    }
+    challenge(connection)
+    return DropReason.TcpReset
   }
   if (segment.has(tcp.SYN)) {
     challenge(connection)
-    return false
+    return DropReason.TcpSyn
   }
-  return segment.has(tcp.ACK)
+  return segment.has(tcp.ACK) ? GOOD : DropReason.TcpNoAck
+}
+
+/** On which side of the window it lies (tcp_sequence); a listener's half-open connections do not ask (tcp_check_req). */
+function outside({ receive, state, acceptor }: Connection, { sequence, end }: Segment): DropReason {
+  if (state === 'SYN-RECEIVED' && acceptor !== null) return DropReason.TcpHandshakeWindow
+  if (receive.endsBefore(end)) return DropReason.TcpOldSequence
+  return receive.startsBehind(sequence) ? DropReason.TcpBeyondWindow : DropReason.TcpEndBeyondWindow
 }
 
 /** PAWS (RFC 7323 section 5): a timestamp from before the last one belongs to an old segment. */
@@ -229,17 +273,18 @@ function resetError(connection: Connection): Errno | null {
   }
 }
 
-/** Did this acknowledge our FIN? False: there is nothing more to do with the segment. */
-function closing(connection: Connection, segment: Segment): boolean {
+/** Did this acknowledge our FIN? GOOD, or there is nothing more to do with the segment. */
+function closing(connection: Connection, segment: Segment): Fault {
   const { send, receive, netns } = connection
   switch (connection.state) {
     case 'FIN-WAIT-1':
       if (!send.finished) break
       connection.state = 'FIN-WAIT-2'
       if (connection.owner === null && !connection.awaitFin()) {
-        if (connection.settings.finTimeout < 0) refuse(netns, segment)
+        const abort = connection.settings.finTimeout < 0
+        if (abort) refuse(netns, segment)
         connection.end(null)
-        return false
+        return abort ? DropReason.TcpAbort : TAKEN
       }
       break
     case 'FIN-WAIT-2':
@@ -247,22 +292,23 @@ function closing(connection: Connection, segment: Segment): boolean {
     case 'CLOSING':
       if (!send.finished) break
       connection.enterTimeWait()
-      return false
+      return TAKEN
     case 'LAST-ACK':
       if (!send.finished) break
       connection.end(null)
-      return false
+      return TAKEN
     default:
-      return true
+      return GOOD
   }
   const data = (segment.sequence + segment.dataLength) | 0
   if (connection.receiveShut && segment.dataLength > 0 && tcp.after(data, receive.next)) {
     // Nobody will read it: the peer must know (RFC 1122 section 4.2.2.13).
+    const orphan = connection.state === 'FIN-WAIT-2' && connection.owner === null
     refuse(netns, segment)
     connection.end('ECONNRESET')
-    return false
+    return orphan ? DropReason.TcpOrphan : DropReason.TcpAbort
   }
-  return true
+  return GOOD
 }
 
 /** tcp_urg: the pointer counts before the data do. */
@@ -316,7 +362,7 @@ function tooSoon(connection: Connection): boolean {
 }
 
 /** tcp_timewait_state_process: what comes now is old, and is answered if the peer seems not to know. */
-function timeWait(connection: Connection, segment: Segment): void {
+function timeWait(connection: Connection, segment: Segment): Verdict {
   const { receive } = connection
   const { sequence, end } = segment
   const old = connection.timestamps && segment.timestamps && tooOld(connection, segment)
@@ -324,13 +370,14 @@ function timeWait(connection: Connection, segment: Segment): void {
   if (segment.has(tcp.RST)) {
     // RFC 1337: an old reset may end the wait too early, if that is what it is for.
     if (expected && connection.netns.sysctl.number('net.ipv4.tcp_rfc1337') === 0) connection.end(null)
-    return
+    return DropReason.TcpTimeWait
   }
-  if (expected && sequence === end) return
+  if (expected && sequence === end) return DropReason.TcpTimeWait
   if (old || segment.has(tcp.ACK)) connection.enterTimeWait()
   // A segment that carries something is no part of a loop of acknowledgments (tcp_oow_rate_limited).
   if (sequence !== end && !segment.has(tcp.SYN)) sendAck(connection)
   else answerSeldom(connection)
+  return old ? DropReason.TcpTimeWaitPaws : DropReason.TcpTimeWait
 }
 
 /** May this SYN begin a new connection on a tuple that is in TIME-WAIT? (RFC 6191) */

@@ -2,6 +2,7 @@
  * A listening port: half-open connections, and those that nobody has fetched yet (tcp_conn_request). When too many are
  * half open, further SYNs are answered with cookies.
  */
+import { DropReason } from '../../link/drop-reason.ts'
 import type { Netns } from '../../net/netns.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { type Acceptor, Wake } from './around.ts'
@@ -13,6 +14,7 @@ import { sendReset } from './output.ts'
 import { TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
 import { needsReset } from './state.ts'
+import { TAKEN, type Verdict } from './verdict.ts'
 
 /** What a listening port needs of the stack: a new connection, with what we would offer. */
 export type ConnectionMaker = (segment: Segment) => Connection
@@ -60,27 +62,29 @@ export class Listening implements Acceptor<Connection> {
   }
 
   /** A SYN for this port that belongs to no connection. */
-  receive(segment: Segment): void {
+  receive(segment: Segment): Verdict {
     const { sysctl } = this.#netns
     const cookies = sysctl.number('net.ipv4.tcp_syncookies')
     const queued = this.#halfOpen.size
     const crowded = queued > this.backlog
-    if (crowded && cookies === 0) return
+    if (crowded && cookies === 0) return DropReason.TcpSynQueueFull
     if (this.full) {
       this.#netns.counters.tcpListenDrops++
-      return
+      return DropReason.TcpSynAcceptFull
     }
     const most = sysctl.number('net.ipv4.tcp_max_syn_backlog')
-    if (cookies === 0 && most - queued < most >> 2) return
+    if (cookies === 0 && most - queued < most >> 2) return DropReason.TcpSynQueueFull
     if (crowded || cookies === 2) this.#giveCookie(segment)
     else this.#open(this.#make(segment), segment)
+    return TAKEN
   }
 
-  /** An ACK for this port that belongs to no connection (cookie_v4_check). False: it brings no cookie of ours. */
-  redeem(segment: Segment): boolean {
+  /** An ACK for this port that belongs to no connection (cookie_v4_check). TcpListenAck: it brings no cookie of ours. */
+  redeem(segment: Segment): Verdict {
     const { world, sysctl } = this.#netns
-    if (sysctl.number('net.ipv4.tcp_syncookies') === 0) return false
-    if (world.scheduler.now - this.#cookieGiven > COOKIES_VALID || this.#cookies.check(segment) === 0) return false
+    if (sysctl.number('net.ipv4.tcp_syncookies') === 0) return DropReason.TcpListenAck
+    if (world.scheduler.now - this.#cookieGiven > COOKIES_VALID) return DropReason.TcpListenAck
+    if (this.#cookies.check(segment) === 0) return DropReason.TcpListenAck
     const connection = this.#make(segment)
     this.#cookies.unpack(connection, segment)
     if (!connection.scaling) connection.receive.scale = 0
@@ -91,14 +95,13 @@ export class Listening implements Acceptor<Connection> {
     connection.send.next = (connection.send.una + 1) | 0
     if (this.full) {
       this.#netns.counters.tcpListenDrops++
-      return true
+      return DropReason.TcpCookieFull
     }
     this.#expect(connection)
     // The cookie remembers the peer's segment size only, and the window is made of it (cookie_v4_check).
     connection.receive.open(connection.peerMss, connection.settings.windowClamp)
     this.#halfOpen.add(connection)
-    receive(connection, segment)
-    return true
+    return receive(connection, segment)
   }
 
   #giveCookie(segment: Segment): void {

@@ -166,6 +166,16 @@ export class ReceiveWindow {
     return !after(end, edge) || (!after(begin, edge) && this.readable === 0)
   }
 
+  /** Of what is not acceptable: does all of it lie before the window? */
+  endsBefore(end: number): boolean {
+    return before(end, this.#offeredAt)
+  }
+
+  /** Of what is not acceptable: does it begin behind the window? */
+  startsBehind(begin: number): boolean {
+    return after(begin, (this.next + this.offered) | 0)
+  }
+
   /** Has the window offered last reached as far as this number? */
   startsBeyond(begin: number): boolean {
     return !before(begin, (this.next + this.offered) | 0)

@@ -17,6 +17,7 @@ import type { Segment } from './segment.ts'
 import { PathMtuDiscovery } from './settings.ts'
 import type { TcpStack } from './stack.ts'
 import { revertBackoff } from './timers.ts'
+import { TAKEN, type Verdict } from './verdict.ts'
 
 /** Where a quoted segment keeps its sequence number. */
 const QUOTED_SEQUENCE = 4
@@ -59,11 +60,9 @@ export class TcpTransport implements Transport {
       if (leastTtl !== 0 && ipv4.ttl(frame.bytes, frame.network) < leastTtl)
         return frames.drop(frame, DropReason.TcpTtl, netns.name)
       if (connection.backlog !== null) return connection.backlog.add(frame)
-      receive(connection, segment)
-      return frames.consume(frame)
+      return finish(frame, receive(connection, segment), netns)
     }
-    if (this.#begin(netns, segment)) frames.consume(frame)
-    else frames.drop(frame, DropReason.NoSocket, netns.name)
+    finish(frame, this.#begin(netns, segment), netns)
   }
 
   error(frame: Frame, netns: Netns, type: number, code: number, info: number): void {
@@ -94,21 +93,27 @@ export class TcpTransport implements Transport {
     connection.tell()
   }
 
-  /** A segment of no connection. False: nobody wants it, and its sender was told. */
-  #begin(netns: Netns, segment: Segment): boolean {
+  /** A segment of no connection. */
+  #begin(netns: Netns, segment: Segment): Verdict {
     const listening = this.#stack.listening(segment)
     const answers = segment.has(tcp.ACK)
-    if (listening !== null && answers && (segment.flags & (tcp.SYN | tcp.RST)) === 0 && listening.redeem(segment)) {
-      return true
+    if (listening !== null && answers && (segment.flags & (tcp.SYN | tcp.RST)) === 0) {
+      const redeemed = listening.redeem(segment)
+      if (redeemed !== DropReason.TcpListenAck) return redeemed
     }
-    if (listening === null || answers) {
-      refuse(netns, segment)
-      return false
-    }
-    if (segment.has(tcp.RST) || !segment.has(tcp.SYN) || segment.has(tcp.FIN)) return false
-    listening.receive(segment)
-    return true
+    if (listening === null || answers) refuse(netns, segment)
+    if (listening === null) return DropReason.NoSocket
+    if (segment.has(tcp.RST)) return DropReason.TcpListenReset
+    if (answers) return DropReason.TcpListenAck
+    if (!segment.has(tcp.SYN) || segment.has(tcp.FIN)) return DropReason.TcpListenFlags
+    return listening.receive(segment)
   }
+}
+
+/** The end of a segment's frame. */
+function finish(frame: Frame, verdict: Verdict, { world, name }: Netns): void {
+  if (verdict === TAKEN) world.frames.consume(frame)
+  else world.frames.drop(frame, verdict, name)
 }
 
 /** A router could not pass on something that we sent, for it takes `mtu` bytes (tcp_v4_mtu_reduced). */
