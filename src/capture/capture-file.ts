@@ -38,17 +38,41 @@ export interface FileStatistics {
   readonly dropped: number | null
 }
 
-export interface CaptureFile {
+/** What a file tells besides its packets; it grows while the file is read. */
+export interface FileFacts {
   readonly format: 'pcap' | 'pcapng'
   readonly interfaces: FileInterface[]
-  readonly packets: FilePacket[]
+  /** Names of IPv4 addresses. */
   readonly names: { readonly address: Ipv4; readonly name: string }[]
+  /** Names of IPv6 addresses, which are spelled as RFC 5952 has them. */
+  readonly names6: { readonly address: string; readonly name: string }[]
   readonly statistics: FileStatistics[]
   /** Who wrote it; null where the file does not say. */
   readonly application: string | null
 }
 
-/** The bytes are no capture file, or a damaged one. */
+export interface CaptureFile extends FileFacts {
+  readonly packets: FilePacket[]
+}
+
+/** Reads one format from bytes that come piece by piece. */
+export interface FormatReader extends FileFacts {
+  /** The next packet, whose bytes are lent until more are pushed; null when more are needed. @throws PcapError */
+  next(): FilePacket | null
+  /** There will be no more bytes. @throws PcapError when the file ends within something. */
+  finish(): void
+}
+
+/** The bytes are no capture file, or a damaged one; said as libpcap 1.10 says it, where it does. */
 export class PcapError extends Error {
   override readonly name = 'PcapError'
+}
+
+/** All of a file whose bytes have come. @throws PcapError */
+export function readWhole(reader: FormatReader): CaptureFile {
+  const packets: FilePacket[] = []
+  for (let packet = reader.next(); packet !== null; packet = reader.next()) packets.push(packet)
+  reader.finish()
+  const { format, interfaces, names, names6, statistics, application } = reader
+  return { format, interfaces, packets, names, names6, statistics, application }
 }

@@ -1,9 +1,14 @@
 /** How a failure reaches the person at the terminal: bad input as a sentence, our own bugs with their trace. */
 import { NetfilterError } from '../netfilter/error.ts'
 import { TopologyError } from '../topology/problem.ts'
+import { CaptureInputError } from './capture-input.ts'
 
 /** Writes to standard error; returns the exit code. */
 export function reportFailure(error: unknown): number {
+  if (error instanceof CaptureInputError) {
+    process.stderr.write(`podwire: ${error.message}\n`)
+    return 2
+  }
   if (error instanceof TopologyError || error instanceof NetfilterError || error instanceof RangeError) {
     process.stderr.write(`${error.message}\n`)
     return 2

@@ -10,6 +10,7 @@ import { addCompletion } from './completion.ts'
 import { listDrops } from './drops.ts'
 import { exec } from './exec.ts'
 import { reportFailure } from './failure.ts'
+import { addReadingCommands } from './reading-commands.ts'
 import { run } from './run.ts'
 import { shell } from './shell.ts'
 import { tcpHarness } from './tcp-harness.ts'
@@ -137,6 +138,7 @@ function program(done: (code: number) => void): Command {
     .action((options) => {
       done(listDrops(options))
     })
+  addReadingCommands(podwire, done)
   addCompletion(podwire)
   podwire.addHelpText(
     'after',

@@ -53,6 +53,11 @@ export function isTagged(bytes: Uint8Array, at: number): boolean {
   return u16(bytes, at + TYPE) === ETH_P_8021Q
 }
 
+/** Does this EtherType announce a tag of 802.1Q, of 802.1ad, or of what came before that? */
+export function isTag(type: number): boolean {
+  return type === ETH_P_8021Q || type === 0x88a8 || type === 0x9100
+}
+
 /** The VLAN in the tag of a tagged frame; 0 has a priority only. */
 export function vlanId(bytes: Uint8Array, at: number): number {
   return u16(bytes, at + TYPE + 2) & 0x0fff

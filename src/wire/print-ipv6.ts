@@ -16,6 +16,7 @@ const NOTHING = 59
 
 export function printIpv6(out: PacketText, at: number, length: number): void {
   out.protocol = 'ip6'
+  out.need(at, HEADER)
   const version = out.u8(at) >> 4
   if (version !== 6) {
     out.text += `${out.link ? '' : 'IP6 '}version error: ${version} != 6`
@@ -26,7 +27,6 @@ export function printIpv6(out: PacketText, at: number, length: number): void {
     out.text += `truncated-ip6 ${length}`
     return
   }
-  out.need(at, HEADER)
   const payload = out.u16(at + 4)
   const total = payload + HEADER
   if (length < total) out.text += `truncated-ip6 - ${total - length} bytes missing!`

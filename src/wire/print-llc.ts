@@ -4,6 +4,7 @@ import { hex, type PacketText } from './print-text.ts'
 const STP = 0x42
 const UNNUMBERED_INFORMATION = 3
 
+/** `frame`: where the Ethernet header is, -1 where there is none. */
 export function printLlc(out: PacketText, frame: number, at: number, length: number): void {
   out.protocol = 'llc'
   out.end = Math.min(out.end, at + length)
@@ -12,7 +13,7 @@ export function printLlc(out: PacketText, frame: number, at: number, length: num
     return
   }
   if (out.u8(at) !== STP || out.u8(at + 1) !== STP || out.u8(at + 2) !== UNNUMBERED_INFORMATION) {
-    if (!out.link) out.text += `${out.mac(frame + 6)} > ${out.mac(frame)} `
+    if (!out.link && frame >= 0) out.text += `${out.mac(frame + 6)} > ${out.mac(frame)} `
     out.text += `podwire: LLC other than STP is not modelled, length ${length}`
     return
   }

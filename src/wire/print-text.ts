@@ -25,6 +25,9 @@ interface Style {
   readonly quick: boolean
   readonly unchecked: boolean
   readonly conversations: TcpConversations | null
+  readonly names: ReadonlyMap<string, string> | null
+  readonly interfaceName: (index: number) => string | null
+  readonly dumped: boolean
   /** Prints a frame inside a packet. */
   readonly printFrame: (out: PacketText, at: number, length: number) => void
   /** Prints what an EtherType announces; false when nobody knows it. */
@@ -35,6 +38,8 @@ interface Style {
 export class PacketText {
   text = ''
   protocol = 'ether'
+  /** Whose header it was within which the bytes ended, if they did. */
+  cut: string | null = null
   readonly bytes: Uint8Array
   /** Where the bytes end that a printer may read: the capture's end, or the end that IP's header claims. */
   end: number
@@ -48,6 +53,10 @@ export class PacketText {
   readonly unchecked: boolean
   /** Null with `-S`. */
   readonly conversations: TcpConversations | null
+  readonly #names: ReadonlyMap<string, string> | null
+  readonly #interfaceName: Style['interfaceName']
+  /** The bytes are shown behind the text anyhow. */
+  readonly #dumped: boolean
   readonly printFrame: Style['printFrame']
   readonly printPayload: Style['printPayload']
 
@@ -59,6 +68,9 @@ export class PacketText {
     this.quick = style.quick
     this.unchecked = style.unchecked
     this.conversations = style.conversations
+    this.#names = style.names
+    this.#interfaceName = style.interfaceName
+    this.#dumped = style.dumped
     this.printFrame = style.printFrame
     this.printPayload = style.printPayload
   }
@@ -86,10 +98,10 @@ export class PacketText {
     return i32(this.bytes, at) >>> 0
   }
 
-  /** IPv4, dotted. */
+  /** IPv4, dotted, or its name. */
   address(at: number): string {
     this.need(at, 4)
-    return formatIpv4(i32(this.bytes, at) as Ipv4)
+    return this.#named(formatIpv4(i32(this.bytes, at) as Ipv4))
   }
 
   mac(at: number): string {
@@ -99,7 +111,16 @@ export class PacketText {
 
   ipv6(at: number): string {
     this.need(at, 16)
-    return formatIpv6(this.bytes, at)
+    return this.#named(formatIpv6(this.bytes, at))
+  }
+
+  #named(address: string): string {
+    return this.#names?.get(address) ?? address
+  }
+
+  /** Of an interface's number: its name, or a question mark. */
+  interfaceName(index: number): string {
+    return this.#interfaceName(index) ?? '?'
   }
 
   /** The ones' complement sum of these bytes, on top of `sum`; 0xffff when a checksum among them is right. */
@@ -108,7 +129,13 @@ export class PacketText {
   }
 
   truncated(): void {
+    this.cut ??= this.protocol
     this.text += ` [|${this.protocol}]`
+  }
+
+  /** Behind a header that announces what nobody understands; not with -q, nor where all bytes are shown anyhow. */
+  dumpUnknown(at: number): void {
+    if (!this.#dumped && !this.quick) this.dump(at)
   }
 
   /** The bytes themselves, of what nobody understands. */

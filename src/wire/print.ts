@@ -1,15 +1,11 @@
 /**
- * Frames as text: what `tcpdump -nn` 4.99 prints for them, without the time stamp. A VXLAN frame takes two lines,
+ * Packets as text: what `tcpdump -nn` 4.99 prints for them, without the time stamp. A VXLAN frame takes two lines,
  * as there: the second is the frame inside. Any bytes give some text.
  */
-import * as ethernet from './ethernet.ts'
-import { printArp } from './print-arp.ts'
 import type { TcpConversations } from './print-conversations.ts'
-import { printIpv4 } from './print-ipv4.ts'
-import { printIpv6 } from './print-ipv6.ts'
-import { printLlc } from './print-llc.ts'
-import { typeNames } from './print-names.ts'
-import { Cut, hex, PacketText } from './print-text.ts'
+import { printEthernet, printPayload } from './print-ethernet.ts'
+import type { LinkType } from './print-link.ts'
+import { Cut, PacketText } from './print-text.ts'
 
 export interface PrintOptions {
   /** `-e`: the Ethernet header too. */
@@ -24,23 +20,37 @@ export interface PrintOptions {
   readonly conversations?: TcpConversations
   /** Bytes on the wire, when the capture holds fewer. */
   readonly length?: number
+  /** Names to show in place of addresses, by the addresses' texts. */
+  readonly names?: ReadonlyMap<string, string> | null
+  /** The name of an interface whose number stands in a cooked header; null when nobody knows. */
+  readonly interfaceName?: (index: number) => string | null
+  /** `-x` and its kin: the bytes are shown anyhow, so that of what nobody understands they are not. */
+  readonly dumped?: boolean
+  /** Told whose header it was within which the bytes ended. */
+  readonly onCut?: (protocol: string) => void
 }
 
-/** EtherTypes for which tcpdump has printers, and podwire has not. */
-const undecoded = new Set([0x88cc, 0x8847, 0x8848, 0x8863, 0x8864, 0x888e, 0x8809, 0x9000])
-
-/** The text for the frame that stands at `at`..`end`. */
+/** The text for the Ethernet frame that stands at `at`..`end`. */
 export function printFrame(bytes: Uint8Array, at: number, end: number, options: PrintOptions = {}): string {
   return printed(bytes, end, options, (out) => printEthernet(out, at, options.length ?? end - at))
 }
 
-/** A packet without an Ethernet header, as the cooked capture on `any` holds it; `type` is its EtherType. */
-export function printPacket(bytes: Uint8Array, at: number, end: number, type: number, options: PrintOptions): string {
+/** The text for what stands at `at`..`end` in a capture of this link type. */
+export function printCaptured(
+  link: LinkType,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  options: PrintOptions = {},
+): string {
+  return printed(bytes, end, options, (out) => link.print(out, at, options.length ?? end - at))
+}
+
+/** tcpdump's text for a link type that nobody knows. */
+export function printUnsupported(bytes: Uint8Array, at: number, end: number, options: PrintOptions = {}): string {
   return printed(bytes, end, options, (out) => {
-    if (!printPayload(out, type, at, options.length ?? end - at)) {
-      if (!out.link) out.text += `ethertype ${typeText(type)}, length ${(options.length ?? end - at) + 20}: `
-      out.dump(at)
-    }
+    out.text += 'UNSUPPORTED'
+    out.dumpUnknown(at)
   })
 }
 
@@ -50,6 +60,9 @@ function printed(bytes: Uint8Array, end: number, options: PrintOptions, print: (
     verbose: Number(options.verbose ?? 0),
     quick: options.quick ?? false,
     unchecked: options.unchecked ?? false,
+    names: options.names ?? null,
+    interfaceName: options.interfaceName ?? (() => null),
+    dumped: options.dumped ?? false,
     conversations: options.conversations ?? null,
     printFrame: printEthernet,
     printPayload,
@@ -60,81 +73,6 @@ function printed(bytes: Uint8Array, end: number, options: PrintOptions, print: (
     if (!(error instanceof Cut)) throw error
     out.truncated()
   }
+  if (out.cut !== null) options.onCut?.(out.cut)
   return out.text
-}
-
-/** A frame, or one inside a packet; `length` is what it had on the wire. */
-function printEthernet(out: PacketText, at: number, length: number): void {
-  out.protocol = 'ether'
-  if (!out.has(at, ethernet.HEADER)) {
-    out.truncated()
-    return
-  }
-  let type = out.u16(at + 12)
-  const tagged = type === ethernet.ETH_P_8021Q || type === 0x88a8 || type === 0x9100
-  if (out.link && tagged && !out.has(at, ethernet.HEADER + 4)) out.text += `${addressesText(out, at)}, `
-  else if (out.link) out.text += headText(out, at, type, length)
-  let payload = at + ethernet.HEADER
-  let left = length - ethernet.HEADER
-  while (type === ethernet.ETH_P_8021Q || type === 0x88a8 || type === 0x9100) {
-    out.protocol = 'vlan'
-    if (!out.has(payload, 4)) {
-      out.truncated()
-      return
-    }
-    const tag = out.u16(payload)
-    type = out.u16(payload + 2)
-    if (out.link) {
-      out.text += `vlan ${tag & 0xfff}, p ${tag >> 13}${tag & 0x1000 ? ', DEI' : ''}, `
-      out.text += type < 0x600 ? `length ${type}, ` : `${nameOf(out, type)}, `
-    }
-    payload += 4
-    left -= 4
-  }
-  if (type < 0x600) {
-    printLlc(out, at, payload, Math.min(type, left))
-    return
-  }
-  if (printPayload(out, type, payload, left)) return
-  if (!out.link) out.text += headText(out, at, type, length)
-  out.dump(payload)
-}
-
-function headText(out: PacketText, at: number, type: number, length: number): string {
-  const kind = type < 0x600 ? '802.3' : nameOf(out, type)
-  return `${addressesText(out, at)}, ${kind}, length ${type < 0x600 ? type : length}: `
-}
-
-function nameOf(out: PacketText, type: number): string {
-  if (!out.quick) return `ethertype ${typeText(type)}`
-  return typeNames.get(type) ?? `Unknown Ethertype (0x${hex(type, 4)})`
-}
-
-function addressesText(out: PacketText, at: number): string {
-  return `${out.mac(at + ethernet.SOURCE)} > ${out.mac(at + ethernet.DESTINATION)}`
-}
-
-/** `IPv4 (0x0800)`. */
-export function typeText(type: number): string {
-  return `${typeNames.get(type) ?? 'Unknown'} (0x${hex(type, 4)})`
-}
-
-/** False when nobody knows this EtherType. */
-function printPayload(out: PacketText, type: number, at: number, length: number): boolean {
-  switch (type) {
-    case ethernet.ETH_P_IP:
-      printIpv4(out, at, length)
-      return true
-    case ethernet.ETH_P_ARP:
-    case 0x8035:
-      printArp(out, at, length)
-      return true
-    case ethernet.ETH_P_IPV6:
-      printIpv6(out, at, length)
-      return true
-    default:
-      if (!undecoded.has(type)) return false
-      out.text += `podwire: ${typeNames.get(type)} is not modelled, length ${length}`
-      return true
-  }
 }

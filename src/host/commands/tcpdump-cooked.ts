@@ -8,17 +8,15 @@
  */
 import type { Direction, NetDevice } from '../../link/device.ts'
 import { sameMac } from '../../wire/address.ts'
-import { i32, put16, put32, u16 } from '../../wire/bytes.ts'
+import { put16, put32 } from '../../wire/bytes.ts'
 import * as ethernet from '../../wire/ethernet.ts'
 
-export const LINUX_SLL2 = 276
-export const COOKED_HEADER = 20
+const COOKED_HEADER = 20
 
 const ARPHRD_ETHER = 1
 const ARPHRD_LOOPBACK = 772
-/** PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING, as tcpdump shows them. */
-const kinds = ['In', 'B', 'M', 'P', 'Out']
 
+/** PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING. */
 function kindOf(device: NetDevice, direction: Direction, bytes: Uint8Array, at: number): number {
   if (direction === 'out') return 4
   if (ethernet.isBroadcast(bytes, at)) return 1
@@ -37,30 +35,4 @@ export function cook(device: NetDevice, direction: Direction, bytes: Uint8Array,
   for (let i = 0; i < 6; i++) cooked[12 + i] = bytes[at + ethernet.SOURCE + i]
   cooked.set(bytes.subarray(at + ethernet.HEADER, end), COOKED_HEADER)
   return cooked
-}
-
-/** `eth0  In  `; the device's number when this host has no such device. */
-export function placeText(cooked: Uint8Array, devices: Iterable<NetDevice>): string {
-  const index = i32(cooked, 4)
-  let name = String(index)
-  for (const device of devices) if (device.index === index) name = device.name
-  return `${name.padEnd(5)} ${(kinds[cooked[10]] ?? '?').padEnd(3)} `
-}
-
-export function cookedType(cooked: Uint8Array): number {
-  return u16(cooked, 0)
-}
-
-/** An Ethernet frame with this payload, for filters: only its destination is not known. */
-export function uncooked(cooked: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(ethernet.HEADER + cooked.length - COOKED_HEADER)
-  for (let i = 0; i < 6; i++) frame[ethernet.SOURCE + i] = cooked[12 + i]
-  put16(frame, 12, cookedType(cooked))
-  frame.set(cooked.subarray(COOKED_HEADER), ethernet.HEADER)
-  return frame
-}
-
-/** Outgoing, for the filter words `inbound` and `outbound`. */
-export function isOutgoing(cooked: Uint8Array): boolean {
-  return cooked[10] === 4
 }

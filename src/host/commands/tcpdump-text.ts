@@ -1,12 +1,9 @@
-/** tcpdump's lines: the number, the time, where on `any` the frame was seen, the frame, and its bytes when wanted. */
-import type { NetDevice } from '../../link/device.ts'
-import { formatMac } from '../../wire/address.ts'
-import { i32 } from '../../wire/bytes.ts'
+/** tcpdump's lines: the number, the time, the packet, and its bytes when wanted. */
 import * as ethernet from '../../wire/ethernet.ts'
-import { type PrintOptions, printFrame, printPacket, typeText } from '../../wire/print.ts'
+import { type PrintOptions, printCaptured, printUnsupported } from '../../wire/print.ts'
 import { TcpConversations } from '../../wire/print-conversations.ts'
+import type { LinkType } from '../../wire/print-link.ts'
 import { hexRow } from '../../wire/print-text.ts'
-import { COOKED_HEADER, cookedType, placeText } from './tcpdump-cooked.ts'
 
 export interface DumpStyle {
   /** `-#`. */
@@ -32,56 +29,76 @@ export interface Moment {
   readonly nanos: number
 }
 
-/** What was captured: an Ethernet frame, or a packet behind a cooked header. */
+/** What was captured. */
 export interface Captured extends Moment {
   readonly bytes: Uint8Array
   readonly at: number
   readonly end: number
   /** Bytes on the wire. */
   readonly length: number
-  readonly cooked: boolean
+  /** Null for one that podwire does not know. */
+  readonly link: LinkType | null
 }
+
+/** What the lines' texts need to know of the place where they are printed. */
+export interface DumpNames {
+  /** Of an interface's number in a cooked header; null when nobody knows. */
+  interfaceName(index: number): string | null
+  /** Of addresses' texts; null shows them as they are. */
+  readonly addresses: ReadonlyMap<string, string> | null
+}
+
+/** Whose printers give up in a way that makes tcpdump forget how long the link layer's header was. */
+const forgetful = new Set(['arp', 'icmp'])
 
 export class DumpPrinter {
   readonly #style: DumpStyle
-  readonly #devices: Iterable<NetDevice>
-  readonly #conversations = new TcpConversations()
+  readonly #options: PrintOptions
+  /** The last packet's bytes ended within a header of such a protocol. */
+  #cut = false
   #count = 0
   #first: Moment | null = null
   #previous: Moment | null = null
 
-  /** `devices` have the names for the numbers in cooked headers. */
-  constructor(style: DumpStyle, devices: Iterable<NetDevice>) {
+  constructor(style: DumpStyle, names: DumpNames) {
     this.#style = style
-    this.#devices = devices
+    const { link, verbose, quick, unchecked, absolute } = style
+    this.#options = {
+      link,
+      verbose,
+      quick,
+      unchecked,
+      dumped: style.bytes !== '',
+      onCut: (protocol) => {
+        this.#cut = forgetful.has(protocol)
+      },
+      names: names.addresses,
+      interfaceName: (index) => names.interfaceName(index),
+      ...(absolute ? {} : { conversations: new TcpConversations() }),
+    }
   }
 
   line(captured: Captured): string {
-    const { bytes, at, end, cooked } = captured
+    const { bytes, at, end, link } = captured
     const number = this.#style.numbered ? `${String(++this.#count).padStart(5)}  ` : ''
-    const frame = cooked ? this.#cooked(captured) : printFrame(bytes, at, end, this.#options(captured.length))
-    const header = cooked ? COOKED_HEADER : ethernet.HEADER
-    return `${number}${this.#time(captured)}${frame}\n${dump(this.#style.bytes, bytes, at, end, header)}`
+    const said = strangeLength(captured)
+    if (said !== null) return `${number}${said}\n`
+    const time = this.#time(captured)
+    this.#cut = false
+    const shown = `${number}${time}${this.packet(captured)}\n`
+    const header = this.#cut ? 0 : headerOf(link, bytes, at, end)
+    return shown + dump(this.#style.bytes, bytes, at, end, header)
   }
 
-  #options(length: number): PrintOptions {
-    const { link, verbose, quick, unchecked, absolute } = this.#style
-    const options = { link, verbose, quick, unchecked, length }
-    return absolute ? options : { ...options, conversations: this.#conversations }
+  /** The text of the packet alone. */
+  packet({ bytes, at, end, length, link }: Captured): string {
+    const options = { ...this.#options, length }
+    return link === null ? printUnsupported(bytes, at, end, options) : printCaptured(link, bytes, at, end, options)
   }
 
-  #cooked({ bytes, at, end, length }: Captured): string {
-    const header = bytes.subarray(at)
-    const type = cookedType(header)
-    let where = placeText(header, this.#devices)
-    if (this.#style.link) {
-      where += `ifindex ${i32(header, 4)} ${formatMac(header, 12)} `
-      if (!this.#style.quick) where += `ethertype ${typeText(type)}, length ${length}: `
-    }
-    return where + printPacket(bytes, at + COOKED_HEADER, end, type, this.#options(length - COOKED_HEADER))
-  }
-
-  #time(moment: Moment): string {
+  #time(stamp: Moment): string {
+    // libpcap hands out microseconds, unless it is asked for more.
+    const moment = this.#style.nanos ? stamp : { seconds: stamp.seconds, nanos: stamp.nanos - (stamp.nanos % 1000) }
     const first = this.#first ?? moment
     const previous = this.#previous ?? moment
     this.#first = first
@@ -104,6 +121,21 @@ export class DumpPrinter {
   }
 }
 
+/** What tcpdump says of a packet whose lengths cannot be. */
+function strangeLength({ at, end, length }: Captured): string | null {
+  const captured = end - at
+  if (captured === 0) return '[Invalid header: caplen==0]'
+  return length < captured ? `[Invalid header: len(${length}) < caplen(${captured})]` : null
+}
+
+/** What `-x` leaves out: the link layer's header, an Ethernet frame's tags too. */
+function headerOf(link: LinkType | null, bytes: Uint8Array, at: number, end: number): number {
+  let header = link?.header ?? 0
+  if (header !== ethernet.HEADER) return header
+  while (at + header + 4 <= end && ethernet.isTag((bytes[at + header - 2] << 8) | bytes[at + header - 1])) header += 4
+  return header
+}
+
 function fraction(moment: Moment, nanos: boolean): string {
   if (nanos) return String(moment.nanos).padStart(9, '0')
   return String(Math.floor(moment.nanos / 1000)).padStart(6, '0')
@@ -115,7 +147,6 @@ function clock(moment: Moment, nanos: boolean): string {
   return `${two(day / 3600)}:${two((day / 60) % 60)}:${two(day % 60)}.${fraction(moment, nanos)}`
 }
 
-/** In whole microseconds on both sides, as libpcap hands them out. */
 function since(from: Moment, to: Moment): Moment {
   const nanos = to.nanos - from.nanos
   return nanos < 0

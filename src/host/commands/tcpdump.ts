@@ -1,19 +1,19 @@
 /** tcpdump(8) 4.99: frames of one device, or of all of them, in text or into a file. */
 
 import { MemorySink } from '../../capture/byte-sink.ts'
-import { ETHERNET, PcapError } from '../../capture/capture-file.ts'
+import { type FileInterface, PcapError } from '../../capture/capture-file.ts'
+import { CaptureReader } from '../../capture/capture-reader.ts'
 import type { FrameTest } from '../../capture/filter-packet.ts'
 import { FilterError } from '../../capture/filter-words.ts'
 import { compileFilter } from '../../capture/pcap-filter.ts'
-import { isPcap, readPcap } from '../../capture/pcap-reader.ts'
 import { PcapWriter } from '../../capture/pcap-writer.ts'
-import { isPcapng, readPcapng } from '../../capture/pcapng-reader.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { SECOND } from '../../sim/scheduler.ts'
+import { asEthernet, ETHERNET, isOutgoing, LINUX_SLL2, type LinkType, linkTypeOf } from '../../wire/print-link.ts'
 import { type Process, SIGINT, SIGTERM } from '../process.ts'
 import { deviceNamed } from './ip-device.ts'
 import { printed, ToolError, tool } from './ip-words.ts'
-import { cook, isOutgoing, LINUX_SLL2, uncooked } from './tcpdump-cooked.ts'
+import { cook } from './tcpdump-cooked.ts'
 import { type DumpSettings, takeSettings, USAGE, VERSION } from './tcpdump-options.ts'
 import { listenOn } from './tcpdump-tap.ts'
 import { type Captured, DumpPrinter, type Moment } from './tcpdump-text.ts'
@@ -110,7 +110,11 @@ class Sink {
   constructor(self: Process, settings: DumpSettings, linkType: number) {
     this.#self = self
     this.#settings = settings
-    this.#printer = new DumpPrinter(settings.style, [...self.netns.devices.values()])
+    const devices = [...self.netns.devices.values()]
+    this.#printer = new DumpPrinter(settings.style, {
+      interfaceName: (index) => devices.find((device) => device.index === index)?.name ?? null,
+      addresses: null,
+    })
     this.#writer =
       settings.write === null ? null : new PcapWriter(this.#written, { linkType, nanos: settings.style.nanos })
   }
@@ -142,7 +146,9 @@ async function watch(self: Process, settings: DumpSettings): Promise<number> {
   const filter = compile(self, settings, any)
   const { write, direction: wanted, snaplen } = settings
   announce(self, any ? 'any' : devices[0].name, any, settings)
-  const sink = new Sink(self, settings, any ? LINUX_SLL2 : ETHERNET)
+  const linkType = any ? LINUX_SLL2 : ETHERNET
+  const link = linkTypeOf(linkType)
+  const sink = new Sink(self, settings, linkType)
   let end = () => {}
   const interrupted = await self.wait<boolean>((settle) => {
     for (const signal of [SIGINT, SIGTERM]) self.trap(signal, () => settle(true))
@@ -153,7 +159,7 @@ async function watch(self: Process, settings: DumpSettings): Promise<number> {
       const at = any ? 0 : frame.start
       const stop = any ? bytes.length : frame.end
       const held = Math.min(stop, at + snaplen)
-      sink.take({ ...momentOf(self), bytes, at, end: held, length: stop - at, cooked: any })
+      sink.take({ ...momentOf(self), bytes, at, end: held, length: stop - at, link })
       if (sink.full) settle(false)
     })
     end = self.own({ close: stop }).close
@@ -194,38 +200,45 @@ function latin1(bytes: Uint8Array): string {
 async function replay(self: Process, settings: DumpSettings, name: string): Promise<number> {
   const text = name === '-' ? await self.stdin.readAll() : self.place.files.get(name)
   if (text === undefined) throw new ToolError(`tcpdump: ${name}: No such file or directory`, 1)
-  const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0))
-  if (bytes.length < 4)
-    throw new ToolError(`tcpdump: truncated dump file; tried to read 4 file header bytes, only got ${bytes.length}`, 1)
-  if (!isPcap(bytes) && !isPcapng(bytes)) throw new ToolError('tcpdump: unknown file format', 1)
-  const { packets, interfaces } = read(bytes)
-  const { linkType, snaplen } = interfaces[0] ?? { linkType: ETHERNET, snaplen: 0 }
-  if (linkType !== ETHERNET && linkType !== LINUX_SLL2)
-    throw new ToolError(`podwire: tcpdump -r with link type ${linkType} is not modelled`, 2)
-  const cooked = linkType === LINUX_SLL2
-  const kind = cooked ? 'LINUX_SLL2 (Linux cooked v2)' : 'EN10MB (Ethernet)'
-  self.err(`reading from file ${name}, link-type ${kind}, snapshot length ${snaplen}\n`)
-  if (cooked) self.err('Warning: interface names might be incorrect\n')
-  const filter = compile(self, settings, cooked)
-  const sink = new Sink(self, settings, linkType)
-  for (const packet of packets) {
-    if (sink.full) break
-    const frame = cooked ? uncooked(packet.bytes) : packet.bytes
-    if (!filter(frame, 0, frame.length, cooked && isOutgoing(packet.bytes), packet.originalLength)) continue
-    const { seconds, nanos, originalLength: length } = packet
-    const end = Math.min(packet.bytes.length, settings.snaplen)
-    sink.take({ seconds, nanos, bytes: packet.bytes, at: 0, end, length, cooked })
+  const reader = new CaptureReader()
+  reader.push(Uint8Array.from(text, (letter) => letter.charCodeAt(0)))
+  let shown: Shown | null = null
+  try {
+    for (let packet = reader.next(); ; packet = reader.next()) {
+      const only = reader.facts?.interfaces[0]
+      if (only !== undefined) shown ??= begin(self, settings, name, only)
+      if (packet === null || shown === null || shown.sink.full) break
+      const { seconds, nanos, bytes, originalLength: length } = packet
+      const { linkType, link, filter, sink } = shown
+      const frame = asEthernet(linkType, bytes)
+      if (!filter(frame, 0, frame.length, isOutgoing(linkType, bytes), length)) continue
+      sink.take({ seconds, nanos, bytes, at: 0, end: Math.min(bytes.length, settings.snaplen), length, link })
+    }
+    if (!shown?.sink.full) reader.finish()
+  } catch (error) {
+    if (!(error instanceof PcapError)) throw error
+    throw new ToolError(`tcpdump: ${shown === null ? '' : 'pcap_loop: '}${error.message}`, 1)
+  } finally {
+    shown?.sink.end()
   }
-  sink.end()
-  if (settings.counting && settings.write === null) self.out(plural(sink.count, ''))
+  if (settings.counting && settings.write === null) self.out(plural(shown?.sink.count ?? 0, ''))
   return 0
 }
 
-function read(bytes: Uint8Array): ReturnType<typeof readPcap> {
-  try {
-    return isPcap(bytes) ? readPcap(bytes) : readPcapng(bytes)
-  } catch (error) {
-    if (!(error instanceof PcapError)) throw error
-    throw new ToolError(`tcpdump: ${error.message}`, 1)
-  }
+interface Shown {
+  readonly linkType: number
+  readonly link: LinkType
+  readonly filter: FrameTest
+  readonly sink: Sink
+}
+
+/** The file's first interface tells how its packets are read. */
+function begin(self: Process, settings: DumpSettings, name: string, { linkType, snaplen }: FileInterface): Shown {
+  const link = linkTypeOf(linkType)
+  if (link === null) throw new ToolError(`podwire: tcpdump -r with link type ${linkType} is not modelled`, 2)
+  const kind = `${link.name} (${link.title})`
+  self.err(`reading from file ${name}, link-type ${kind}, snapshot length ${snaplen}\n`)
+  if (linkType === LINUX_SLL2) self.err('Warning: interface names might be incorrect\n')
+  const cooked = linkType !== ETHERNET
+  return { linkType, link, filter: compile(self, settings, cooked), sink: new Sink(self, settings, linkType) }
 }
