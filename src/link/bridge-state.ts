@@ -1,5 +1,6 @@
 /** What is set on a bridge's port beside its flags: the states of 802.1D, and settings that wait for a use. */
 import { MAC_ZERO, type Mac } from '../wire/address.ts'
+import { VlanGroup } from './bridge-vlan.ts'
 
 /** BR_STATE_* (802.1D), by number. */
 export const PortState = { disabled: 0, listening: 1, learning: 2, forwarding: 3, blocking: 4 } as const
@@ -23,6 +24,34 @@ export class PortNotes {
   priority = 32
   /** Null: by the speed of the link. */
   cost: number | null = null
+}
+
+/** What is set on a port and asked for each frame. */
+export class PortSettings {
+  /** A frame may go back out of the port that it came in by. */
+  hairpin = false
+  /** Isolated ports talk to the others only. */
+  isolated = false
+  learning = true
+  /** Unknown unicast is sent here too (BR_FLOOD). */
+  flooding = true
+  /** Multicast and broadcast of other ports: what the host sends goes out regardless. */
+  mcastFlood = true
+  bcastFlood = true
+  state: PortState = PortState.forwarding
+  readonly vlans = new VlanGroup()
+  readonly notes = new PortNotes()
+}
+
+interface Deliverer extends PortSettings {
+  readonly device: { readonly up: boolean }
+}
+
+/** May what came in by one port (null: from the host) leave by the other? `vlan` 0: VLANs are not told apart. */
+export function delivers(from: Deliverer | null, to: Deliverer, vlan: number): boolean {
+  if (to.state !== PortState.forwarding || !to.device.up || (to === from && !to.hairpin)) return false
+  if (vlan !== 0 && !to.vlans.has(vlan)) return false
+  return from === null || !from.isolated || !to.isolated
 }
 
 /** What a bridge may ask of its ports for itself. */

@@ -2,9 +2,11 @@
 import { copyMac, type Ipv4, isLoopback, isMulticast, type Mac } from '../wire/address.ts'
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { AnsweredFor } from './bridge-decisions.ts'
 import type { VlanGroup } from './bridge-vlan.ts'
 import type { NetDevice } from './device.ts'
 import type { Fdb } from './fdb.ts'
+import { journal } from './flow-cache.ts'
 import type { Frame, FramePool } from './frame.ts'
 
 /** What neigh_suppress asks of the bridge's host. */
@@ -98,6 +100,9 @@ export function suppressed(
   if (mac === null || entry === null) return false
   if (entry.port?.neighSuppress) {
     const reply = answer(world.frames, frame, mac)
+    if (journal.open) {
+      world.frames.tell(reply, bridge.place, new AnsweredFor(bridge, world.frames.identify(frame)))
+    }
     if (vlan !== 0) (from ?? bridge).vlans.egress(reply, vlan)
     if (from === null) bridge.receive(reply)
     else from.device.send(reply)

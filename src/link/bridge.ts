@@ -15,9 +15,11 @@
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { carrierChanged } from './bridge-carrier.ts'
+import * as told from './bridge-decisions.ts'
+import type { BridgeFilter } from './bridge-filter.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { refusal } from './bridge-refusal.ts'
-import { leastMtu, lowestMac, PortNotes, PortState } from './bridge-state.ts'
+import { delivers, leastMtu, lowestMac, PortSettings, PortState } from './bridge-state.ts'
 import { Handover, noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
@@ -27,45 +29,21 @@ import { Fdb, type FdbEntry, USED } from './fdb.ts'
 import { configurationChanged, journal } from './flow-cache.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
 
-/** IP's hooks on bridged frames; the net room implements it. */
-export interface BridgeFilter {
-  /** Takes the frame; it goes on with `bridge.admit`, now, later, or never. */
-  preRouting(frame: Frame, port: BridgePort): void
-  /** May it go from port to port? When not, the filter has dropped it. */
-  forward(frame: Frame, output: BridgePort): boolean
-  /** The last hook before a forwarded frame leaves by the port. When it says no, it has dropped the frame. */
-  postRouting(frame: Frame, output: BridgePort): boolean
-  /** A bridged frame that waited for ARP comes back as if the host had sent it. True: the filter took it. */
-  resume(frame: Frame): boolean
-}
-
 const { learning: LEARNING, forwarding: FORWARDING, disabled: DISABLED } = PortState
 
 /** One port of a bridge: `bridge link`. */
-export class BridgePort implements Receiver {
+export class BridgePort extends PortSettings implements Receiver {
   readonly bridge: Bridge
   readonly device: NetDevice
   /** From 1, in the order of attachment. */
   readonly number: number
-  /** A frame may go back out of the port that it came in by. */
-  hairpin = false
-  /** Isolated ports talk to the others only. */
-  isolated = false
-  learning = true
-  /** Unknown unicast is sent here too (BR_FLOOD). */
-  flooding = true
-  /** Multicast and broadcast of other ports: what the host sends goes out regardless. */
-  mcastFlood = true
-  bcastFlood = true
-  state: PortState = FORWARDING
-  readonly vlans = new VlanGroup()
-  readonly notes = new PortNotes()
   /** The station that was heard here last. */
   heard: FdbEntry<BridgePort | null> | null = null
   #locked = false
   #neighSuppress = false
 
   constructor(bridge: Bridge, device: NetDevice, number: number) {
+    super()
     this.bridge = bridge
     this.device = device
     this.number = number
@@ -114,6 +92,7 @@ export class BridgePort implements Receiver {
       return bridge.keepLocal(frame, this)
     }
     if (this.state !== FORWARDING && this.state !== LEARNING) {
+      if (journal.open) told.refuse(bridge, frame, told.Refusal.inputState, this)
       return frames.drop(frame, DropReason.PortState, this.device.place)
     }
     if (bridge.promiscuous) frame.toBridge = sameMac(bytes, start, bridge.mac, 0)
@@ -127,7 +106,7 @@ export class Bridge extends NetDevice {
   override readonly kind = 'bridge'
   readonly fdb = new Fdb<BridgePort | null>()
   readonly ports: BridgePort[] = []
-  filter: BridgeFilter | null = null
+  filter: BridgeFilter<BridgePort> | null = null
   neighbours: BridgeNeighbours | null = null
   /** Of spanning tree, and part of the bridge's id. */
   priority = 32_768
@@ -271,16 +250,24 @@ export class Bridge extends NetDevice {
     }
     const { bytes, start } = frame
     const { scheduler, frames } = this.world
-    if (port.learning) port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+    if (journal.open) {
+      if (port.learning) port.heard = told.learnAloud(this, frame, port, vlan) as FdbEntry<BridgePort | null>
+      noteLearnt(frame, port, scheduler)
+    } else if (port.learning) {
+      port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+    }
     if (port.state === LEARNING) return frames.drop(frame, DropReason.PortState, port.device.place)
-    if (journal.open) noteLearnt(frame, port, scheduler)
     if (frame.group) {
       this.#flood(frames.copy(frame), port, false, vlan)
+      if (journal.open) frames.tell(frame, this.place, new told.PassedUp(this, frame, false))
       return this.#passUp(frame, vlan, this.promiscuous)
     }
     const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler, vlan)
     if (entry !== null) {
-      if (journal.open) journal.add(frame, new Lookup(this.fdb, scheduler, entry, !entry.local))
+      if (journal.open) {
+        journal.add(frame, new Lookup(this.fdb, scheduler, entry, !entry.local))
+        frames.tell(frame, this.place, new told.FdbHit(this, entry))
+      }
       if (entry.local) return this.#passUp(frame, vlan, false)
       entry.times[USED] = scheduler.now
     }
@@ -288,7 +275,9 @@ export class Bridge extends NetDevice {
     const copy = this.promiscuous ? frames.copy(frame) : null
     if (entry === null || entry.port === null) this.#flood(frame, port, false, vlan)
     else this.#forward(frame, port, entry.port, false, vlan)
-    if (copy !== null) this.#passUp(copy, vlan, true)
+    if (copy === null) return
+    if (journal.open) frames.tell(copy, this.place, new told.PassedUp(this, copy, true))
+    this.#passUp(copy, vlan, true)
   }
 
   /** A frame for the next bridge only, as LLDP's are: learnt from, and for the port's own host (br_handle_local_finish). */
@@ -298,6 +287,7 @@ export class Bridge extends NetDevice {
     if (port.learning && vlan >= 0 && (port.state === FORWARDING || port.state === LEARNING)) {
       port.heard = this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     }
+    if (journal.open) told.refuse(this, frame, told.Refusal.linkLocal, port)
     frames.drop(frame, DropReason.UnknownProtocol, port.device.place)
   }
 
@@ -317,6 +307,7 @@ export class Bridge extends NetDevice {
     if (journal.open) {
       journal.add(frame, new Departure(this))
       journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, false))
+      this.world.frames.tell(frame, this.place, new told.FdbHit(this, entry))
     }
     this.#forward(frame, null, entry.port, true, vlan)
   }
@@ -341,32 +332,30 @@ export class Bridge extends NetDevice {
     this.#replied = false
     if (this.#vlanFiltering) {
       vlan = (from ?? this).vlans.ingress(frame)
-      if (vlan < 0) {
-        this.world.frames.drop(frame, DropReason.Vlan, from === null ? this.place : from.device.place)
-        return -1
-      }
+      if (vlan < 0) return this.#shutOut(frame, from, told.Refusal.vlanIn, DropReason.Vlan)
     }
     if (from?.locked) {
       const at = frame.start + ethernet.SOURCE
       const known = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
-      if (known === null || known.port !== from || known.local) {
-        this.world.frames.drop(frame, DropReason.LockedPort, from.device.place)
-        return -1
-      }
+      const stranger = known === null || known.port !== from || known.local
+      if (stranger) return this.#shutOut(frame, from, told.Refusal.locked, DropReason.LockedPort)
     }
     if (this.#suppresses) this.#replied = suppressed(this, frame, from, vlan)
     return vlan
   }
 
-  #delivers(from: BridgePort | null, to: BridgePort, vlan: number): boolean {
-    if (to.state !== FORWARDING || !to.device.up || (to === from && !to.hairpin)) return false
-    if (vlan !== 0 && !to.vlans.has(vlan)) return false
-    return from === null || !from.isolated || !to.isolated
+  #shutOut(frame: Frame, from: BridgePort | null, why: told.Refusal, reason: DropReason): number {
+    if (journal.open) told.refuse(this, frame, why, from)
+    this.world.frames.drop(frame, reason, from === null ? this.place : from.device.place)
+    return -1
   }
 
   #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
     if (journal.open) journal.add(frame, new Handover(from, to))
-    if (!this.#delivers(from, to, vlan)) return this.world.frames.drop(frame, refusal(from, to, vlan), to.device.place)
+    if (!delivers(from, to, vlan)) {
+      if (journal.open) told.tellUndelivered(this, frame, from, to, vlan)
+      return this.world.frames.drop(frame, refusal(from, to, vlan), to.device.place)
+    }
     if (vlan !== 0) to.vlans.egress(frame, vlan)
     if (!local && this.filter !== null) {
       if (!this.filter.forward(frame, to)) return
@@ -386,12 +375,21 @@ export class Bridge extends NetDevice {
     const broadcast = frame.group && ethernet.isBroadcast(frame.bytes, frame.start)
     for (let i = 0; i < this.ports.length; i++) {
       const to = this.ports[i]
-      if (!this.#delivers(from, to, vlan) || !this.#floods(to, frame.group, broadcast, local)) continue
-      if (last !== null) this.#forward(this.world.frames.copy(frame), from, last, local, vlan)
+      const may = delivers(from, to, vlan)
+      if (!may || !this.#floods(to, frame.group, broadcast, local)) {
+        if (journal.open) told.tellSkipped(this, frame, from, to, vlan, may, this.#replied)
+        continue
+      }
+      if (last !== null) this.#floodTo(this.world.frames.copy(frame), from, last, local, vlan)
       last = to
     }
     if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.place)
-    else this.#forward(frame, from, last, local, vlan)
+    else this.#floodTo(frame, from, last, local, vlan)
+  }
+
+  #floodTo(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
+    if (journal.open) this.world.frames.tell(frame, this.place, new told.Flooded(this, to, frame))
+    this.#forward(frame, from, to, local, vlan)
   }
 
   /** br_flood's conditions. */

@@ -79,6 +79,11 @@ export class Fdb<Port> {
     return null
   }
 
+  /** What it has of the MAC at `at`, too old or not: nothing changes by looking. */
+  peek(bytes: Uint8Array, at: number, vlan = 0): FdbEntry<Port> | null {
+    return this.#find(u16(bytes, at) | (vlan << 16), i32(bytes, at + 2))
+  }
+
   /**
    * As `learn`, at the clock's present moment. Returns the entry, which the caller may give as `recent` next time: a
    * port hears the same station again and again.

@@ -6,7 +6,8 @@
  *                      ├─ DNATed to beyond the bridge: MAC of the bridge ─▶ admit ─▶ up, and routed
  *                      └─ DNATed to a station on this bridge: its MAC ────▶ admit ─▶ FORWARD, POSTROUTING, port
  */
-import type { Bridge, BridgeFilter, BridgePort } from '../link/bridge.ts'
+import type { Bridge, BridgePort } from '../link/bridge.ts'
+import type { BridgeFilter } from '../link/bridge-filter.ts'
 import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
@@ -29,7 +30,7 @@ const SAVED_TAG = SAVED_SOURCE + 2
 const CALL = 'net.bridge.bridge-nf-call-iptables'
 const TAGGED = 'net.bridge.bridge-nf-filter-vlan-tagged'
 
-class BridgeNetfilter implements BridgeFilter {
+class BridgeNetfilter implements BridgeFilter<BridgePort> {
   #netns: Netns
   #bridge: Bridge
   #enabled = true

@@ -3,9 +3,10 @@ import { Bridge } from '../../link/bridge.ts'
 import { VLAN_MAX } from '../../link/bridge-vlan.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { type FdbEntry, fdbVlan } from '../../link/fdb.ts'
+import { bridgeFdbLine, type FdbLine } from '../../link/fdb-text.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import { takeStation, takeVlan } from './bridge-fdb-entry.ts'
-import { type FdbLine, lineJson, lineText, portLine, tunnelLine } from './bridge-fdb-text.ts'
+import { lineJson, lineText, tunnelLine } from './bridge-fdb-text.ts'
 import { FDB_USAGE } from './bridge-usage.ts'
 import type { IpContext } from './ip-context.ts'
 import { deviceNamed, findDevice, portOf } from './ip-device.ts'
@@ -147,5 +148,5 @@ function found(context: IpContext, device: NetDevice | null, self: boolean, mac:
   if (!(bridge instanceof Bridge)) throw failed('Device is not a bridge port')
   const entry = bridge.fdb.lookup(mac, 0, now, vlan)
   if (entry === null) throw failed('Fdb entry not found')
-  return portLine(bridge, entry.port?.device ?? bridge, entry, now)
+  return bridgeFdbLine(bridge, entry.port?.device ?? bridge, entry, now)
 }

@@ -1,47 +1,20 @@
 /** The lines of `bridge fdb show` and `get`: what the kernel dumps for a device. */
 import { Bridge, type BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
-import { type Fdb, type FdbEntry, fdbVlan, formatFdbMac, UPDATED, USED } from '../../link/fdb.ts'
-import { SECOND } from '../../sim/scheduler.ts'
+import { type Fdb, type FdbEntry, UPDATED } from '../../link/fdb.ts'
+import { bridgeFdbLine, type FdbDetails, type FdbLine, fdbLineText, tunnelFdbLine } from '../../link/fdb-text.ts'
+import { outerNetnsid } from '../../net/lower-link.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import { formatIpv4, formatMac, type Ipv4 } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
-import { linkOf, namespaceOf, portOf } from './ip-device.ts'
+import { portOf } from './ip-device.ts'
 import type { Json } from './ip-json.ts'
 
-/** One line of the listing. */
-export interface FdbLine {
-  readonly mac: string
-  readonly device: NetDevice
-  readonly bridge: Bridge | null
-  readonly destination: Ipv4 | null
-  readonly netnsid: number | null
-  /** 0: none. */
-  readonly vlan: number
-  readonly state: 'permanent' | 'static' | ''
-  readonly flags: readonly string[]
-  /** Seconds since it was last used to send, and since it was last heard; null where nobody counts. */
-  readonly ages: readonly [used: number, updated: number] | null
+export function lineText(line: FdbLine, details: FdbDetails): string {
+  return `${fdbLineText(line, details)}\n`
 }
 
-interface Details {
-  readonly device: boolean
-  readonly statistics: boolean
-}
-
-export function lineText(line: FdbLine, { device, statistics }: Details): string {
-  const parts = [line.mac]
-  if (device) parts.push(`dev ${line.device.name}`)
-  if (line.destination !== null) parts.push(`dst ${formatIpv4(line.destination)}`)
-  if (line.vlan !== 0) parts.push(`vlan ${line.vlan}`)
-  if (line.netnsid !== null) parts.push(`link-netnsid ${line.netnsid}`)
-  if (statistics && line.ages !== null) parts.push(`used ${line.ages.join('/')}`)
-  parts.push(...(line.bridge === null ? ['self'] : []), ...line.flags)
-  if (line.bridge !== null) parts.push(`master ${line.bridge.name}`)
-  return `${parts.join(' ')} ${line.state}\n`
-}
-
-export function lineJson(line: FdbLine, { device, statistics }: Details): Json {
+export function lineJson(line: FdbLine, { device, statistics }: FdbDetails): Json {
   const ages = statistics ? line.ages : null
   return {
     mac: line.mac,
@@ -86,21 +59,6 @@ export function isAlive<Port>(fdb: Fdb<Port>, entry: FdbEntry<Port>, now: number
   return entry.permanent || now - entry.times[UPDATED] < fdb.ageing
 }
 
-/** fdb_to_nud, for the states that are printed. */
-function stateOf(entry: FdbEntry<unknown>): FdbLine['state'] {
-  if (entry.local) return 'permanent'
-  return entry.permanent && !entry.externLearn ? 'static' : ''
-}
-
-function flagsOf(entry: FdbEntry<unknown>): string[] {
-  return [...(entry.externLearn ? ['extern_learn'] : []), ...(entry.sticky ? ['sticky'] : [])]
-}
-
-function agesOf(entry: FdbEntry<unknown>, now: number): [number, number] {
-  const age = (which: number) => Math.floor((now - entry.times[which]) / SECOND)
-  return [age(USED), age(UPDATED)]
-}
-
 /** The latest foremost (fdb_create); the port's own address, which was there first, last. */
 export function portLines(context: IpContext, bridge: Bridge, device: NetDevice, port: BridgePort | null): FdbLine[] {
   const now = context.self.now()
@@ -109,21 +67,7 @@ export function portLines(context: IpContext, bridge: Bridge, device: NetDevice,
     .entries()
     .filter((entry) => entry.port === port && isAlive(bridge.fdb, entry, now))
     .sort((a, b) => own(a) - own(b) || b.serial - a.serial)
-    .map((entry) => portLine(bridge, device, entry, now))
-}
-
-export function portLine(bridge: Bridge, device: NetDevice, entry: FdbEntry<unknown>, now: number): FdbLine {
-  return {
-    mac: formatFdbMac(entry),
-    device,
-    bridge,
-    destination: null,
-    netnsid: null,
-    vlan: fdbVlan(entry),
-    state: stateOf(entry),
-    flags: flagsOf(entry),
-    ages: agesOf(entry, now),
-  }
+    .map((entry) => bridgeFdbLine(bridge, device, entry, now))
 }
 
 function tunnelLines(context: IpContext, device: VxlanDevice): FdbLine[] {
@@ -135,16 +79,5 @@ function tunnelLines(context: IpContext, device: VxlanDevice): FdbLine[] {
 }
 
 export function tunnelLine(device: VxlanDevice, entry: FdbEntry<Ipv4>, now: number): FdbLine {
-  const here = namespaceOf(device)
-  return {
-    mac: formatFdbMac(entry),
-    device,
-    bridge: null,
-    destination: entry.port,
-    netnsid: here === null ? null : (linkOf(device, here)?.netnsid ?? null),
-    vlan: 0,
-    state: entry.permanent ? (entry.byHand && !entry.local ? 'static' : 'permanent') : '',
-    flags: flagsOf(entry),
-    ages: agesOf(entry, now),
-  }
+  return tunnelFdbLine(device, entry, outerNetnsid(device), now)
 }

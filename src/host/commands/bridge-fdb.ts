@@ -1,9 +1,10 @@
 /** `bridge fdb`: which MAC is behind which port, or behind which VTEP. This file lists; others change. */
 import { Bridge } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
+import type { FdbLine } from '../../link/fdb-text.ts'
 import { addFdbEntry, deleteFdbEntry } from './bridge-fdb-entry.ts'
 import { flushFdb, getFdbEntry } from './bridge-fdb-flush.ts'
-import { type FdbLine, lineJson, linesOf, lineText } from './bridge-fdb-text.ts'
+import { lineJson, linesOf, lineText } from './bridge-fdb-text.ts'
 import { FDB_USAGE } from './bridge-usage.ts'
 import type { IpContext } from './ip-context.ts'
 import { deviceNamed, findDevice } from './ip-device.ts'

@@ -3,7 +3,7 @@ import type { BridgePort } from '../../link/bridge.ts'
 import { logChosen } from '../../link/bridge-log.ts'
 import { PortState } from '../../link/bridge-state.ts'
 import { installBridgeNeighbours } from '../../net/bridge-neighbours.ts'
-import { namespaceOf } from './ip-device.ts'
+import { namespaceOf } from '../../net/lower-link.ts'
 import type { Json } from './ip-json.ts'
 import { notModelled, refused, ToolError, takeNumber, type Words } from './ip-words.ts'
 

@@ -1,11 +1,11 @@
 /** `ip addr`: addresses, device by device. */
 import type { NetDevice } from '../../link/device.ts'
 import { type AddressScope, type DeviceAddress, scopeNumber } from '../../net/device-address.ts'
+import { linkOf } from '../../net/lower-link.ts'
 import { type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { type Cidr, cidrOf, contains, formatIpv4 } from '../../wire/address.ts'
 import { addAddress, deleteAddress } from './ip-address-set.ts'
 import { type IpContext, record } from './ip-context.ts'
-import { linkOf } from './ip-device.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import {
   briefHead,

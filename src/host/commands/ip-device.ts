@@ -1,23 +1,14 @@
 /** What rtnetlink says about a device: its flags, its state, and where the other end of its cable is. */
-import { Bridge, BridgePort } from '../../link/bridge.ts'
+import { Bridge, type BridgePort } from '../../link/bridge.ts'
 import type { NetDevice } from '../../link/device.ts'
 import { Macvlan } from '../../link/macvlan.ts'
-import { isUpper } from '../../link/stack.ts'
 import { Veth } from '../../link/veth.ts'
-import { Netns } from '../../net/netns.ts'
+import { linkNamespace, linkOf } from '../../net/lower-link.ts'
+import type { Netns } from '../../net/netns.ts'
 import { VxlanDevice } from '../../tunnel/vxlan.ts'
 import type { Mac } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { ToolError } from './ip-words.ts'
-
-/** IFLA_LINK: the device on the other side, or below. */
-export interface LowerLink {
-  /** Null for a tunnel whose outer packets travel in another namespace. */
-  readonly device: NetDevice | null
-  readonly index: number
-  /** The number that its namespace has here; null when it is our own. */
-  readonly netnsid: number | null
-}
 
 /** By its name, or by one of its altnames (netdev_name_node_lookup). */
 export function deviceNamed(netns: Netns, name: string): NetDevice | null {
@@ -41,51 +32,11 @@ export function existingDevice(netns: Netns, name: string): NetDevice {
   return device
 }
 
-/** The namespace that a device is in; null when it is in none. */
-export function namespaceOf(device: NetDevice): Netns | null {
-  const { receiver } = device
-  if (receiver instanceof Netns) return receiver
-  return receiver instanceof BridgePort ? namespaceOf(receiver.bridge) : null
-}
-
-/** The namespace that the device leads to: its peer's, or the one its tunnel runs in. */
-function linkNamespace(device: NetDevice): Netns | null {
-  if (device instanceof Veth) return device.peer === null ? null : namespaceOf(device.peer)
-  if (isUpper(device)) return namespaceOf(device.lower)
-  return device instanceof VxlanDevice ? device.underlay : null
-}
-
 /** What `ip netns` of this machine calls the namespace that the device leads to; null when it has no name. */
 export function namespaceName(context: IpContext, device: NetDevice): string | null {
   const there = linkNamespace(device)
   for (const [name, netns] of context.self.place.machine.namespaces) if (netns === there) return name
   return null
-}
-
-export function linkOf(device: NetDevice, netns: Netns): LowerLink | null {
-  const there = linkNamespace(device)
-  if (there === null) return null
-  const netnsid = there === netns ? null : netnsidOf(netns, there)
-  if (device instanceof Veth && device.peer !== null) {
-    return { device: device.peer, index: device.peer.index, netnsid }
-  }
-  if (isUpper(device)) return { device: device.lower, index: device.lower.index, netnsid }
-  return netnsid === null ? null : { device: null, index: device.index, netnsid }
-}
-
-/** Namespaces are numbered in the order in which the devices of this one lead to them. */
-export function netnsidOf(netns: Netns, other: Netns): number {
-  return numberedBy(netns).indexOf(other)
-}
-
-/** The namespaces that have a number here, in its order. */
-export function numberedBy(netns: Netns): Netns[] {
-  const known: Netns[] = []
-  for (const device of netns.devices.values()) {
-    const there = linkNamespace(device)
-    if (there !== null && there !== netns && !known.includes(there)) known.push(there)
-  }
-  return known
 }
 
 /** `eth0@if5`, `veth0@veth1`, `cni0`. */

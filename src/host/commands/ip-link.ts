@@ -1,5 +1,6 @@
 /** `ip link`: devices, one line and a bit for each. */
 import type { NetDevice } from '../../link/device.ts'
+import { linkOf } from '../../net/lower-link.ts'
 import type { Netns } from '../../net/netns.ts'
 import { formatMac } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
@@ -11,7 +12,6 @@ import {
   flagsOf,
   fullName,
   linkKind,
-  linkOf,
   namespaceName,
   operstateOf,
   promiscuityOf,

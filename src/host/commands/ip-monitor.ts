@@ -5,17 +5,17 @@
 import type { NetDevice } from '../../link/device.ts'
 import { Veth } from '../../link/veth.ts'
 import type { DeviceAddress } from '../../net/device-address.ts'
+import { linkOf } from '../../net/lower-link.ts'
 import type { Neighbour } from '../../net/neighbour-entry.ts'
+import { neighbourLine } from '../../net/neighbour-text.ts'
 import type { Listener } from '../../net/notices.ts'
 import type { Route } from '../../net/route.ts'
-import { formatIpv4, formatMac } from '../../wire/address.ts'
+import { routeText } from '../../net/route-text.ts'
 import { addressLines } from './ip-address.ts'
 import { type IpContext, record } from './ip-context.ts'
-import { deviceNamed, linkOf, namespaceName } from './ip-device.ts'
+import { deviceNamed, namespaceName } from './ip-device.ts'
 import { headLine, linkLines } from './ip-link.ts'
-import { hasMac } from './ip-neighbour.ts'
 import { netconfLines } from './ip-netconf.ts'
-import { routeText } from './ip-route-text.ts'
 import { abbreviation, ToolError, type Words } from './ip-words.ts'
 
 const USAGE = `Usage: ip monitor [ all | OBJECTS ] [ FILE ] [ label ] [ all-nsid ]
@@ -114,14 +114,12 @@ class Monitor implements Listener {
   }
 
   route(route: Route, table: string, gone: boolean): void {
-    const text = routeText(this.#context, route, table === 'main' ? {} : { table })
+    const text = routeText(this.#context.netns.fib, route, this.#context, table === 'main' ? {} : { table })
     this.#print('route', route.device, gone, `${text}\n`)
   }
 
   neighbour(neighbour: Neighbour, gone: boolean): void {
-    const mac = hasMac(neighbour) ? ` lladdr ${formatMac(neighbour.mac)}` : ''
-    const text = `${formatIpv4(neighbour.address)} dev ${neighbour.device.name}${mac} ${neighbour.state} \n`
-    this.#print('neigh', neighbour.device, gone, text)
+    this.#print('neigh', neighbour.device, gone, `${neighbourLine(neighbour, neighbour.device.name)} \n`)
   }
 
   netconf(device: NetDevice, gone: boolean): void {

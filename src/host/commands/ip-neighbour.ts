@@ -1,6 +1,7 @@
 /** `ip neigh`: who is known on which device, and how well. */
 import type { NetDevice } from '../../link/device.ts'
 import { CONFIRMED, isValid, type Neighbour, type NeighbourState, UPDATED, USED } from '../../net/neighbour-entry.ts'
+import { neighbourLine } from '../../net/neighbour-text.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { cidrOf, contains, formatIpv4, formatMac, type Ipv4, type Mac } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
@@ -55,10 +56,8 @@ export function hasMac(neighbour: Neighbour): boolean {
 }
 
 function neighbourText(context: IpContext, neighbour: Neighbour, withDevice: boolean): string {
-  const device = withDevice ? ` dev ${neighbour.device.name}` : ''
-  const mac = hasMac(neighbour) ? ` lladdr ${formatMac(neighbour.mac)}` : ''
-  const state = neighbour.state === 'NONE' ? '' : `${neighbour.state} `
-  return `${formatIpv4(neighbour.address)}${device}${mac}${usage(context, neighbour)} ${state}\n`
+  const device = withDevice ? neighbour.device.name : null
+  return `${neighbourLine(neighbour, device, usage(context, neighbour))} \n`
 }
 
 /** Seconds since it was used, confirmed and changed; a timer that is set holds the only reference. */

@@ -1,11 +1,12 @@
 /** `ip netns`: the named network namespaces of a machine, and commands inside them. */
+
+import { netnsidOf, numberedBy } from '../../net/lower-link.ts'
 import { Netns } from '../../net/netns.ts'
 import { vanish } from '../../net/vanish.ts'
 import { LOOPBACK } from '../../wire/address.ts'
 import { Place } from '../place.ts'
 import type { Process, ProcessPlace, Running } from '../process.ts'
 import type { IpContext } from './ip-context.ts'
-import { netnsidOf, numberedBy } from './ip-device.ts'
 import { NETNS_USAGE } from './ip-usage.ts'
 import { abbreviation, notModelled, ToolError, takeNumber, type Words } from './ip-words.ts'
 

@@ -2,6 +2,9 @@
 import type { NetDevice } from '../../link/device.ts'
 import { SourceIs, validateSource } from '../../net/reverse-path.ts'
 import { type Route, route } from '../../net/route.ts'
+import { dsfieldText, tableText } from '../../net/route-names.ts'
+import { routeText } from '../../net/route-text.ts'
+import { ipProtocolOf } from '../../net/rule-text.ts'
 import { Flow, TABLE_MAIN } from '../../net/rules.ts'
 import { SECOND } from '../../sim/scheduler.ts'
 import { ANY, BROADCAST, cidrOf, formatIpv4, type Ipv4, isLoopback, isMulticast, LOOPBACK } from '../../wire/address.ts'
@@ -10,9 +13,8 @@ import * as ipv4 from '../../wire/ipv4.ts'
 import type { IpContext } from './ip-context.ts'
 import { findDevice } from './ip-device.ts'
 import { formatJson, type Json } from './ip-json.ts'
-import { dsfieldText, routeJson, routeText, tableText } from './ip-route-text.ts'
+import { routeJson } from './ip-route-json.ts'
 import { takeTos } from './ip-route-words.ts'
-import { ipProtocolOf } from './ip-rule-text.ts'
 import { printed, refused, ToolError, takeAddress, takePrefix, type Words } from './ip-words.ts'
 
 /** 224.0.0.1: every host belongs to it. */
@@ -119,7 +121,7 @@ export function getRoute(context: IpContext, words: Words): number {
     const omitted = table === null ? {} : { table }
     const text = context.json
       ? formatJson([routeJson(context, found, omitted)], context.pretty)
-      : `${routeText(context, found, omitted)}\n`
+      : `${routeText(context.netns.fib, found, context, omitted)}\n`
     return printed(self, text)
   }
   const told = tell(context, question, found)

@@ -1,9 +1,10 @@
 /** Words that choose among routes, for listing and flushing (iproute_list_flush_or_save). */
 import type { Netns } from '../../net/netns.ts'
 import type { Route, RouteTable } from '../../net/route.ts'
+import { tableIdOf } from '../../net/route-names.ts'
+import type { Omitted } from '../../net/route-text.ts'
 import { type Cidr, cidrOf, contains } from '../../wire/address.ts'
 import { findDevice } from './ip-device.ts'
-import { type Omitted, tableIdOf } from './ip-route-text.ts'
 import { routeType, takeMetric, takeProtocol, takeScope, takeTos, wrong } from './ip-route-words.ts'
 import { ROUTE_USAGE } from './ip-usage.ts'
 import { abbreviation, notModelled, ToolError, takePrefix, type Words } from './ip-words.ts'

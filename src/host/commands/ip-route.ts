@@ -3,11 +3,12 @@ import { strerror } from '../../net/errno.ts'
 import type { InsertMode, Route } from '../../net/route.ts'
 import { isRefusal, makeRoute } from '../../net/route-config.ts'
 import { isMeant, type RouteQuery } from '../../net/route-match.ts'
+import { routeText } from '../../net/route-text.ts'
 import type { IpContext } from './ip-context.ts'
 import { formatJson, type Json } from './ip-json.ts'
 import { getRoute } from './ip-route-get.ts'
+import { routeJson } from './ip-route-json.ts'
 import { RouteSelection } from './ip-route-select.ts'
-import { routeJson, routeText } from './ip-route-text.ts'
 import { configOf, type GivenRoute, takeRoute } from './ip-route-words.ts'
 import { ROUTE_USAGE } from './ip-usage.ts'
 import { abbreviation, notModelled, refused, ToolError, type Words } from './ip-words.ts'
@@ -62,7 +63,7 @@ function showRoutes(context: IpContext, words: Words): number {
     for (const found of table.list()) {
       if (!selection.matches(found)) continue
       if (context.json) json.push(routeJson(context, found, omitted))
-      else self.out(`${routeText(context, found, omitted)}\n`)
+      else self.out(`${routeText(netns.fib, found, context, omitted)}\n`)
     }
   }
   if (context.json) self.out(formatJson(json, context.pretty))
@@ -122,7 +123,7 @@ function flushRoutes(context: IpContext, words: Words): number {
     flushed += doomed.length
     const named = selection.table === 'all' && table !== netns.main
     const omitted = named ? { ...selection.omitted, table: table.name } : selection.omitted
-    if (statistics > 1) for (const each of doomed) self.out(`${routeText(context, each, omitted)}\n`)
+    if (statistics > 1) for (const each of doomed) self.out(`${routeText(netns.fib, each, context, omitted)}\n`)
     table.remove((each) => doomed.includes(each))
   }
   if (statistics > 0) self.out(flushReport(flushed))

@@ -1,11 +1,12 @@
 /** `ip rule`: the policy that says which routing table is asked for which packet. */
 import type { Netns } from '../../net/netns.ts'
+import { protocolOf, tableIdOf } from '../../net/route-names.ts'
+import { ipProtocolOf, ruleText } from '../../net/rule-text.ts'
 import { type PortRange, type Rule, type RuleAction, rule } from '../../net/rules.ts'
 import { type Cidr, cidrOf, contains } from '../../wire/address.ts'
 import type { IpContext } from './ip-context.ts'
 import { formatJson } from './ip-json.ts'
-import { protocolOf, tableIdOf } from './ip-route-text.ts'
-import { ipProtocolOf, ruleJson, ruleText } from './ip-rule-text.ts'
+import { ruleJson } from './ip-rule-json.ts'
 import { abbreviation, notModelled, refused, ToolError, takePrefix, type Words } from './ip-words.ts'
 
 export function ipRule(context: IpContext, words: Words): number {

@@ -5,7 +5,6 @@
 
 import type { AddressScope } from '../../net/device-address.ts'
 import {
-  type Cidr,
   type InterfaceAddress,
   type Ipv4,
   type Mac,
@@ -150,12 +149,6 @@ export function takeMac(words: Words): Mac {
     throw new ToolError(`Invalid address length ${octets.length} - must be 6 bytes`, 1)
   }
   return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16))
-}
-
-/** As iproute2 writes a destination: `default`, a host without its 32. */
-export function prefixText(cidr: Cidr, format: (address: Ipv4) => string): string {
-  if (cidr.prefix === 0) return 'default'
-  return cidr.prefix === 32 ? format(cidr.network) : `${format(cidr.network)}/${cidr.prefix}`
 }
 
 /** The exit code of printing something: always well. */
