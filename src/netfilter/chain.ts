@@ -80,6 +80,7 @@ export class Chain {
   name: string
   /** Null for a user-defined chain. */
   readonly hook: Hook | null
+  readonly table: Table
   rules: Rule[] = []
   policy: Verdict = Verdict.ACCEPT
   /** What the policy decided on; counted only when iptables-restore has set the policy (nft: a chain with counter). */
@@ -87,15 +88,18 @@ export class Chain {
   bytes = LARGE
   counted = false
 
-  constructor(name: string, hook: Hook | null) {
+  constructor(name: string, hook: Hook | null, table: Table) {
     this.name = name
     this.hook = hook
     this.bytes = 0
+    this.table = table
   }
 }
 
 export class Table {
   readonly name: TableName
+  /** Of x_tables: what iptables-legacy shows. */
+  readonly legacy: boolean
   readonly chains = new Map<string, Chain>()
   /** The built-in chains by hook. */
   readonly hooks: (Chain | null)[] = [null, null, null, null, null]
@@ -103,8 +107,9 @@ export class Table {
   /** `legacy`: its built-in chains always count what their policy decides. */
   constructor(name: TableName, legacy = false) {
     this.name = name
+    this.legacy = legacy
     for (const hook of tableHooks[name]) {
-      const chain = new Chain(hookNames[hook], hook)
+      const chain = new Chain(hookNames[hook], hook, this)
       chain.counted = legacy
       this.chains.set(chain.name, chain)
       this.hooks[hook] = chain

@@ -16,12 +16,13 @@ import { SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
-import * as ipv4 from '../wire/ipv4.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
+import { Clash, Confirmed, Related, Tracked, Unjudged } from './conntrack-decisions.ts'
 import { ConntrackSettings, Timeout } from './conntrack-settings.ts'
 import type { Flow, Tuple } from './flow.ts'
+import { answerTo } from './flow-quote.ts'
 import { noteTracked, type Tracker } from './flow-steps.ts'
 import { type FlowReader, FlowTable } from './flow-table.ts'
 import { LogFlag, logLine } from './log-line.ts'
@@ -123,7 +124,10 @@ export class Conntrack implements Tracker {
       frame.tracked = null
     } else if (frame.trackedInfo === CtInfo.UNTRACKED) return true
     frame.trackedInfo = 0
-    if (packet.fragment) return true
+    if (packet.fragment) {
+      if (journal.open) packet.tell(new Unjudged('has no flow for a fragment that is not the first'))
+      return true
+    }
     const { bytes, transport, end } = packet
     switch (packet.protocol) {
       case IPPROTO_TCP:
@@ -157,6 +161,7 @@ export class Conntrack implements Tracker {
   #invalid(packet: Packet, why: string): true {
     this.invalid++
     if (why !== '') this.#log(packet, why)
+    if (journal.open) packet.tell(Unjudged.invalid(why))
     return true
   }
 
@@ -164,6 +169,7 @@ export class Conntrack implements Tracker {
   #error(packet: Packet, why: string): true {
     this.errors++
     if (why !== '') this.#log(packet, why)
+    if (journal.open) packet.tell(Unjudged.invalid(why === '' ? 'an ICMP error about no known flow' : why))
     return true
   }
 
@@ -177,9 +183,13 @@ export class Conntrack implements Tracker {
   }
 
   /** What TcpTrack or the window's check found wrong, a segment that is let through included. */
-  #blamed(packet: Packet): void {
+  #blamed(packet: Packet, invalid: boolean): void {
     const { logInvalid } = this.settings
     if (logInvalid !== 0) this.#log(packet, faultText(tcpStateNames[fault.state]))
+    if (journal.open) {
+      const why = faultText(tcpStateNames[fault.state])
+      packet.tell(invalid ? Unjudged.invalid(why) : new Unjudged(`lets the segment through unjudged: ${why}`))
+    }
     fault.why = Why.NONE
   }
 
@@ -198,15 +208,21 @@ export class Conntrack implements Tracker {
       if (twin !== null && agrees === true) {
         this.resolved++
         frame.tracked = twin.flow
+        if (journal.open) packet.tell(new Clash(twin.flow, 'the packet joins the entry that was there first'))
         return true
       }
-      if (this.#resolveHarder(flow)) return true
+      if (this.#resolveHarder(flow)) {
+        if (journal.open) packet.tell(new Clash(flow, 'its reply direction alone goes into the table, for a second'))
+        return true
+      }
       this.clashes++
+      if (journal.open) packet.tell(new Clash(flow, 'the packet is dropped'))
       return false
     }
     flow.status |= Status.CONFIRMED
     if (flow.start >= 0) flow.start = this.#world.scheduler.now
     this.flows.insert(flow)
+    if (journal.open) packet.tell(new Confirmed(flow))
     return true
   }
 
@@ -251,13 +267,13 @@ export class Conntrack implements Tracker {
       )
         return false
       const flow = tuple === null ? this.#begin(packet, sourcePort, destinationPort) : tuple.flow
-      if (fault.why !== Why.NONE) this.#blamed(packet)
+      if (fault.why !== Why.NONE) this.#blamed(packet, flow === null)
       if (flow === null) {
         this.invalid++
         return true
       }
       const verdict = this.#judge(packet, flow, tuple)
-      if (fault.why !== Why.NONE) this.#blamed(packet)
+      if (fault.why !== Why.NONE) this.#blamed(packet, verdict === Tracking.INVALID)
       if (verdict === Tracking.INVALID) this.invalid++
       if (verdict !== Tracking.REPEAT) return true
       this.flows.remove(flow)
@@ -265,7 +281,8 @@ export class Conntrack implements Tracker {
   }
 
   /** __nf_conntrack_alloc in a full table; false: nothing could be evicted, the packet is to be dropped. */
-  #makeRoom({ protocol, source, destination }: Packet, sourcePort: number, destinationPort: number): boolean {
+  #makeRoom(packet: Packet, sourcePort: number, destinationPort: number): boolean {
+    const { protocol, source, destination } = packet
     if (this.settings.max === 0) return true
     const dropped = this.flows.earlyDrop(hashOf(protocol, source, destination, sourcePort, destinationPort))
     this.earlyDrops += dropped
@@ -273,6 +290,7 @@ export class Conntrack implements Tracker {
     this.full++
     this.flows.pressed = Math.floor((this.settings.max / 100) * 95)
     if (this.onFull !== null) this.onFull()
+    if (journal.open) packet.tell(new Unjudged(`has no room for another flow: ${this.settings.max} are in the table`))
     return false
   }
 
@@ -283,9 +301,13 @@ export class Conntrack implements Tracker {
     // Only the first packet's checksum is proved here: what follows is proved by the socket it reaches.
     if (checksums && !checksumOk(packet)) {
       this.#log(packet, 'bad checksum')
+      if (journal.open) packet.tell(Unjudged.invalid('bad checksum'))
       return null
     }
-    if (protocol === IPPROTO_ICMP && !isRequest(destinationPort >> 8)) return null
+    if (protocol === IPPROTO_ICMP && !isRequest(destinationPort >> 8)) {
+      if (journal.open) packet.tell(Unjudged.invalid('an answer to no known request'))
+      return null
+    }
     const flow = this.create()
     flow.original.set(protocol, source, destination, sourcePort, destinationPort)
     const back = turnedSourcePort(protocol, sourcePort, destinationPort)
@@ -320,6 +342,7 @@ export class Conntrack implements Tracker {
     if (reply && verdict !== Tracking.END) flow.status |= Status.SEEN_REPLY
     if (verdict === Tracking.END) this.flows.remove(flow)
     else if (flow.status !== status || (flow.tcp !== null && flow.tcp.state !== state)) this.#changed(flow)
+    if (journal.open) packet.tell(new Tracked(flow, reply, state, tuple === null))
     return verdict
   }
 
@@ -373,33 +396,12 @@ export class Conntrack implements Tracker {
 
   /** An ICMP error belongs to the flow whose packet it quotes, and counts as going against that packet. */
   #relate(packet: Packet): void {
-    const { bytes, frame } = packet
-    const inner = packet.transport + icmp.HEADER
-    if (packet.end - inner < ipv4.HEADER + 8 || bytes[inner] >> 4 !== 4) return
-    const at = inner + ipv4.headerLength(bytes, inner)
-    if (packet.end - at < 8 || ipv4.fragmentOffset(bytes, inner) !== 0) return
-    const protocol = ipv4.protocol(bytes, inner)
-    let sourcePort = 0
-    let destinationPort = 0
-    if (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP) {
-      sourcePort = u16(bytes, at)
-      destinationPort = u16(bytes, at + 2)
-    } else if (protocol === IPPROTO_ICMP) {
-      if (inverseIcmpType(bytes[at]) < 0) return
-      sourcePort = icmp.identifier(bytes, at)
-      destinationPort = u16(bytes, at)
-    }
-    const answer = this.flows.find(
-      protocol,
-      ipv4.destination(bytes, inner),
-      ipv4.source(bytes, inner),
-      turnedSourcePort(protocol, sourcePort, destinationPort),
-      turnedDestinationPort(protocol, sourcePort, destinationPort),
-    )
-    // The error must go to whoever sent the quoted packet.
-    if (answer === null || answer.destination !== packet.destination) return
+    const answer = answerTo(this.flows, packet)
+    if (answer === null) return
+    const { frame } = packet
     frame.tracked = answer.flow
     frame.trackedInfo = answer.reply ? CtInfo.RELATED_REPLY : CtInfo.RELATED
+    if (journal.open) packet.tell(new Related(answer.flow))
   }
 }
 

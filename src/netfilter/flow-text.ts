@@ -64,10 +64,17 @@ function body(flow: Flow, counters: boolean): string[] {
 }
 
 function head(flow: Flow, left: number | null): string {
-  let text = `${flowProtocolName(flow.protocol).padEnd(8)} ${flow.protocol} `
-  if (left !== null) text += `${left} `
-  if (flow.tcp !== null) text += `${tcpStateNames[flow.tcp.state]} `
-  return text
+  const time = left === null ? '' : `${left} `
+  return `${flowProtocolName(flow.protocol).padEnd(8)} ${flow.protocol} ${time}${stateText(flow)}`
+}
+
+function stateText({ tcp }: Flow): string {
+  return tcp === null ? '' : `${tcpStateNames[tcp.state]} `
+}
+
+/** Of a line of `conntrack -L` the stretch that time alone does not change: from the state to the mark. */
+export function formatSteady(flow: Flow): string {
+  return `${stateText(flow)}${body(flow, flow.accounted).join(' ')} mark=${flow.mark >>> 0}`
 }
 
 function lived(flow: Flow, now: Nanos): string[] {

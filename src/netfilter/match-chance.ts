@@ -17,6 +17,8 @@ export class StatisticMatch extends Match {
   #every = 0
   #packet = -1
   #count = 0
+  /** The last draw. */
+  #drawn = 0
 
   override option(name: string, words: Words, not: boolean): boolean {
     switch (name) {
@@ -65,10 +67,24 @@ export class StatisticMatch extends Match {
 
   override test(packet: Packet): boolean {
     if (this.#mode === 'random') {
-      return (packet.world.random.int32() & 0x7fffffff) < this.#threshold !== this.#not
+      this.#drawn = packet.world.random.int32() & 0x7fffffff
+      return this.#drawn < this.#threshold !== this.#not
     }
     this.#count = this.#count === this.#every - 1 ? 0 : this.#count + 1
     return (this.#count === 0) !== this.#not
+  }
+
+  override get fickle(): boolean {
+    return true
+  }
+
+  override reason(): string {
+    if (this.#mode === 'nth') {
+      return `${this.#count === 0 ? 'it is the turn' : 'it is not the turn'} of this packet, one in ${this.#every}`
+    }
+    const below = this.#drawn < this.#threshold
+    const chance = (this.#threshold / UNIT).toFixed(11)
+    return `chance drew ${(this.#drawn / UNIT).toFixed(4)}, ${below ? 'below' : 'not below'} ${chance}`
   }
 
   override save(): string {
@@ -104,6 +120,8 @@ export class LimitMatch extends Match {
   #burst = 5
   /** Nanoseconds of credit, and when they were last reckoned. */
   #state = new Float64Array(2)
+  /** The last test's outcome. */
+  #held = false
 
   override option(name: string, words: Words, not: boolean): boolean {
     if (name !== '--limit' && name !== '--limit-burst') return false
@@ -145,9 +163,19 @@ export class LimitMatch extends Match {
     const cost = this.#cost()
     state[0] = Math.min(state[0] + now - state[1], cost * this.#burst)
     state[1] = now
-    if (state[0] < cost) return false
+    this.#held = state[0] >= cost
+    if (!this.#held) return false
     state[0] -= cost
     return true
+  }
+
+  override get fickle(): boolean {
+    return true
+  }
+
+  override reason(): string {
+    const left = Math.floor(this.#state[0] / this.#cost())
+    return this.#held ? `within the limit, ${left} more at once` : 'over the limit'
   }
 
   #cost(): Nanos {

@@ -18,6 +18,8 @@ export class ConnlimitMatch extends Match {
   #ofDestination = false
   /** The flows counted so far, by network. */
   #counted = new Map<Ipv4, Flow[]>()
+  /** How many the last packet's network has. */
+  #open = 0
 
   override get tracks(): boolean {
     return true
@@ -62,7 +64,16 @@ export class ConnlimitMatch extends Match {
     }
     flows.length = kept
     if (!known && flow !== null) flows.push(flow)
+    this.#open = flows.length
     return flows.length > this.#limit !== this.#upto
+  }
+
+  override get fickle(): boolean {
+    return true
+  }
+
+  override reason(): string {
+    return `${this.#open} ${this.#open === 1 ? 'connection' : 'connections'} open, the limit is ${this.#limit}`
   }
 
   override save(): string {

@@ -45,6 +45,8 @@ export class HashlimitMatch extends Match {
   #modes: string[] = []
   #sourcePrefix = 32
   #destinationPrefix = 32
+  /** The last test's outcome. */
+  #held = false
   readonly #table = new Map<string, number>()
   readonly #key = new Int32Array(3)
   readonly #buckets = new Map<number, Bucket>()
@@ -107,9 +109,18 @@ export class HashlimitMatch extends Match {
     const { state } = bucket
     state[0] = Math.min(state[0] + now - state[1], cost * this.#burst)
     state[1] = now
-    if (state[0] < cost) return this.#above
+    this.#held = state[0] >= cost
+    if (!this.#held) return this.#above
     state[0] -= cost
     return !this.#above
+  }
+
+  override get fickle(): boolean {
+    return true
+  }
+
+  override reason(): string {
+    return this.#held ? 'within the limit' : 'over the limit'
   }
 
   #fillKey(packet: Packet): void {

@@ -98,6 +98,8 @@ export class RecentMatch extends Match {
   #listName = 'DEFAULT'
   #mask = -1 as Ipv4
   #ofDestination = false
+  /** The last packet's. */
+  #asked = 0 as Ipv4
 
   constructor(lists: RecentLists) {
     super()
@@ -161,6 +163,7 @@ export class RecentMatch extends Match {
   override test(packet: Packet): boolean {
     const now = jiffies(packet.world.scheduler.now)
     const address = ((this.#ofDestination ? packet.destination : packet.source) & this.#mask) as Ipv4
+    this.#asked = address
     const list = this.#list
     // What is on its way out already lost or will lose one (recent_mt).
     const ttl = ttlOf(packet)
@@ -179,6 +182,17 @@ export class RecentMatch extends Match {
     if (this.#reap) list.reap(since)
     if (this.#action === '--update' && found) list.touch(address, now, ttl)
     return found
+  }
+
+  override get fickle(): boolean {
+    return true
+  }
+
+  override reason(): string {
+    if (this.#action === '--set') return `${formatIpv4(this.#asked)} is noted in the list ${this.#listName}`
+    const entry = this.#list.entries.get(this.#asked)
+    const seen = entry === undefined ? 'not in' : `seen ${entry.count} ${entry.count === 1 ? 'time' : 'times'} by`
+    return `${formatIpv4(this.#asked)} is ${seen} the list ${this.#listName}`
   }
 
   #seen(entry: Sightings, since: number): boolean {

@@ -34,6 +34,16 @@ export abstract class Match {
 
   abstract test(packet: Packet): boolean
 
+  /** Why the last test came out as it did, for whoever traces; empty when the rule's text says it all. */
+  reason(): string {
+    return ''
+  }
+
+  /** Is it worth telling that the packet missed the rule because of this? Where chance or a count decides, it is. */
+  get fickle(): boolean {
+    return false
+  }
+
   /** Its options as iptables-save prints them; empty when there are none. */
   abstract save(): string
 

@@ -21,6 +21,7 @@ import type { Flow } from './flow.ts'
 import { Rewritten } from './flow-steps.ts'
 import type { FlowTable } from './flow-table.ts'
 import { chooseAddress } from './nat-address.ts'
+import { type Because, ErrorTranslated, Picked, type Translatable, Translated } from './nat-decisions.ts'
 import { Manip, rewrite } from './nat-rewrite.ts'
 import { Status } from './status.ts'
 import { turnedDestinationPort, turnedSourcePort } from './tuple.ts'
@@ -46,6 +47,8 @@ export class NatRange {
 const ATTEMPTS = 128
 
 export class Nat {
+  /** How the last `bind` came to its port. */
+  #picked: Picked = Picked.NONE
   #flows: FlowTable
   #random: Random
   #null = new NatRange()
@@ -66,6 +69,7 @@ export class Nat {
     if ((flow.status & Status.CONFIRMED) !== 0) return
     const reply = flow.reply
     const protocol = reply.protocol
+    this.#picked = Picked.NONE
     this.#begin(flow)
     this.#choose(flow, manip, range)
     const back = turnedSourcePort(protocol, this.#sourcePort, this.#destinationPort)
@@ -85,9 +89,30 @@ export class Nat {
     this.bind(flow, manip, range)
   }
 
-  /** Rewrites a packet of the flow to what the other direction's tuple says. */
-  translate(frame: Frame, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): void {
+  /** Rewrites a packet of a flow that is translated; what it carries now is read anew. */
+  pass(packet: Translatable, flow: Flow, reply: boolean, manip: Manip, because: Because): void {
+    const { frame, network, end } = packet
     if (!concerns(flow, reply, manip)) return
+    if (journal.open) {
+      const told = new Translated(packet, flow, reply, manip, because, this.#picked)
+      this.#translate(frame, network, end, flow, reply, manip)
+      packet.tell(told.settle(packet))
+    } else this.#translate(frame, network, end, flow, reply, manip)
+    packet.readAddresses()
+  }
+
+  /** The same of an ICMP error about a flow. False: drop it. */
+  passError(packet: Translatable, flow: Flow, reply: boolean, manip: Manip): boolean {
+    const { bytes, network, end } = packet
+    const told = journal.open && concerns(flow, reply, manip) ? new ErrorTranslated(packet, flow, manip) : null
+    const right = this.#translateError(bytes, network, end, flow, reply, manip)
+    if (told !== null) packet.tell(told.settle(packet, right))
+    packet.readAddresses()
+    return right
+  }
+
+  /** Rewrites a packet of the flow to what the other direction's tuple says. */
+  #translate(frame: Frame, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): void {
     const other = reply ? flow.original : flow.reply
     const address = manip === Manip.SOURCE ? other.destination : other.source
     let port = other.sourcePort
@@ -102,7 +127,7 @@ export class Nat {
    * An ICMP error about a flow: its own address on this half, and the opposite half of the packet it quotes, are
    * made to look like what the receiver knows (nf_nat_icmp_reply_translation). False: drop it.
    */
-  translateError(bytes: Uint8Array, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): boolean {
+  #translateError(bytes: Uint8Array, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): boolean {
     const at = network + ipv4.headerLength(bytes, network)
     if (bytes[at] === icmp.REDIRECT) {
       const done = Status.SRC_NAT_DONE | Status.DST_NAT_DONE
@@ -170,6 +195,8 @@ export class Nat {
     const protocol = flow.reply.protocol
     const isIcmp = protocol === IPPROTO_ICMP
     if (!isIcmp && protocol !== IPPROTO_TCP && protocol !== IPPROTO_UDP) return
+    if (range.random) this.#picked = Picked.RANDOM
+    else if (!range.hasPort) this.#picked = Picked.TAKEN
     const useSource = isIcmp || manip === Manip.SOURCE
     const present = useSource ? this.#sourcePort : this.#destinationPort
     let low = range.lowPort

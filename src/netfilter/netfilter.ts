@@ -21,6 +21,7 @@ import { ipset } from './ipset-command.ts'
 import { Balancer } from './ipvs/balancer.ts'
 import { Ipvs } from './ipvs/ipvs.ts'
 import { concerns, Nat } from './nat.ts'
+import { Because, Strayed } from './nat-decisions.ts'
 import { Manip } from './nat-rewrite.ts'
 import { type NftAnswer, type NftRequest, nft } from './nft-command.ts'
 import { NftMachine } from './nft-machine.ts'
@@ -85,7 +86,7 @@ export class Netfilter {
     this.#host = host
     this.conntrack = new Conntrack(world)
     this.#nat = new Nat(this.conntrack.flows, world.random)
-    this.#packet = new Packet(world, host, this.#nat)
+    this.#packet = new Packet(world, name, host, this.#nat)
     this.rules.sets.now = () => world.scheduler.now
     this.rules.sets.seed = () => world.random.int32() >>> 0
     this.rules.sets.references = (place) => this.rules.references(place) + this.legacy.references(place)
@@ -311,11 +312,11 @@ export class Netfilter {
     if (flow === null) return Verdict.ACCEPT
     const info = frame.trackedInfo
     const reply = isReply(info)
+    let because: Because = Because.FIRST
     if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) {
       if (journal.open) journal.refuse()
       if (packet.protocol === IPPROTO_ICMP) {
-        const right = this.#nat.translateError(frame.bytes, packet.network, packet.end, flow, reply, manip)
-        packet.readAddresses()
+        const right = this.#nat.passError(packet, flow, reply, manip)
         return right ? Verdict.ACCEPT : this.#untracked()
       }
     } else if (info === CtInfo.NEW) {
@@ -324,15 +325,16 @@ export class Netfilter {
         if (journal.open) journal.refuse()
         const verdict = this.#choose(hook, packet, flow, done)
         if (verdict !== Verdict.ACCEPT) return verdict
+        because = (flow.status & done) === 0 ? Because.TAKEN : Because.RULE
         if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)
       }
     } else if (this.#strayed(flow, hook, packet)) {
+      if (journal.open) packet.tell(new Strayed(flow))
       this.conntrack.flows.remove(flow)
       return this.#untracked()
     }
     if ((flow.status & (Status.SRC_NAT | Status.DST_NAT)) !== 0) {
-      this.#nat.translate(frame, packet.network, packet.end, flow, reply, manip)
-      packet.readAddresses()
+      this.#nat.pass(packet, flow, reply, manip, because)
     }
     return Verdict.ACCEPT
   }

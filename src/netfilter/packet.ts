@@ -2,6 +2,7 @@
  * A packet on its way through one hook: the frame, and what rules ask of it again and again, read once. There is
  * one per namespace, filled anew for each packet (Linux's struct nf_hook_state and xt_action_param).
  */
+import type { Decision } from '../link/decision.ts'
 import type { NetDevice } from '../link/device.ts'
 import { Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
@@ -9,6 +10,7 @@ import type { Ipv4 } from '../wire/address.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { Flow } from './flow.ts'
 import { Hook } from './hook.ts'
+import { HookDecision } from './hook-decision.ts'
 import type { NetfilterHost, RejectWith } from './host.ts'
 import type { Ipvs } from './ipvs/ipvs.ts'
 import type { Nat } from './nat.ts'
@@ -32,6 +34,8 @@ export class Packet {
   readonly world: World
   readonly host: NetfilterHost
   readonly nat: Nat
+  /** The namespace's. */
+  readonly name: string
   onLog: LogReader | null = null
   /** Null until IPVS is loaded. */
   ipvs: Ipvs | null = null
@@ -55,9 +59,12 @@ export class Packet {
   states = 0
   /** Set by REJECT. */
   reject: RejectWith | null = null
+  /** Was the hook named to whoever traces? */
+  #announced = false
 
-  constructor(world: World, host: NetfilterHost, nat: Nat) {
+  constructor(world: World, name: string, host: NetfilterHost, nat: Nat) {
     this.world = world
+    this.name = name
     this.host = host
     this.nat = nat
     this.frame = new Frame(0)
@@ -77,7 +84,19 @@ export class Packet {
     this.protocol = ipv4.protocol(frame.bytes, frame.network)
     this.fragment = ipv4.fragmentOffset(frame.bytes, frame.network) !== 0
     this.reject = null
+    this.#announced = false
     this.readAddresses()
+  }
+
+  /** What was decided about the packet, for whoever traces. Ask `journal.open` before making the decision. */
+  tell(decision: Decision): void {
+    const { frames } = this.world
+    if (frames.tracer === null) return
+    if (!this.#announced) {
+      this.#announced = true
+      frames.tell(this.frame, this.name, new HookDecision(this.hook, this.input, this.output))
+    }
+    frames.tell(this.frame, this.name, decision)
   }
 
   /** What NAT changes. */

@@ -184,9 +184,9 @@ export class Ruleset {
 
   newChain(table: TableName, name: string): void {
     checkName(name)
-    const { chains } = this.table(table)
-    if (chains.has(name)) throw new NetfilterError('Chain already exists.', 'kernel')
-    chains.set(name, new Chain(name, null))
+    const at = this.table(table)
+    if (at.chains.has(name)) throw new NetfilterError('Chain already exists.', 'kernel')
+    at.chains.set(name, new Chain(name, null, at))
     this.#changed(table)
   }
 

@@ -6,19 +6,24 @@ import { journal } from '../link/flow-cache.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { type Chain, Inverted, type Rule } from './chain.ts'
 import { Verdict } from './hook.ts'
+import type { Match } from './match.ts'
 import type { Packet } from './packet.ts'
+import { Effect, MissedRule, PolicyDecision, RuleDecision } from './rule-decisions.ts'
 
 /** Deeper than any acyclic rule set goes in practice; the kernel's own limit for nft is 16. */
 const DEPTH = 64
 
 export class Traversal {
-  #rules: Rule[][] = new Array<Rule[]>(DEPTH).fill([])
+  #chains: (Chain | null)[] = new Array<Chain | null>(DEPTH).fill(null)
   #places = new Int32Array(DEPTH)
+  /** While traced: which match of the last rule failed. */
+  #failed: Match | null = null
 
   /** ACCEPT, DROP or REJECT. */
   run(base: Chain, packet: Packet): Verdict {
     packet.readStates()
     const { source, destination, protocol, length, states } = packet
+    let chain = base
     let rules = base.rules
     let place = 0
     let depth = 0
@@ -26,19 +31,23 @@ export class Traversal {
       if (place >= rules.length) {
         if (depth === 0) return this.#policy(base, length, packet)
         depth--
-        rules = this.#rules[depth]
+        chain = this.#chains[depth] as Chain
+        rules = chain.rules
         place = this.#places[depth]
         continue
       }
       const rule = rules[place++]
       if (rule.headed && !fits(rule, source, destination, protocol)) continue
       if (rule.states !== 0 && ((states & rule.states) !== 0) === rule.statesNot) continue
-      if (rule.more && !this.#holds(rule, packet)) continue
+      if (rule.more && !this.#holds(rule, packet)) {
+        if (journal.open) this.#missed(chain, place, rule, packet)
+        continue
+      }
       rule.packets++
       rule.bytes += length
-      if (journal.open) noteRule(packet, rule)
       let verdict = rule.verdict
-      if (verdict === Verdict.TARGET) verdict = rule.target === null ? Verdict.CONTINUE : rule.target.apply(packet)
+      if (journal.open) verdict = applied(chain, place, rule, packet)
+      else if (verdict === Verdict.TARGET) verdict = rule.target === null ? Verdict.CONTINUE : rule.target.apply(packet)
       switch (verdict) {
         case Verdict.CONTINUE:
           continue
@@ -47,16 +56,18 @@ export class Traversal {
           continue
         case Verdict.JUMP:
           // Half of kube-proxy's chains are empty.
-          if (rule.chain !== null && rule.chain.rules.length === 0) continue
+          if (rule.chain === null || rule.chain.rules.length === 0) continue
           if (depth === DEPTH) return Verdict.DROP
-          this.#rules[depth] = rules
+          this.#chains[depth] = chain
           this.#places[depth] = place
           depth++
-          if (rule.chain !== null) rules = rule.chain.rules
+          chain = rule.chain
+          rules = chain.rules
           place = 0
           continue
         case Verdict.GOTO:
-          if (rule.chain !== null) rules = rule.chain.rules
+          if (rule.chain !== null) chain = rule.chain
+          rules = chain.rules
           place = 0
           continue
         default:
@@ -71,8 +82,18 @@ export class Traversal {
     if (journal.open && !rule.steady) journal.refuse()
     if (rule.fragments && packet.fragment === ((rule.inverted & Inverted.FRAGMENT) !== 0)) return false
     const tests = rule.tests
-    for (let i = 0; i < tests.length; i++) if (!tests[i].test(packet)) return false
+    for (let i = 0; i < tests.length; i++) {
+      if (tests[i].test(packet)) continue
+      if (journal.open) this.#failed = tests[i]
+      return false
+    }
     return true
+  }
+
+  #missed(chain: Chain, number: number, rule: Rule, packet: Packet): void {
+    const match = this.#failed
+    this.#failed = null
+    if (match !== null && match.fickle) packet.tell(new MissedRule(chain, number, rule, match.reason()))
   }
 
   #policy(base: Chain, length: number, packet: Packet): Verdict {
@@ -81,6 +102,7 @@ export class Traversal {
       base.bytes += length
       if (journal.open) journal.count(packet.frame, base)
     }
+    if (journal.open && worthTelling(base)) packet.tell(new PolicyDecision(base))
     return base.policy
   }
 }
@@ -96,7 +118,20 @@ function fits(rule: Rule, source: Ipv4, destination: Ipv4, protocol: number): bo
 }
 
 /** A rule matched (see link/flow-cache.ts). What its target does besides is no step. */
-function noteRule(packet: Packet, rule: Rule): void {
-  if (rule.verdict === Verdict.TARGET && rule.target !== null) journal.refuse()
+function applied(chain: Chain, number: number, rule: Rule, packet: Packet): Verdict {
   journal.count(packet.frame, rule)
+  const effect = new Effect(packet)
+  let { verdict } = rule
+  if (verdict === Verdict.TARGET) {
+    if (rule.target !== null) journal.refuse()
+    verdict = rule.target === null ? Verdict.CONTINUE : rule.target.apply(packet)
+  }
+  effect.settle(packet)
+  packet.tell(new RuleDecision(chain, number, rule, verdict, effect))
+  return verdict
+}
+
+/** mangle and raw accept nearly always, and that is nothing to talk about. */
+function worthTelling({ policy, table }: Chain): boolean {
+  return policy !== Verdict.ACCEPT || table.name === 'filter' || table.name === 'nat'
 }

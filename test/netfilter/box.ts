@@ -30,6 +30,7 @@ export class Box implements NetfilterHost {
   readonly cni0 = new NetDevice(this.world, 'cni0')
   readonly eth0 = new NetDevice(this.world, 'eth0')
   readonly flannel = new NetDevice(this.world, 'flannel.1')
+  readonly devices: readonly Device[] = [this.cni0, this.eth0, this.flannel]
   masquerade = '10.244.1.0'
   /** The device that answers leave by; null: any. */
   backBy: NetDevice | null = null
