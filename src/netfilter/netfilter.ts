@@ -182,6 +182,10 @@ export class Netfilter {
 
   /** The command `nft`. */
   runNft(request: NftRequest, devices: () => Iterable<NetDevice>): NftAnswer {
+    this.#machine.deviceName = (index) => {
+      for (const device of devices()) if (device.index === index) return device.name
+      return null
+    }
     return nft(this.nft, { now: () => this.#world.scheduler.now, devices }, request)
   }
 

@@ -118,11 +118,16 @@ export function setBlock(set: NftSet, options: PrintOptions): string {
 
 function heading(chain: NftChain, options: PrintOptions): string {
   const said = chain.comment === '' ? '' : `\t\tcomment "${chain.comment}"\n`
-  if (chain.hook === null) return said
+  return chain.hook === null ? said : `${said}\t\t${formatHeading(chain, options)}\n`
+}
+
+/** `type filter hook input priority filter; policy accept;`; empty when the chain is no base chain. */
+export function formatHeading(chain: NftChain, options: PrintOptions): string {
+  if (chain.hook === null) return ''
   const policy = chain.policy === Verdict.DROP ? 'drop' : 'accept'
   const priority = options.numericPriority ? String(chain.priority) : formatPriority(chain.priority, chain.hook)
   const hook = HOOK_NAMES[chain.hook]
-  return `${said}\t\ttype ${chain.type} hook ${hook} priority ${priority}; policy ${policy};\n`
+  return `type ${chain.type} hook ${hook} priority ${priority}; policy ${policy};`
 }
 
 function chainBlock(chain: NftChain, options: PrintOptions): string {

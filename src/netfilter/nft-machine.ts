@@ -6,13 +6,17 @@ import { journal } from '../link/flow-cache.ts'
 import type { Flow } from './flow.ts'
 import { Verdict } from './hook.ts'
 import { logLine } from './log-line.ts'
+import { NftElementDecision, NftPolicyDecision, NftRuleDecision, stateless } from './nft-decisions.ts'
 import { dynset, touch } from './nft-dynset.ts'
 import { hashOfParts, symhash } from './nft-hash.ts'
 import { fib, loadCt, loadMeta, loadPayload } from './nft-load.ts'
 import { NftNat } from './nft-nat.ts'
 import type { NftChain, NftRule } from './nft-objects.ts'
 import { Compare, type LogStep, type NftProgram, Op, REGISTERS, STRIDE } from './nft-program.ts'
+import type { NftElement, NftSet } from './nft-set.ts'
+import type { PrintOptions } from './nft-value-text.ts'
 import type { Packet } from './packet.ts'
+import { Effect } from './rule-effect.ts'
 import { CtInfo } from './status.ts'
 
 /** NFT_JUMP_STACK_SIZE */
@@ -28,6 +32,10 @@ export class NftMachine {
   readonly #nat = new NftNat()
   /** Where JUMP and GOTO lead. */
   #to: NftChain | null = null
+  /** While traced: the elements of named sets that the last rule found. */
+  readonly #found: (readonly [NftSet, NftElement])[] = []
+  /** How the namespace calls its devices, for whoever traces. */
+  deviceName: (index: number) => string | null = () => null
 
   /** ACCEPT, DROP or REJECT. */
   run(base: NftChain, packet: Packet): Verdict {
@@ -36,13 +44,14 @@ export class NftMachine {
     let depth = 0
     for (;;) {
       if (place >= rules.length) {
-        if (depth === 0) return base.policy
+        if (depth === 0) return this.#policy(base, packet)
         depth--
         rules = this.#rules[depth]
         place = this.#places[depth]
         continue
       }
-      const verdict = this.#execute(rules[place++].program, packet)
+      const rule = rules[place++]
+      const verdict = journal.open ? this.#aloud(rule, place, packet) : this.#execute(rule.program, packet)
       switch (verdict) {
         case BREAK:
         case Verdict.CONTINUE:
@@ -66,6 +75,35 @@ export class NftMachine {
           return verdict as Verdict
       }
     }
+  }
+
+  #policy(base: NftChain, packet: Packet): Verdict {
+    if (journal.open && (base.policy !== Verdict.ACCEPT || base.type !== 'route')) {
+      packet.tell(new NftPolicyDecision(base, this.#options(packet)))
+    }
+    return base.policy
+  }
+
+  /** Runs a rule and tells what came of it. */
+  #aloud(rule: NftRule, number: number, packet: Packet): number {
+    const effect = new Effect(packet)
+    this.#found.length = 0
+    const verdict = this.#execute(rule.program, packet)
+    if (verdict === BREAK) return verdict
+    effect.settle(packet)
+    const options = this.#options(packet)
+    const goal = verdict === Verdict.JUMP || verdict === Verdict.GOTO ? this.#to : null
+    packet.tell(new NftRuleDecision(rule, number, verdict, goal, effect, options))
+    for (const [set, element] of this.#found) packet.tell(new NftElementDecision(set, element, options))
+    return verdict
+  }
+
+  #options({ world }: Packet): PrintOptions {
+    return stateless(world.scheduler.now, this.deviceName)
+  }
+
+  #note(set: NftSet, element: NftElement): void {
+    if (!set.anonymous) this.#found.push([set, element])
   }
 
   #execute(program: NftProgram, packet: Packet): number {
@@ -111,18 +149,23 @@ export class NftMachine {
       case Op.LOOKUP: {
         const element = program.sets[a].lookup(registers, register, packet.world.scheduler.now)
         if ((element === null) !== (b !== 0)) return BREAK
-        if (element !== null) touch(element, packet)
+        if (element !== null) {
+          touch(element, packet)
+          if (journal.open) this.#note(program.sets[a], element)
+        }
         return GO_ON
       }
       case Op.MAP: {
         const element = program.sets[a].lookup(registers, register, packet.world.scheduler.now)
         if (element === null || element.data === null) return BREAK
+        if (journal.open) this.#note(program.sets[a], element)
         for (let i = 0; i < element.data.length; i++) registers[b + i] = element.data[i]
         return GO_ON
       }
       case Op.VMAP: {
         const element = program.sets[a].lookup(registers, register, packet.world.scheduler.now)
         if (element === null) return BREAK
+        if (journal.open) this.#note(program.sets[a], element)
         this.#to = element.chain as NftChain | null
         return element.verdict
       }

@@ -8,7 +8,8 @@ import { type Chain, Inverted, type Rule } from './chain.ts'
 import { Verdict } from './hook.ts'
 import type { Match } from './match.ts'
 import type { Packet } from './packet.ts'
-import { Effect, MissedRule, PolicyDecision, RuleDecision } from './rule-decisions.ts'
+import { MissedRule, PolicyDecision, RuleDecision } from './rule-decisions.ts'
+import { Effect } from './rule-effect.ts'
 
 /** Deeper than any acyclic rule set goes in practice; the kernel's own limit for nft is 16. */
 const DEPTH = 64

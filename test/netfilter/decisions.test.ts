@@ -213,6 +213,74 @@ COMMIT
     ])
   })
 
+  it('nft: verdict maps with their elements, sets, NAT and a policy', () => {
+    hear()
+    box.devices.forEach((device, i) => {
+      device.index = i + 1
+    })
+    const loaded = box.netfilter.runNft(
+      {
+        name: 'test',
+        text: `table ip kube-proxy {
+          map service-ips {
+            type ipv4_addr . inet_proto . inet_service : verdict
+            elements = { 10.96.0.80 . tcp . 80 : goto service-web, 10.96.0.10 . udp . 53 : goto service-dns }
+          }
+          set cluster-ips { type ipv4_addr; elements = { 10.96.0.80, 10.96.0.10 }; }
+          chain services { ip daddr . meta l4proto . th dport vmap @service-ips comment "all of them"; }
+          chain service-web { counter; goto endpoint-web; }
+          chain service-dns { }
+          chain endpoint-web { meta l4proto tcp dnat to 10.244.1.3:8080; }
+          chain nat-prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
+          chain late { type nat hook postrouting priority srcnat; policy accept; oif "flannel.1" masquerade; }
+          chain filter-forward {
+            type filter hook forward priority -110; policy drop;
+            iifname { "cni0", "eth0" } ip daddr @cluster-ips reject
+            ct state established,related accept
+            ip protocol tcp meta mark set meta mark | 0x4000
+            ip protocol tcp accept
+          }
+        }`,
+      },
+      () => box.devices,
+    )
+    expect(loaded.err).toBe('')
+    box.through(box.tcp(CLIENT, '10.96.0.80:80', SYN))
+    expect(listener.heard()).toEqual([
+      'hook PREROUTING, in cni0',
+      `conntrack begins a flow, tcp ${CLIENT} > 10.96.0.80:80, which is in the table once the packet leaves this node`,
+      'nft ip kube-proxy nat-prerouting rule 1 matches and jumps to services: jump services',
+      'nft ip kube-proxy services rule 1 matches and goes on in service-web: ip daddr . meta l4proto . th dport vmap @service-ips comment "all of them"',
+      'nft ip kube-proxy map service-ips has the element: 10.96.0.80 . tcp . 80 : goto service-web',
+      'nft ip kube-proxy service-web rule 1 matches and counts the packet: counter',
+      'nft ip kube-proxy service-web rule 2 matches and goes on in endpoint-web: goto endpoint-web',
+      'nft ip kube-proxy endpoint-web rule 1 matches and dnat gives the flow the destination 10.244.1.3:8080: meta l4proto tcp dnat to 10.244.1.3:8080',
+      'NAT at PREROUTING: destination 10.96.0.80:80 becomes 10.244.1.3:8080, as the rule chose',
+      'hook FORWARD, in cni0, out flannel.1',
+      'nft ip kube-proxy filter-forward rule 3 matches and sets the mark 0x0 to 0x4000: ip protocol tcp meta mark set meta mark | 0x00004000',
+      'nft ip kube-proxy filter-forward rule 4 matches and accepts the packet: ip protocol tcp accept',
+      'hook POSTROUTING, out flannel.1',
+      'nft ip kube-proxy late rule 1 matches and masquerade gives the flow the source 10.244.1.0:37066: oif "flannel.1" masquerade',
+      'NAT at POSTROUTING: source 10.244.1.2:37066 becomes 10.244.1.0:37066, as the rule chose',
+      'conntrack confirms the flow: it is in the table from now on: SYN_SENT src=10.244.1.2 dst=10.96.0.80 sport=37066 dport=80 [UNREPLIED] src=10.244.1.3 dst=10.244.1.0 sport=8080 dport=37066 mark=0',
+    ])
+    box.through(box.udp('10.244.1.2:4000', '10.96.0.10:53'))
+    expect(listener.heard().slice(2)).toEqual([
+      'nft ip kube-proxy nat-prerouting rule 1 matches and jumps to services: jump services',
+      'nft ip kube-proxy services rule 1 matches and goes on in service-dns, which is empty: ip daddr . meta l4proto . th dport vmap @service-ips comment "all of them"',
+      'nft ip kube-proxy map service-ips has the element: 10.96.0.10 . udp . 53 : goto service-dns',
+      'nft ip kube-proxy nat-prerouting leaves the flow as it is: type nat hook prerouting priority dstnat; policy accept;',
+      'hook FORWARD, in cni0, out flannel.1',
+      'nft ip kube-proxy filter-forward rule 1 matches and refuses the packet with icmp-port-unreachable: iifname { "eth0", "cni0" } ip daddr @cluster-ips reject',
+      'nft ip kube-proxy set cluster-ips has the element: 10.96.0.10',
+      'dropped: Netfilter',
+    ])
+    box.through(box.udp('10.244.1.2:4000', '10.244.2.9:53'))
+    expect(heard('nft ip kube-proxy filter').at(-1)).toBe(
+      'nft ip kube-proxy filter-forward has no last word: policy drop: type filter hook forward priority -110; policy drop;',
+    )
+  })
+
   it('changes nothing: a box that is heard does as one that is not', () => {
     const play = (): string[] => {
       const made: string[] = []
