@@ -1,7 +1,7 @@
 /** Hears what a box's netfilter decides, and proves each entry by the command that is said to show it, at that moment. */
 import { expect } from 'vitest'
 import type { Decision } from '../../src/link/decision.ts'
-import { type DropReason, dropReasonNames, type Frame, type Tracer } from '../../src/link/frame.ts'
+import type { DropReason, Frame, Tracer } from '../../src/link/frame.ts'
 import type { Box } from './box.ts'
 
 export class Listener implements Tracer {
