@@ -1,5 +1,8 @@
 /** The commands that read capture files: their arguments and help. */
 import { type Command, InvalidArgumentError } from 'commander'
+import { follow } from './follow.ts'
+import { ladder } from './ladder.ts'
+import type { LadderBy } from './ladder-model.ts'
 import { type ReadOptions, read } from './read.ts'
 
 function whole(value: string): number {
@@ -62,6 +65,31 @@ function readOptions(flags: ReadFlags, filter: readonly string[]): ReadOptions {
   }
 }
 
+interface FollowFlags {
+  list?: boolean
+  filter: string
+  interface?: string
+  n?: boolean
+  hex?: boolean
+  raw?: boolean
+}
+
+interface LadderFlags {
+  svg?: boolean
+  mermaid?: boolean
+  out?: string
+  by?: LadderBy
+  packet?: number
+  interface?: string
+  n?: boolean
+  c: number
+}
+
+function by(value: string): LadderBy {
+  if (value !== 'host' && value !== 'interface') throw new InvalidArgumentError('It is host or interface.')
+  return value
+}
+
 export function addReadingCommands(podwire: Command, done: (code: number) => void): void {
   podwire
     .command('read')
@@ -101,5 +129,69 @@ capture file or the filter is wrong.`,
     )
     .action(async (file: string, filter: string[], flags: ReadFlags) => {
       done(await read(file, readOptions(flags, filter)))
+    })
+  podwire
+    .command('follow')
+    .description("print what the two sides of a file's conversation said, as tshark's follow does")
+    .argument('<file>', 'a capture file; - for standard input')
+    .argument('[stream]', 'tcp:0, udp:3, http:0, or two endpoints: tcp:10.0.0.1:1000,10.0.0.2:80 (default: the first)')
+    .option('--list', 'the conversations that there are, with their numbers')
+    .option('--filter <expression>', 'look only at frames that this pcap filter wants', '')
+    .option('-i, --interface <glob>', 'look only at what was seen at these interfaces')
+    .option('-n', 'addresses as numbers, though the file has names for them')
+    .option('--hex', 'bytes in hexadecimal and ASCII')
+    .option('--raw', 'bytes in hexadecimal, a line for what came together')
+    .addHelpText(
+      'after',
+      `
+The stream is put in order by sequence numbers: what came twice is said once, what was acknowledged and is not in the
+file is said to be missing. http: takes chunks and compression away. A frame that several interfaces of the file saw
+counts once.`,
+    )
+    .action(async (file: string, stream: string | undefined, flags: FollowFlags) => {
+      done(
+        await follow(file, {
+          stream: stream ?? null,
+          list: flags.list === true,
+          layout: flags.raw === true ? 'raw' : flags.hex === true ? 'hex' : 'ascii',
+          numeric: flags.n === true,
+          interface: flags.interface ?? null,
+          filter: flags.filter,
+        }),
+      )
+    })
+  podwire
+    .command('ladder')
+    .description("draw a file's frames as a ladder: hosts or interfaces, and arrows between them")
+    .argument('<file>', 'a capture file; - for standard input')
+    .argument('[filter...]', 'only frames that this pcap filter wants')
+    .option('--text', 'in characters (the default)')
+    .option('--svg', 'as an SVG')
+    .option('--mermaid', "in Mermaid's language, for a sequenceDiagram")
+    .option('-o, --out <file>', 'write it there')
+    .option('--by <what>', 'host or interface: what stands in the ladder', by)
+    .option('--packet <id>', 'the journey of one packet over all interfaces', whole)
+    .option('-i, --interface <glob>', 'only what was seen at these interfaces')
+    .option('-n', 'addresses as numbers, though the file has names for them')
+    .option('-c <n>', 'draw at most so many frames', whole, 200)
+    .addHelpText(
+      'after',
+      `
+Between hosts, a packet that several interfaces of the file saw is drawn once, and so is the packet in a tunnel. From
+interface to interface an arrow needs a file that numbers its packets, as podwire's do.`,
+    )
+    .action(async (file: string, filter: string[], flags: LadderFlags) => {
+      done(
+        await ladder(file, {
+          layout: flags.svg === true ? 'svg' : flags.mermaid === true ? 'mermaid' : 'text',
+          out: flags.out ?? null,
+          by: flags.by ?? null,
+          packet: flags.packet ?? null,
+          interface: flags.interface ?? null,
+          numeric: flags.n === true,
+          count: flags.c,
+          filter: filter.join(' '),
+        }),
+      )
     })
 }
