@@ -56,6 +56,27 @@ export async function visitCapture(
   return { facts: reader.facts as FileFacts, packets, problem: null }
 }
 
+/**
+ * The packets of a file, one by one, for who lets time pass between them; the bytes are lent until the next is asked for.
+ * @throws CaptureInputError also where the file ends too early.
+ */
+export async function* packetsOf(
+  file: string,
+): AsyncGenerator<{ readonly packet: FilePacket; readonly facts: FileFacts }> {
+  const reader = new CaptureReader()
+  try {
+    for await (const piece of pieces(file)) {
+      reader.push(piece)
+      for (let packet = reader.next(); packet !== null; packet = reader.next()) {
+        yield { packet, facts: reader.facts as FileFacts }
+      }
+    }
+    reader.finish()
+  } catch (error) {
+    throw error instanceof PcapError ? new CaptureInputError(`${file}: ${error.message}`) : error
+  }
+}
+
 async function* pieces(file: string): AsyncGenerator<Uint8Array> {
   if (file === '-') {
     for await (const piece of process.stdin) yield piece as Uint8Array

@@ -138,7 +138,7 @@ function program(done: (code: number) => void): Command {
     .action((options) => {
       done(listDrops(options))
     })
-  addReadingCommands(podwire, done)
+  addReadingCommands(podwire, done, withCaptureOptions)
   addCompletion(podwire)
   podwire.addHelpText(
     'after',

@@ -1,9 +1,15 @@
 /** The commands that read capture files: their arguments and help. */
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Direction } from '../link/device.ts'
+import { type Nanos, SECOND } from '../sim/scheduler.ts'
+import { parseDuration } from '../topology/units.ts'
+import { parseMac } from '../wire/address.ts'
 import { follow } from './follow.ts'
 import { ladder } from './ladder.ts'
 import type { LadderBy } from './ladder-model.ts'
+import type { CaptureOptions } from './open.ts'
 import { type ReadOptions, read } from './read.ts'
+import { type NewMac, replay } from './replay.ts'
 
 function whole(value: string): number {
   const number = Number(value)
@@ -90,7 +96,53 @@ function by(value: string): LadderBy {
   return value
 }
 
-export function addReadingCommands(podwire: Command, done: (code: number) => void): void {
+interface ReplayFlags extends CaptureOptions {
+  speed: number
+  topspeed?: boolean
+  direction: Direction
+  rewriteMac: readonly [NewMac, NewMac]
+  loop: number
+  filter: string
+  from?: string
+  fixcsum?: boolean
+  linger: Nanos
+  json?: boolean
+}
+
+function factor(value: string): number {
+  const number = Number(value)
+  if (!(number > 0 && number <= 1e6)) throw new InvalidArgumentError('It is a number above 0.')
+  return number
+}
+
+function direction(value: string): Direction {
+  if (value !== 'out' && value !== 'in') throw new InvalidArgumentError('It is out or in.')
+  return value
+}
+
+function duration(value: string): Nanos {
+  const found = parseDuration(value)
+  if (found === null) throw new InvalidArgumentError('It is a duration with its unit, such as 10ms or 30s.')
+  return found
+}
+
+/** `SOURCE,DESTINATION`, each a MAC address, `own`, or nothing. */
+function newMacs(value: string): [NewMac, NewMac] {
+  const read = (word: string): NewMac => {
+    if (word === '' || word === 'own') return word === '' ? null : 'own'
+    if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(word)) throw new InvalidArgumentError(`${word} is no MAC address.`)
+    return parseMac(word)
+  }
+  const words = value.split(',')
+  if (words.length !== 2) throw new InvalidArgumentError('It is SOURCE,DESTINATION.')
+  return [read(words[0]), read(words[1])]
+}
+
+export function addReadingCommands(
+  podwire: Command,
+  done: (code: number) => void,
+  withCaptureOptions: (command: Command) => Command,
+): void {
   podwire
     .command('read')
     .description('print a capture file, pcap or pcapng, as tcpdump -r does')
@@ -191,6 +243,45 @@ interface to interface an arrow needs a file that numbers its packets, as podwir
           numeric: flags.n === true,
           count: flags.c,
           filter: filter.join(' '),
+        }),
+      )
+    })
+  withCaptureOptions(podwire.command('replay'))
+    .description('play a capture file into an interface of a topology, in virtual time, and tell what came of it')
+    .argument('<file>', 'a capture file; - for standard input')
+    .argument('<topology>', 'a topology file (YAML)')
+    .argument('<interface>', 'such as w1.example.com/eth0 or default/web/eth0')
+    .option('--speed <factor>', 'seconds of the file per virtual second', factor, 1)
+    .option('--topspeed', 'one frame behind the other, whatever times the file has')
+    .option('--as-captured', 'at the distances that the file has (the default)')
+    .option(
+      '--direction <way>',
+      'out, as its machine would send them; in, as if they came from outside',
+      direction,
+      'out',
+    )
+    .option(
+      '--rewrite-mac <source,destination>',
+      "other MAC addresses; own is the interface's, and nothing leaves one as it is",
+      newMacs,
+      [null, null],
+    )
+    .option('--fixcsum', "checksums anew: a capture of a machine's own frames often holds none")
+    .option('--filter <expression>', 'only frames that this pcap filter wants', '')
+    .option('--from <glob>', "only what the file's interfaces of such a name saw")
+    .option('--loop <n>', 'play it so many times', whole, 1)
+    .option('--linger <time>', 'how long answers are waited for', duration, SECOND)
+    .option('--json', 'print the summary as a JSON object')
+    .action(async (file: string, topology: string, name: string, flags: ReplayFlags) => {
+      const [source, destination] = flags.rewriteMac
+      done(
+        await replay(file, topology, name, {
+          ...flags,
+          speed: flags.topspeed === true ? Number.POSITIVE_INFINITY : flags.speed,
+          rewrite: { source, destination },
+          fixSums: flags.fixcsum === true,
+          from: flags.from ?? null,
+          json: flags.json === true,
         }),
       )
     })
