@@ -4,6 +4,7 @@
  */
 import type { Random } from '../sim/random.ts'
 import { type Nanos, type Scheduler, type Task, Timer } from '../sim/scheduler.ts'
+import { journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { type Chance, type NetemOptions, SCALE, tableOf } from './netem-options.ts'
 import { Qdisc, type QdiscOutput } from './qdisc.ts'
@@ -64,7 +65,9 @@ export class NetemQdisc extends Qdisc implements Task {
     // A frame that is both lost and doubled is there once.
     if (twice && !lost) {
       this.#duplicating = true
-      this.enqueue(frames.copy(frame))
+      const copy = frames.copy(frame)
+      if (journal.open) this.tell(copy, 'doubled by chance, this is the copy')
+      this.enqueue(copy)
       this.#duplicating = false
     }
     if (corrupt !== null && this.#happens(corrupt, CORRUPT)) this.#damage(frame)
@@ -72,6 +75,7 @@ export class NetemQdisc extends Qdisc implements Task {
     if (this.#goesFirst()) {
       this.#counter = 0
       this.requeues++
+      if (journal.open) this.tell(frame, 'goes first by chance (reorder)')
       return this.dispatch(frame)
     }
     this.#counter++
@@ -162,6 +166,7 @@ export class NetemQdisc extends Qdisc implements Task {
     const at = frame.start + this.#random.below(frame.end - frame.start)
     frame.bytes[at] ^= 1 << this.#random.below(8)
     frame.summed = false
+    if (journal.open) this.tell(frame, 'damaged by chance, one bit of it is turned over')
   }
 
   /** Is this the one that overtakes those that wait? */
@@ -176,6 +181,7 @@ export class NetemQdisc extends Qdisc implements Task {
     if (this.waiting === this.#frames.length) this.#grow()
     const mask = this.#frames.length - 1
     const due = this.#dueOf(frame)
+    if (journal.open) this.tellDelay(frame, due - this.#scheduler.now, '')
     let place = this.waiting
     for (; place > 0; place--) {
       const before = (this.#head + place - 1) & mask

@@ -4,6 +4,7 @@
  */
 import { Ring } from '../sim/ring.ts'
 import { type Scheduler, type Task, Timer } from '../sim/scheduler.ts'
+import { journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { Qdisc, type QdiscOutput } from './qdisc.ts'
 
@@ -62,6 +63,7 @@ export class Tbf extends Qdisc implements Task {
   /** tbf_dequeue, as long as there are tokens. */
   run(): void {
     for (;;) {
+      const first = this.#head === null
       const frame = this.#head ?? this.#queue.shift()
       if (frame === null) return
       this.#head = frame
@@ -74,6 +76,7 @@ export class Tbf extends Qdisc implements Task {
       if (tokens < 0) {
         times[DUE] = now - tokens
         this.overlimits++
+        if (first && journal.open) this.tellDelay(frame, -tokens, ' for the tokens that its length takes')
         this.#scheduler.atEntry(this.#timer, times, DUE)
         return
       }

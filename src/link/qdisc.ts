@@ -2,6 +2,10 @@
  * Queueing disciplines (net/sched): what stands between a device's `send` and the wire. A device without one
  * (noqueue) costs its frames one null test; a frame that has left the queue is seen by AF_PACKET and transmitted.
  */
+import type { Nanos } from '../sim/scheduler.ts'
+import { Queued } from './cable-decisions.ts'
+import { durationText } from './duration-text.ts'
+import { journal } from './flow-cache.ts'
 import type { Frame, FramePool } from './frame.ts'
 import { DropReason } from './frame.ts'
 
@@ -53,9 +57,24 @@ export abstract class Qdisc {
 
   protected lose(frame: Frame, reason: DropReason): void {
     this.drops++
+    if (journal.open) {
+      const full = `full: ${this.waiting} frames and ${this.backlog} bytes wait`
+      this.tell(frame, reason === DropReason.Impaired ? 'lost by chance' : full)
+    }
     // A bridge keeps to itself what becomes of a frame at its ports (br_dev_xmit).
     if (reason === DropReason.QueueFull && !this.output.master) this.output.world.frames.refused++
     this.output.world.frames.drop(frame, reason, this.output.place)
+  }
+
+  /** What the queue does with the frame, for whoever traces. */
+  protected tell(frame: Frame, sentence: string): void {
+    const { world, place, name } = this.output
+    if (world.frames.tracer !== null)
+      world.frames.tell(frame, place, new Queued(this.kind, this.handle, name, sentence))
+  }
+
+  protected tellDelay(frame: Frame, nanos: Nanos, why: string): void {
+    if (nanos > 0) this.tell(frame, `waits ${durationText(nanos)}${why}`)
   }
 }
 

@@ -6,9 +6,10 @@
  * With a `Netem` it is also the physical link: delay, jitter, loss and rate, each direction on its own; what is rarer
  * than these (duplicates, damage, reordering, correlated chance) an engine of netem does for the cable.
  */
-import { type Nanos, type Task, Timer } from '../sim/scheduler.ts'
+import { MILLISECOND, type Nanos, type Task, Timer } from '../sim/scheduler.ts'
 import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { Travels } from './cable-decisions.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import { FlowCache, journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
@@ -31,6 +32,9 @@ export interface Netem {
   /** What the plain cable does not do. With it, the fields above are nothing: it says all. */
   readonly engine?: Partial<NetemOptions>
 }
+
+/** A cable that takes less is one as every other, of which nothing is told. */
+const SLOW: Nanos = MILLISECOND / 10
 
 /** Its length in bytes (VLAN_HLEN). */
 const VLAN_TAG = 4
@@ -171,7 +175,10 @@ export class Veth extends NetDevice implements Task {
 
   protected override transmit(frame: Frame): void {
     const peer = this.#wire
-    if (journal.open) journal.finish(frame, this)
+    if (journal.open) {
+      journal.finish(frame, this)
+      if (!this.#impaired && this.#delay >= SLOW) this.#tell(frame, this.#delay)
+    }
     if (peer === null || !peer.up) {
       this.txDropped++
       return this.world.frames.drop(frame, peer === null ? DropReason.NoCarrier : DropReason.ReceiverDown, this.place)
@@ -221,7 +228,14 @@ export class Veth extends NetDevice implements Task {
     }
     const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
     const later = Math.max(due + jitter, this.world.scheduler.now)
-    return this.#rate > 0 ? this.#serialise(frame, later) : later
+    const arrival = this.#rate > 0 ? this.#serialise(frame, later) : later
+    if (journal.open) this.#tell(frame, arrival - this.world.scheduler.now)
+    return arrival
+  }
+
+  #tell(frame: Frame, takes: Nanos): void {
+    const waiting = this.#rate > 0 && this.#peer !== null ? this.#peer.#size : 0
+    this.world.frames.tell(frame, this.place, new Travels(takes, waiting))
   }
 
   #serialise(frame: Frame, due: Nanos): Nanos {

@@ -1,5 +1,7 @@
 /** ARP (net/ipv4/arp.c): answers who asks for our addresses, asks for others', and tells the neighbour table. */
+import type { Decision } from '../link/decision.ts'
 import type { NetDevice } from '../link/device.ts'
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import {
   ANY,
@@ -16,6 +18,7 @@ import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import * as told from './arp-decisions.ts'
 import type { InetDevice } from './inet-device.ts'
 import { Martian, martian } from './martian.ts'
 import type { Namespace } from './namespace.ts'
@@ -72,29 +75,36 @@ export class Arp implements Solicitor {
     if (sender === ANY) {
       // Duplicate address detection (RFC 2131, 5227).
       const ours = op === arp.REQUEST && netns.isLocal(target) && !this.#ignores(inet, sender, target)
-      if (ours) this.#reply(device, target, bytes, at, sender)
+      if (ours) this.#reply(device, target, frame, sender, false)
+      else if (journal.open) this.#tell(frame, device, told.notOurs(target))
       return true
     }
     if (op === arp.REQUEST && this.#plausible(inet, sender, target)) {
       const route = netns.lookup(target)
       if (route?.type === 'local') {
-        if (this.#ignores(inet, sender, target)) return true
-        if (inet.arpFilter && netns.lookup(sender, target)?.device !== device) return true
-        if (netns.neighbours.heardRequest(device, sender, bytes, at + arp.SENDER_MAC)) {
-          this.#reply(device, target, bytes, at, sender)
+        if (this.#ignores(inet, sender, target)) {
+          if (journal.open) this.#tell(frame, device, told.unanswered(netns, device, target, 'arp_ignore'))
+          return true
         }
+        if (inet.arpFilter && netns.lookup(sender, target)?.device !== device) {
+          if (journal.open) this.#tell(frame, device, told.unanswered(netns, device, target, 'arp_filter'))
+          return true
+        }
+        if (this.#hearRequest(device, frame, sender)) this.#reply(device, target, frame, sender, false)
         return true
       }
       if (inet.forwarding && route?.type === 'unicast' && this.#proxies(inet, route.device, sender, target)) {
-        netns.neighbours.heardRequest(device, sender, bytes, at + arp.SENDER_MAC)
+        this.#hearRequest(device, frame, sender)
         if (!redone && frame.group && inet.neighbours.proxyDelay > 0) {
+          if (journal.open) this.#tell(frame, device, told.later(device, target))
           this.#proxied.add(frame, device, inet.neighbours)
           return false
         }
-        this.#reply(device, target, bytes, at, sender)
+        this.#reply(device, target, frame, sender, true)
         return true
       }
-    }
+      if (journal.open) this.#tell(frame, device, told.notOurs(target))
+    } else if (op === arp.REQUEST && journal.open) this.#tell(frame, device, told.implausible(target))
     if (!netns.isLocal(sender)) this.#learn(inet, frame, op, sender, target)
     return true
   }
@@ -122,7 +132,25 @@ export class Arp implements Solicitor {
     if (accepts && (gratuitous || (op === arp.REPLY && this.#netns.addressType(sender, device) === 'UNICAST'))) {
       neighbours.expect(device, sender)
     }
+    const before = journal.open ? (neighbours.find(device, sender)?.state ?? null) : null
     neighbours.heardReply(device, sender, bytes, at + arp.SENDER_MAC, toUs, gratuitous)
+    const entry = journal.open ? neighbours.find(device, sender) : null
+    if (journal.open && (entry !== null || op === arp.REPLY)) {
+      this.#tell(frame, device, told.heard(entry, sender, before))
+    }
+  }
+
+  /** Who asks is known from now on. False: there was no room for him. */
+  #hearRequest(device: NetDevice, frame: Frame, sender: Ipv4): boolean {
+    const { neighbours } = this.#netns
+    const before = journal.open ? (neighbours.find(device, sender)?.state ?? null) : null
+    if (!neighbours.heardRequest(device, sender, frame.bytes, frame.start + arp.SENDER_MAC)) return false
+    if (journal.open) this.#tell(frame, device, told.heard(neighbours.find(device, sender), sender, before))
+    return true
+  }
+
+  #tell(frame: Frame, device: NetDevice, decision: Decision): void {
+    this.#netns.world.frames.tell(frame, device.place, decision)
   }
 
   /** arp_accept: may a packet that nobody asked for make a new entry? */
@@ -161,12 +189,15 @@ export class Arp implements Solicitor {
 
   solicit(device: NetDevice, target: Ipv4, known: Mac | null, waiting: Frame | null): void {
     const sender = this.#senderFor(device, target, waiting)
-    if (sender !== null) this.send(device, arp.REQUEST, known ?? MAC_BROADCAST, sender, MAC_ZERO, target)
+    if (sender === null) return
+    const about = journal.open ? told.asking(this.#netns, device, target, waiting, known !== null) : null
+    this.send(device, arp.REQUEST, known ?? MAC_BROADCAST, sender, MAC_ZERO, target, about)
   }
 
   /** `arp_notify`: a request for our own address, to everybody. */
   announce(device: NetDevice, address: Ipv4): void {
-    this.send(device, arp.REQUEST, MAC_BROADCAST, address, MAC_ZERO, address)
+    const about = journal.open ? told.announcing(address) : null
+    this.send(device, arp.REQUEST, MAC_BROADCAST, address, MAC_ZERO, address, about)
   }
 
   unresolved(frame: Frame, device: NetDevice): void {
@@ -179,18 +210,34 @@ export class Arp implements Solicitor {
     this.#proxied.forget(device)
   }
 
-  #reply(device: NetDevice, ours: Ipv4, bytes: Uint8Array, at: number, asker: Ipv4): void {
-    copyMac(this.#scratch, 0, bytes, at + arp.SENDER_MAC)
-    this.send(device, arp.REPLY, this.#scratch, ours, this.#scratch, asker)
+  /** `proxied`: the address is another host's. */
+  #reply(device: NetDevice, ours: Ipv4, question: Frame, asker: Ipv4, proxied: boolean): void {
+    copyMac(this.#scratch, 0, question.bytes, question.start + arp.SENDER_MAC)
+    let about: Decision | null = null
+    if (journal.open) {
+      about = proxied
+        ? told.answeringFor(this.#netns, question, device, ours)
+        : told.answering(this.#netns, question, ours)
+    }
+    this.send(device, arp.REPLY, this.#scratch, ours, this.#scratch, asker, about)
   }
 
   /** arp_send: one ARP packet with the device's own MAC. */
-  send(device: NetDevice, op: number, to: Mac, sender: Ipv4, targetMac: Mac, target: Ipv4): void {
+  send(
+    device: NetDevice,
+    op: number,
+    to: Mac,
+    sender: Ipv4,
+    targetMac: Mac,
+    target: Ipv4,
+    about: Decision | null = null,
+  ): void {
     if (device.noArp) return
     const frame = this.#netns.world.frames.take()
     frame.end = frame.start + ethernet.HEADER + arp.LENGTH
     ethernet.write(frame.bytes, frame.start, to, device.mac, ethernet.ETH_P_ARP)
     arp.write(frame.bytes, frame.start + ethernet.HEADER, op, device.mac, sender, targetMac, target)
+    if (about !== null) this.#tell(frame, device, about)
     device.send(frame)
   }
 

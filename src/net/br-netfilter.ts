@@ -8,6 +8,7 @@
  */
 import type { Bridge, BridgePort } from '../link/bridge.ts'
 import type { BridgeFilter } from '../link/bridge-filter.ts'
+import type { Decision } from '../link/decision.ts'
 import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { Hook } from '../netfilter/netfilter.ts'
@@ -15,10 +16,13 @@ import { copyMac, type Ipv4 } from '../wire/address.ts'
 import { put16, u16 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import * as told from './br-netfilter-decisions.ts'
 import { fragment } from './fragment.ts'
 import { AtPort, ToBridge, ToStation } from './ip-steps.ts'
 import { Martian, martian } from './martian.ts'
+import { AtBridge } from './neighbour-decisions.ts'
 import type { Netns } from './netns.ts'
+import { tellRoute } from './route-decisions.ts'
 
 /**
  * While ARP looks for a frame's new destination, its source MAC waits in front of the place where its Ethernet header
@@ -48,13 +52,19 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
   }
 
   preRouting(frame: Frame, port: BridgePort): void {
-    if (!this.#handles(frame)) return this.#bridge.admit(frame, port)
+    if (!this.#handles(frame)) {
+      if (journal.open) this.#tellUnhandled(frame)
+      return this.#bridge.admit(frame, port)
+    }
     const { bytes } = frame
     const at = headerEnd(frame)
     if (!ipv4.valid(bytes, at, frame.end)) {
       return this.#netns.world.frames.drop(frame, DropReason.BridgedHeader, this.#bridge.place)
     }
-    if (journal.open) journal.add(frame, new AtPort(frame, at, port))
+    if (journal.open) {
+      journal.add(frame, new AtPort(frame, at, port))
+      this.#tell(frame, told.atPort(this.#netns.sysctl, this.#bridge, port.device, !this.#enabled))
+    }
     frame.network = at
     frame.transport = at + ipv4.headerLength(bytes, at)
     frame.end = at + ipv4.totalLength(bytes, at)
@@ -66,6 +76,7 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
   forward(frame: Frame, output: BridgePort): boolean {
     if (frame.bridgeInput === null || !this.#handles(frame)) return true
     frame.bridgeOutput = output.device
+    if (journal.open) this.#tell(frame, new told.BetweenPorts(frame.bridgeInput, output.device))
     return this.#netns.netfilter.run(Hook.FORWARD, frame, this.#bridge, this.#bridge)
   }
 
@@ -89,8 +100,20 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
     const tag = u16(frame.bytes, at - SAVED_TAG)
     copyMac(frame.bytes, frame.start + ethernet.SOURCE, frame.bytes, at - SAVED_SOURCE)
     if (tag !== 0) frame.start = ethernet.insertTag(frame.bytes, frame.start, tag)
+    if (journal.open) this.#tell(frame, new told.Resumes(port.device))
     this.#bridge.admit(frame, port)
     return true
+  }
+
+  #tell(frame: Frame, decision: Decision): void {
+    this.#netns.world.frames.tell(frame, this.#bridge.place, decision)
+  }
+
+  /** Rules that bridged packets do not meet, because a switch says so. */
+  #tellUnhandled(frame: Frame): void {
+    const { netfilter, sysctl } = this.#netns
+    if (!netfilter.active || ethernet.type(frame.bytes, frame.start) !== ethernet.ETH_P_IP) return
+    this.#tell(frame, told.notAtPort(sysctl, this.#bridge))
   }
 
   #split(frame: Frame, output: BridgePort): void {
@@ -118,11 +141,15 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
     if (martian(ipv4.source(bytes, at), destination, this.#netns.inet(this.#bridge)) !== Martian.NONE) {
       return this.#netns.world.frames.drop(frame, DropReason.BridgedMartian, this.#bridge.place)
     }
+    if (journal.open) tellRoute(this.#netns, frame, destination, found)
     // Without a route it goes up to the host, too, whose own look-up will say so.
     if (found !== null && found.type === 'unicast' && found.device === this.#bridge) {
       return this.#bridged(frame, port, found.gateway ?? destination)
     }
-    if (journal.open) journal.add(frame, new ToBridge(this.#bridge))
+    if (journal.open) {
+      journal.add(frame, new ToBridge(this.#bridge))
+      this.#tell(frame, new told.ToBridgeMac(this.#bridge))
+    }
     copyMac(bytes, start + ethernet.DESTINATION, this.#bridge.mac, 0)
     this.#bridge.admit(frame, port)
   }
@@ -132,11 +159,17 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
     const { bytes, start } = frame
     const neighbour = this.#netns.neighbours.connected(this.#bridge, station)
     if (neighbour !== null) {
-      if (journal.open) journal.add(frame, new ToStation(neighbour))
+      if (journal.open) {
+        journal.add(frame, new ToStation(neighbour))
+        this.#tell(frame, new AtBridge(neighbour, this.#bridge))
+      }
       copyMac(bytes, start + ethernet.DESTINATION, neighbour.mac, 0)
       return this.#bridge.admit(frame, port)
     }
-    if (journal.open) journal.refuse()
+    if (journal.open) {
+      journal.refuse()
+      this.#tell(frame, new told.WaitsAtPort(this.#bridge))
+    }
     const { network: at } = frame
     const tag = ethernet.isTagged(bytes, start) ? ethernet.vlanId(bytes, start) : 0
     copyMac(bytes, at - SAVED_SOURCE, bytes, start + ethernet.SOURCE)

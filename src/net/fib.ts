@@ -47,8 +47,11 @@ export class Fib implements RouteTableHost {
   readonly main: RouteTable
   readonly rules: Rules
   readonly exceptions: RouteExceptions
-  /** The table that the last look-up by rules ended in. */
+  /** The table that the last look-up by rules ended in, and what it gave: of a multipath route all. */
   answeredBy = 0
+  answer: Route | null = null
+  /** The rule that named the table, or refused; null while there are no rules of one's own. */
+  answeredRule: Rule | null = null
   #default: RouteTable | null = null
   #host: FibHost
   #tables = new Map<number, RouteTable>()
@@ -241,6 +244,11 @@ export class Fib implements RouteTableHost {
     return this.resolve(flow)
   }
 
+  /** The last question. */
+  get asked(): Flow {
+    return this.#flow
+  }
+
   /** The answer for everything that is known of a packet. */
   find(flow: Flow): Route | null {
     const whole = this.resolve(flow)
@@ -257,7 +265,9 @@ export class Fib implements RouteTableHost {
   resolve(flow: Flow): Route | null {
     if (this.rules.custom) {
       if (journal.open) journal.refuse()
-      return this.#byRules(flow)
+      this.answeredRule = null
+      this.answer = this.#byRules(flow)
+      return this.answer
     }
     this.#fleeting =
       this.#byTos ||
@@ -266,6 +276,7 @@ export class Fib implements RouteTableHost {
       flow.destination === BROADCAST ||
       this.exceptions.redirects !== 0
     const found = this.#plain(flow)
+    this.answer = found
     const sure = found !== null && found.multipath === null && !this.#fleeting
     if (sure && (!this.#manyDefaults || found.destination.prefix > 0)) this.#cache.set(flow.destination, found)
     else if (journal.open) journal.refuse()
@@ -318,6 +329,7 @@ export class Fib implements RouteTableHost {
     for (let i = 0; i < rules.length; i++) {
       const each = rules[i]
       if (!matches(each, flow)) continue
+      this.answeredRule = each
       if (each.action === 'unreachable') return null
       if (each.action === 'blackhole') return BLACKHOLE
       if (each.action === 'prohibit') return PROHIBITED

@@ -2,6 +2,7 @@
  * Fragments (net/ipv4/ip_fragment.c, ip_output.c): split what is too long for a device, and put together what
  * arrives in pieces, for this host or because conntrack must see whole packets.
  */
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { LogLevel } from '../link/kernel-log.ts'
 import { wheel } from '../sim/jiffies.ts'
@@ -9,6 +10,7 @@ import { SECOND, type Task, Timer } from '../sim/scheduler.ts'
 import { formatIpv4 } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { Cut, Piece, PieceCame, PutTogether } from './ip-decisions.ts'
 import { dropUncopied } from './ip-options.ts'
 import type { Namespace } from './namespace.ts'
 import { truesize } from './neighbour-entry.ts'
@@ -123,12 +125,21 @@ export class Reassembler {
     this.memory += truesize(ipv4.totalLength(bytes, at))
     const behind = assembly.pieces.findIndex((piece) => ipv4.fragmentOffset(piece.bytes, piece.network) > offset)
     assembly.pieces.splice(behind < 0 ? assembly.pieces.length : behind, 0, frame)
-    if (!this.#complete(assembly)) return null
+    const complete = this.#complete(assembly)
+    if (journal.open) this.#tell(assembly, frame, complete)
+    if (!complete) return null
     const first = assembly.pieces[0]
     if (ipv4.headerLength(first.bytes, first.network) + assembly.total <= LONGEST) return this.#join(assembly)
     this.#oversized(first)
     this.#discard(assembly, null, DropReason.FragmentMismatch)
     return null
+  }
+
+  #tell({ id, pieces }: Assembly, frame: Frame, complete: boolean): void {
+    const { world, name } = this.#netns
+    const from = ipv4.fragmentOffset(frame.bytes, frame.network)
+    const to = from + ipv4.totalLength(frame.bytes, frame.network) - ipv4.headerLength(frame.bytes, frame.network)
+    world.frames.tell(frame, name, new PieceCame(id, from, to, pieces.length, complete))
   }
 
   /** ip_frag_too_far: its sender has sent so much else since that the identification may be another datagram's. */
@@ -271,6 +282,10 @@ export class Reassembler {
     whole.bridgeInput = first.bridgeInput
     whole.toHost = first.toHost
     this.#forget(assembly)
+    if (journal.open) {
+      const packets = assembly.pieces.map((piece) => world.frames.identify(piece))
+      world.frames.tell(whole, this.#netns.name, new PutTogether(packets))
+    }
     for (const piece of assembly.pieces) world.frames.consume(piece)
     counters.ipReasmOks++
     return whole
@@ -289,6 +304,8 @@ export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (pie
   const field = ipv4.fragmentField(bytes, at)
   const room = (mtu - header) & ~7
   const end = at + ipv4.totalLength(bytes, at)
+  const pieces = Math.ceil((end - at - header) / room)
+  if (journal.open) world.frames.tell(frame, netns.name, new Cut(end - at, mtu, pieces))
   for (let from = at + header; from < end; from += room) {
     const size = Math.min(room, end - from)
     const piece = world.frames.take(front + header + size)
@@ -308,6 +325,10 @@ export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (pie
     piece.bridgeInput = frame.bridgeInput
     piece.bridgeOutput = frame.bridgeOutput
     counters.ipFragCreates++
+    if (journal.open) {
+      const number = (from - at - header) / room + 1
+      world.frames.tell(piece, netns.name, new Piece(world.frames.identify(frame), number, pieces))
+    }
     emit(piece)
   }
   counters.ipFragOks++

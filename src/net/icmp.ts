@@ -2,6 +2,7 @@
  * The ICMP that a namespace speaks by itself (net/ipv4/icmp.c): echo replies, error messages with their quotes
  * and rate limit, and what arriving errors mean for the sockets and routes here.
  */
+import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import { LogLevel } from '../link/kernel-log.ts'
 import { HZ, jiffies } from '../sim/jiffies.ts'
@@ -9,6 +10,7 @@ import { ANY, formatIpv4, type Ipv4, isLoopback, isMulticast } from '../wire/add
 import { put32 } from '../wire/bytes.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import * as told from './icmp-decisions.ts'
 import { InetPeers } from './inet-peer.ts'
 import type { Namespace } from './namespace.ts'
 import { Redirects } from './redirect.ts'
@@ -99,21 +101,28 @@ export class Icmp {
     const { bytes, network: at } = frame
     const source = ipv4.source(bytes, at)
     const destination = ipv4.destination(bytes, at)
-    if (frame.group || !this.#answerable(frame, source, destination)) return
+    if (frame.group || !this.#answerable(frame, source, destination)) {
+      if (journal.open) told.tellSilence(netns, frame, type, code, 'it is one that no error may answer (RFC 1122)')
+      return
+    }
     // A packet that was for us is answered from the address it was for.
     const own = netns.isLocal(destination) && !isLoopback(source)
     const back = netns.fib.errorTo(frame, source, own ? destination : ANY)
-    if (back === null) return
-    if (back.type !== 'unicast' && back.type !== 'local') return
+    if (back === null || (back.type !== 'unicast' && back.type !== 'local')) {
+      if (journal.open) told.tellSilence(netns, frame, type, code, 'no route leads back to its sender')
+      return
+    }
     // Path MTU discovery is never limited (icmpv4_xrlim_allow).
     const discovery = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
     if (back.type === 'unicast' && !discovery && ((this.#limited >> type) & 1) !== 0) {
       if (!this.#globally()) {
         netns.counters.icmpOutRateLimitGlobal++
+        if (journal.open) told.tellLimited(netns, frame, type, code, 'net.ipv4.icmp_msgs_per_sec')
         return
       }
       if (!this.#allowed(source)) {
         netns.counters.icmpOutRateLimitHost++
+        if (journal.open) told.tellLimited(netns, frame, type, code, 'net.ipv4.icmp_ratelimit')
         return
       }
     }
@@ -133,6 +142,7 @@ export class Icmp {
     netns.counters.icmpOutMsgs++
     // It belongs to the flow of what it quotes (icmp_glue_bits): our own NAT of that is undone on its way out.
     netns.netfilter.conntrack.attach(error, frame)
+    if (journal.open) told.tellAnswer(netns, error, frame, type, code, info)
     const tos = (ipv4.tos(bytes, at) & 0x1e) | INTERNET_CONTROL
     const id = netns.nextId(from, source, ipv4.IPPROTO_ICMP)
     netns.send(error, from, source, ipv4.IPPROTO_ICMP, netns.defaultTtl, tos, id, 0)
@@ -155,16 +165,19 @@ export class Icmp {
     const extended = type === icmp.EXTENDED_ECHO || type === icmp.EXTENDED_ECHO_REPLY
     if (type > icmp.LAST_TYPE) return extended ? FINE : DropReason.IcmpType
     const asks = type === icmp.ECHO_REQUEST || type === icmp.TIMESTAMP
+    const netns = this.#netns
     const { bytes, network } = frame
     // RFC 1122, 3.2.2.6 and 3.2.2.8; of what is said to all nothing else is heard.
-    if (!this.#netns.isLocal(ipv4.destination(bytes, network))) {
+    if (!netns.isLocal(ipv4.destination(bytes, network))) {
       if (asks ? this.#ignoreBroadcasts : type !== icmp.MASK_REQUEST && type !== icmp.MASK_REPLY) {
+        if (asks && journal.open) told.tellIgnored(netns, frame, 'net.ipv4.icmp_echo_ignore_broadcasts')
         return DropReason.IcmpToAll
       }
     }
     switch (type) {
       case icmp.ECHO_REQUEST:
         if (!this.#ignoreAll) this.#echo(frame)
+        else if (journal.open) told.tellIgnored(netns, frame, 'net.ipv4.icmp_echo_ignore_all')
         return FINE
       case icmp.TIMESTAMP:
         return this.#timestamp(frame)
@@ -223,6 +236,7 @@ export class Icmp {
     const back = own ? null : netns.lookup(to)
     const from = back === null ? ipv4.destination(bytes, network) : netns.sourceFor(back, to)
     const ipId = netns.nextId(from, to, ipv4.IPPROTO_ICMP)
+    if (journal.open) told.tellAnswer(netns, reply, frame, icmp.type(reply.bytes, reply.start), 0, 0)
     netns.send(reply, from, to, ipv4.IPPROTO_ICMP, netns.defaultTtl, ipv4.tos(bytes, network), ipId, 0)
   }
 
@@ -250,7 +264,11 @@ export class Icmp {
     const from = ipv4.source(bytes, network)
     const protocol = ipv4.protocol(bytes, quoted)
     // TCP learns only what is about something that it has sent (tcp_v4_err).
-    if (tooBig && protocol !== ipv4.IPPROTO_TCP) netns.learnPathMtu(ipv4.destination(bytes, quoted), info)
+    if (tooBig && protocol !== ipv4.IPPROTO_TCP) {
+      const destination = ipv4.destination(bytes, quoted)
+      netns.learnPathMtu(destination, info)
+      if (journal.open) told.tellPathMtu(netns, frame, destination, info)
+    }
     const listener = netns.transports[protocol]
     if (listener === null || protocol === ipv4.IPPROTO_ICMP) return FINE
     frame.network = quoted
@@ -278,7 +296,9 @@ export class Icmp {
     const quoted = at + icmp.HEADER
     if (end - quoted < ipv4.HEADER) return DropReason.IcmpTooShort
     if (bytes[quoted] >> 4 !== 4 || icmp.code(bytes, at) > 3) return FINE
-    this.redirects.accept(ipv4.destination(bytes, quoted), ipv4.source(bytes, network), icmp.gateway(bytes, at))
+    const destination = ipv4.destination(bytes, quoted)
+    this.redirects.accept(destination, ipv4.source(bytes, network), icmp.gateway(bytes, at))
+    if (journal.open) told.tellRedirect(this.#netns, frame, destination, icmp.gateway(bytes, at))
     return FINE
   }
 

@@ -19,12 +19,14 @@ import * as ipv4 from '../wire/ipv4.ts'
 import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
+import * as told from './ip-decisions.ts'
 import { Delivered, noteFinished, noteForwarded, noteSent, PassedUp, Received } from './ip-steps.ts'
 import { passage } from './ipvs-passage.ts'
 import { logMartian, Martian, martian, martianReason } from './martian.ts'
 import type { Namespace } from './namespace.ts'
 import { SourceIs, validateSource } from './reverse-path.ts'
 import type { Route } from './route.ts'
+import { tellOutput, tellRoute } from './route-decisions.ts'
 
 export class Ipv4Layer implements Onward {
   readonly reassembler: Reassembler
@@ -90,6 +92,7 @@ export class Ipv4Layer implements Onward {
     const found = netns.fib.output(frame, source, destination)
     const refused = found === null ? 'ENETUNREACH' : refusal(found)
     if (found === null || refused !== null) {
+      if (journal.open) tellRoute(netns, frame, destination, found)
       netns.ipOptions.cancel()
       netns.counters.ipOutNoRoutes++
       netns.world.frames.drop(frame, DropReason.NoRouteOut, netns.name)
@@ -104,10 +107,14 @@ export class Ipv4Layer implements Onward {
     // What we send ourselves is cut to fit the path (ip_append_data), what we forward only to fit the link.
     if (beyond) frame.fragmentSize = mtu
     if (tooBig) {
+      if (journal.open) told.tellUnsent(netns, frame, destination, found, mtu)
       netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
       return 'EMSGSIZE'
     }
-    if (journal.open) noteSent(frame, netns, source, destination, protocol, ttl, tos, fragmentField, beyond)
+    if (journal.open) {
+      noteSent(frame, netns, source, destination, protocol, ttl, tos, fragmentField, beyond)
+      tellOutput(netns, frame, destination, found, source === ANY)
+    }
     let route = found
     if (netns.netfilter.active) {
       const mark = frame.mark
@@ -119,6 +126,7 @@ export class Ipv4Layer implements Onward {
         if (journal.open) journal.refuse()
         // ip_route_me_harder: DNAT at OUTPUT chose another destination, or a mark another table. The source stays.
         const again = netns.fib.reroute(frame, ipv4.source(frame.bytes, at), target)
+        if (journal.open) tellRoute(netns, frame, target, again)
         if (again === null || refusal(again) !== null) {
           netns.world.frames.drop(frame, DropReason.NoReroute, netns.name)
           return 'EHOSTUNREACH'
@@ -141,11 +149,13 @@ export class Ipv4Layer implements Onward {
     const { bytes, network: at, mark } = frame
     const destination = ipv4.destination(bytes, at)
     let route = netns.lookup(destination)
+    if (journal.open) tellRoute(netns, frame, destination, route)
     if (route === null) return netns.world.frames.drop(frame, DropReason.NoRouteOut, netns.name)
     if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(route))) return
     const target = ipv4.destination(bytes, at)
     if (target !== destination || frame.mark !== mark) {
       route = netns.fib.reroute(frame, ipv4.source(bytes, at), target)
+      if (journal.open) tellRoute(netns, frame, target, route)
       if (route === null || refusal(route) !== null) {
         return netns.world.frames.drop(frame, DropReason.NoReroute, netns.name)
       }
@@ -164,6 +174,7 @@ export class Ipv4Layer implements Onward {
     // To nobody from nobody is said to all, too: a host that looks for its address.
     const toAll = destination === BROADCAST || destination === ANY
     const found = toAll ? null : netns.fib.input(frame, source, destination, input)
+    if (journal.open) told.tellInput(netns, frame, destination, found, toAll)
     const broadcast = toAll || (found !== null && found.type === 'broadcast')
     // A directed broadcast is for its network alone where bc_forwarding is on, and otherwise heard by every router.
     const directed = broadcast && !toAll && inet.bcForwarding
@@ -176,6 +187,7 @@ export class Ipv4Layer implements Onward {
     if ((bytes[at] & 15) > 5 && !netns.ipOptions.accepts(frame, input, found !== null && found.type === 'local')) return
     // One host's packet in a frame for all of them (RFC 1122 3.3.6).
     if (frame.group && inet.dropUnicastInL2Multicast && found !== null && found.type !== 'broadcast') {
+      if (journal.open) told.tellForAll(netns, frame, inet)
       return netns.world.frames.drop(frame, DropReason.UnicastInGroup, netns.name)
     }
     if (broadcast) {
@@ -200,10 +212,12 @@ export class Ipv4Layer implements Onward {
     const output = route.device as NetDevice
     const may = inet.forwarding || route.type === 'broadcast'
     if (!may || frame.group) {
+      if (!may && journal.open) told.tellNotForwarding(netns, frame, inet)
       if (!may) netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, may ? DropReason.GroupForward : DropReason.NotForwarding, netns.name)
     }
     if (ipv4.ttl(bytes, at) <= 1) {
+      if (journal.open) told.tellExpired(netns, frame)
       netns.counters.ipInHdrErrors++
       netns.icmp.error(frame, icmp.TIME_EXCEEDED, 0, 0)
       return netns.world.frames.drop(frame, DropReason.TtlExpired, netns.name)
@@ -211,11 +225,15 @@ export class Ipv4Layer implements Onward {
     const mtu = route.mtu > 0 ? route.mtu : output.mtu
     const largest = frame.fragmentSize > 0 ? frame.fragmentSize : frame.end - at
     if (largest > mtu && ipv4.dontFragment(bytes, at)) {
+      if (journal.open) told.tellUnfit(netns, frame, largest, mtu, output)
       netns.counters.ipFragFails++
       netns.icmp.error(frame, icmp.DESTINATION_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, mtu)
       return netns.world.frames.drop(frame, DropReason.TooBig, netns.name)
     }
-    if (journal.open) noteForwarded(frame, netns, output === input)
+    if (journal.open) {
+      noteForwarded(frame, netns, output === input)
+      netns.world.frames.tell(frame, netns.name, new told.TtlLowered(frame))
+    }
     ipv4.decrementTtl(bytes, at)
     if (output === input && !frame.routed) netns.icmp.redirects.send(frame, route, input)
     if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
@@ -228,6 +246,7 @@ export class Ipv4Layer implements Onward {
   #asOurs(frame: Frame, route: Route): Route {
     const { bytes, network: at } = frame
     const again = this.#netns.fib.reroute(frame, ipv4.source(bytes, at), ipv4.destination(bytes, at))
+    if (journal.open) tellRoute(this.#netns, frame, ipv4.destination(bytes, at), again)
     return again === null || again.type !== 'unicast' ? route : again
   }
 
@@ -292,7 +311,10 @@ export class Ipv4Layer implements Onward {
     frame.start = frame.network
     netns.counters.ipOutOctets += frame.end - frame.start
     if (output === netns.loopback) {
-      if (journal.open) journal.refuse()
+      if (journal.open) {
+        journal.refuse()
+        told.tellLoopback(netns, frame)
+      }
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }
@@ -305,11 +327,13 @@ export class Ipv4Layer implements Onward {
       netns.counters.ipOutBcastOctets += frame.end - frame.start
     }
     if (toAll && !output.noArp) {
+      if (journal.open) told.tellGroup(netns, frame, MAC_BROADCAST)
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), MAC_BROADCAST, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }
     if (isMulticast(destination)) {
       const group = Uint8Array.of(1, 0, 0x5e, (destination >>> 16) & 0x7f, destination >>> 8, destination)
+      if (journal.open) told.tellGroup(netns, frame, group)
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), group, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }
@@ -325,6 +349,7 @@ export class Ipv4Layer implements Onward {
     const tos = ipv4.tos(frame.bytes, frame.network)
     const found = validateSource(this.#netns, inet, source, destination, frame.mark, tos)
     if (found === SourceIs.FINE) return Martian.NONE
+    if (journal.open) told.tellRefusedSource(this.#netns, frame, inet, found)
     if (found === SourceIs.OURS) return Martian.OURS
     this.#netns.counters.ipReversePathFilter++
     return Martian.ELSEWHERE
@@ -337,6 +362,7 @@ export class Ipv4Layer implements Onward {
       return netns.world.frames.drop(frame, DropReason.NoGroup, netns.name)
     }
     if (!inet.forwarding) {
+      if (journal.open) told.tellNotForwarding(netns, frame, inet)
       netns.counters.ipInAddrErrors++
       return netns.world.frames.drop(frame, DropReason.NotForwarding, netns.name)
     }

@@ -62,6 +62,7 @@ export interface Namespace {
   readonly netfilter: Netfilter
   readonly icmp: IcmpMessages
   readonly ipOptions: HeaderOptions
+  readonly devices: ReadonlyMap<string, NetDevice>
   /** By IP protocol number. */
   readonly transports: (Transport | null)[]
   /** net.ipv4.ip_forward, kept as a field for the path of a frame. */

@@ -18,6 +18,7 @@ import { wheel } from '../sim/jiffies.ts'
 import { type Nanos, SECOND } from '../sim/scheduler.ts'
 import { copyMac, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
 import type { InetDevices } from './inet-device.ts'
+import { GivesWay, NextHop, Unresolved, Waits } from './neighbour-decisions.ts'
 import {
   CONFIRMED,
   Entry,
@@ -137,15 +138,19 @@ export class NeighbourTable {
       const { state } = entry
       if (state !== 'STALE' && isValid(state)) {
         entry.times[USED] = this.#world.scheduler.now
-        if (journal.open) journal.add(frame, new Resolved(entry, this.#world.scheduler))
+        if (journal.open) {
+          journal.add(frame, new Resolved(entry, this.#world.scheduler))
+          this.#world.frames.tell(frame, entry.device.place, new NextHop(entry))
+        }
         return entry.send(frame)
       }
     }
     if (journal.open) journal.refuse()
     const asked = entry ?? this.#create(device, nextHop)
     if (asked === null) return this.#world.frames.drop(frame, DropReason.NeighbourTableFull, device.place)
-    if (asked.state === 'NOARP') asked.send(frame)
-    else this.#event(asked, frame)
+    if (asked.state !== 'NOARP') return this.#event(asked, frame)
+    if (journal.open) this.#world.frames.tell(frame, device.place, new NextHop(asked))
+    asked.send(frame)
   }
 
   /** Looks for an unknown neighbour although nothing waits to be sent to it (neigh_event_send without a packet). */
@@ -243,6 +248,7 @@ export class NeighbourTable {
       entry.state = 'DELAY'
       entry.times[UPDATED] = this.#world.scheduler.now
       this.#arm(entry, entry.parameters.delayFirstProbe)
+      if (journal.open) this.#world.frames.tell(frame, entry.device.place, new NextHop(entry))
       return entry.send(frame)
     }
     const { parameters } = entry
@@ -251,10 +257,12 @@ export class NeighbourTable {
       // Nobody may be asked at all.
       entry.state = 'FAILED'
       entry.times[UPDATED] = this.#world.scheduler.now
+      if (journal.open) this.#world.frames.tell(frame, entry.device.place, new Unresolved(entry, 0))
       return this.#world.frames.drop(frame, DropReason.NeighbourFailed, entry.device.place)
     }
     this.#enqueue(entry, frame)
     if (!asking) this.#begin(entry)
+    if (journal.open) this.#world.frames.tell(frame, entry.device.place, new Waits(entry, entry.waiting.size - 1))
   }
 
   /** Asks who has the address, from the first question on. */
@@ -274,6 +282,7 @@ export class NeighbourTable {
     while (entry.waitingBytes + size > entry.parameters.queueBytes) {
       const oldest = entry.dequeue()
       if (oldest === null) break
+      if (journal.open) this.#world.frames.tell(oldest, entry.device.place, new GivesWay(entry))
       this.#world.frames.drop(oldest, DropReason.NeighbourQueueFull, entry.device.place)
     }
     entry.waiting.push(frame)
@@ -295,7 +304,9 @@ export class NeighbourTable {
     this.#become(entry, 'FAILED')
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
       const frame = entry.dequeue()
-      if (frame !== null) this.#solicitor.unresolved(frame, entry.device)
+      if (frame === null) continue
+      if (journal.open) this.#world.frames.tell(frame, entry.device.place, new Unresolved(entry, entry.probes))
+      this.#solicitor.unresolved(frame, entry.device)
     }
   }
 

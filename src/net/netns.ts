@@ -28,6 +28,7 @@ import { Fib } from './fib.ts'
 import { Icmp } from './icmp.ts'
 import { Identifications } from './identification.ts'
 import type { InetDevice } from './inet-device.ts'
+import { OtherHost } from './ip-decisions.ts'
 import { IpOptions } from './ip-options.ts'
 import { Entered } from './ip-steps.ts'
 import { Ipv4Layer } from './ipv4.ts'
@@ -111,7 +112,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     })
   }
 
-  /** Of the machine. */
   get kernelLog(): KernelLog {
     return this.messages.log
   }
@@ -285,7 +285,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     return this.addressesOf(device).at(0)?.address ?? null
   }
 
-  /** What kind of address this is, seen from here. */
   addressType(address: Ipv4, device: NetDevice | null = null): AddressType {
     return this.#addresses.type(address, device)
   }
@@ -363,6 +362,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (!frame.toHost) {
       // Who speaks the protocol looks at the address, not before.
       const known = type === ethernet.ETH_P_IP || type === ethernet.ETH_P_ARP
+      if (journal.open) frames.tell(frame, from.place, new OtherHost(frame, from))
       return frames.drop(frame, known ? DropReason.OtherHost : DropReason.UnknownProtocol, this.name)
     }
     if (journal.open) journal.add(frame, new Entered(frame, from))

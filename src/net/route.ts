@@ -225,6 +225,15 @@ export class RouteTable {
     return each.type === 'local' || scope !== 0 || !this.#host.unusable(device)
   }
 
+  /** All that lead there, in the order in which a look-up sees them. */
+  covering(destination: Ipv4): Route[] {
+    return this.#routes.filter(({ destination: { network, prefix } }) => (destination & mask(prefix)) === network)
+  }
+
+  includes(route: Route): boolean {
+    return this.#routes.includes(route)
+  }
+
   /** The routes with more than one next hop. */
   multipaths(): Multipath[] {
     return this.#routes.flatMap((each) => (each.multipath === null ? [] : [each.multipath]))
@@ -296,7 +305,7 @@ export class RouteTable {
 }
 
 /** What of a TOS chooses routes (INET_DSCP_LEGACY_TOS_MASK). */
-const TOS_MASK = 0x1c
+export const TOS_MASK = 0x1c
 
 function sameKey(a: Route, b: Route): boolean {
   return (

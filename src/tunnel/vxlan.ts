@@ -5,6 +5,8 @@
  *
  *   ▓ outer eth ▓ outer ip ▓ udp ▓ vxlan ▓ inner eth ▓ inner ip ▓ …
  */
+
+import type { Decision } from '../link/decision.ts'
 import { NetDevice, type Receiver } from '../link/device.ts'
 import { Departure, Lookup } from '../link/device-steps.ts'
 import { Fdb, USED } from '../link/fdb.ts'
@@ -21,6 +23,7 @@ import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
 import * as vxlan from '../wire/vxlan.ts'
+import { AnswersArp, Decapsulates, Encapsulates, NoPeer, TunnelLearnt } from './vxlan-decisions.ts'
 import { Decapsulated, Encapsulated } from './vxlan-steps.ts'
 
 export interface VxlanOptions {
@@ -102,6 +105,7 @@ export class VxlanDevice extends NetDevice {
     if (this.proxy && ethernet.type(bytes, start) === ethernet.ETH_P_ARP) return this.#answer(frame)
     const entry = this.fdb.lookupNow(bytes, start, this.world.scheduler)
     if (entry === null) {
+      if (journal.open) this.#tell(frame, new NoPeer(this, bytes, start))
       this.txDropped++
       return this.world.frames.drop(frame, DropReason.NoTunnelPeer, this.place)
     }
@@ -113,6 +117,7 @@ export class VxlanDevice extends NetDevice {
       journal.add(frame, new Departure(this))
       journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, true))
       journal.add(frame, new Encapsulated(this, local, entry.port, sourcePort))
+      this.#tell(frame, new Encapsulates(this, entry, sourcePort))
     }
     const id = this.encapsulate(frame, local, entry.port, sourcePort)
     // Who sends through a tunnel does not learn that a queue below refused it (iptunnel_xmit).
@@ -154,6 +159,7 @@ export class VxlanDevice extends NetDevice {
     const sender = arp.target(bytes, at)
     ethernet.write(reply.bytes, reply.start, asker, mac, ethernet.ETH_P_ARP)
     arp.write(reply.bytes, reply.start + ethernet.HEADER, arp.REPLY, mac, sender, asker, arp.sender(bytes, at))
+    if (journal.open) this.#tell(reply, new AnswersArp(this, world.frames.identify(frame), sender))
     world.frames.consume(frame)
     // netif_rx: in the same instant, but not inside the bridge's call.
     world.scheduler.call(0, () => this.receive(reply))
@@ -166,16 +172,25 @@ export class VxlanDevice extends NetDevice {
 
   /** The inner frame begins at frame.start; `from` is the VTEP that sent it. */
   decapsulated(frame: Frame, from: Ipv4): void {
-    if (journal.open) journal.add(frame, new Decapsulated(frame, this))
+    if (journal.open) {
+      journal.add(frame, new Decapsulated(frame, this))
+      this.#tell(frame, new Decapsulates(this, from))
+    }
     frame.scrub()
     if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
       return this.world.frames.drop(frame, DropReason.VxlanOwnMac, this.place)
     }
     if (this.learning) {
       if (journal.open) journal.refuse()
-      this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, from, this.world.scheduler, null)
+      const { bytes, start } = frame
+      const entry = this.fdb.learnNow(bytes, start + ethernet.SOURCE, from, this.world.scheduler, null)
+      if (journal.open) this.#tell(frame, new TunnelLearnt(this, entry))
     }
     this.receive(frame)
+  }
+
+  #tell(frame: Frame, decision: Decision): void {
+    this.world.frames.tell(frame, this.place, decision)
   }
 }
 
