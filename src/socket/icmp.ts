@@ -2,6 +2,7 @@
  * Raw ICMP sockets: what ping and traceroute open. The namespace itself answers echo requests before the
  * message gets here; these sockets see a copy of everything, errors with their quotes included.
  */
+import { journal } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import type { Errno } from '../net/errno.ts'
 import type { Transport } from '../net/namespace.ts'
@@ -9,6 +10,7 @@ import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4 } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { echoes, heardBy } from './icmp-decisions.ts'
 import { isBroadcast, realDestination, routeError, sourceTo } from './route.ts'
 
 /** One ICMP message as it arrived. The bytes are lent: copy what you keep. */
@@ -86,6 +88,7 @@ export class IcmpSocket {
     const ttl = options.ttl ?? netns.defaultTtl
     if (options.mark !== undefined) frame.mark = options.mark
     if (options.options !== undefined) netns.ipOptions.request(options.options)
+    if (journal.open) netns.world.frames.tell(frame, netns.name, echoes(identifier, sequence))
     return netns.send(frame, source, destination, ipv4.IPPROTO_ICMP, ttl, options.tos ?? 0, id, fragment)
   }
 
@@ -122,6 +125,7 @@ export class IcmpTransport implements Transport {
 
   overhear(frame: Frame): boolean {
     if (this.sockets.length === 0) return false
+    if (journal.open) this.netns.world.frames.tell(frame, this.netns.name, heardBy(this.sockets.length))
     const { bytes, network } = frame
     const message = this.#message
     message.bytes = bytes

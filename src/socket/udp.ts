@@ -15,6 +15,7 @@ import * as udp from '../wire/udp.ts'
 import { ErrorQueue, type QueuedError } from './error-queue.ts'
 import { chooseEphemeral, NO_REUSE, Ports } from './ports.ts'
 import { errnoOf, isBroadcast, isFatal, realDestination, routeError, sourceTo } from './route.ts'
+import { nobody, sent, taken, takenByKernel } from './udp-decisions.ts'
 
 /** The largest UDP payload of one IPv4 packet. */
 const LARGEST = 65_535 - ipv4.HEADER - udp.HEADER
@@ -190,6 +191,7 @@ export class UdpSocket {
     const id = this.#connected ? this.#id : netns.nextId(source, destination, ipv4.IPPROTO_UDP)
     if (this.#connected) this.#id = (this.#id + 1) & 0xffff
     netns.counters.udpOutDatagrams++
+    if (journal.open) netns.world.frames.tell(frame, netns.name, sent(this, payload.length))
     return netns.send(frame, source, destination, ipv4.IPPROTO_UDP, this.ttl, this.tos, id, fragment)
   }
 }
@@ -236,7 +238,10 @@ export class UdpTransport implements Transport {
     const port = udp.destinationPort(bytes, at)
     const handler = this.#kernelPorts.get(port)
     if (handler !== undefined) {
-      if (journal.open) journal.add(frame, new Datagram(frame, netns))
+      if (journal.open) {
+        journal.add(frame, new Datagram(frame, netns))
+        frames.tell(frame, netns.name, takenByKernel(port))
+      }
       netns.counters.udpInDatagrams++
       frame.end = at + udp.length(bytes, at)
       return handler(frame)
@@ -246,11 +251,13 @@ export class UdpTransport implements Transport {
     const socket = this.#find(destination, port, source, sourcePort)
     if (socket === null) {
       netns.counters.udpNoPorts++
+      if (journal.open) frames.tell(frame, netns.name, nobody(port))
       netns.icmpError(frame, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
       return frames.drop(frame, DropReason.NoSocket, netns.name)
     }
     netns.counters.udpInDatagrams++
     const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
+    if (journal.open) frames.tell(frame, netns.name, taken(socket, payload.length))
     frames.consume(frame)
     socket.onDatagram?.(payload, source, sourcePort)
   }
@@ -286,6 +293,7 @@ export class UdpTransport implements Transport {
     const sockets = this.ports.at(port).filter((socket) => socket.score(destination, source, sourcePort) > 0)
     const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
     const { frames } = this.netns.world
+    if (journal.open) for (const socket of sockets) frames.tell(frame, this.netns.name, taken(socket, payload.length))
     if (sockets.length === 0) return frames.drop(frame, DropReason.NoGroupSocket, this.netns.name)
     frames.consume(frame)
     for (const socket of sockets) socket.onDatagram?.(payload.slice(), source, sourcePort)

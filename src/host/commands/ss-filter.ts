@@ -3,6 +3,7 @@
 import type { Netns } from '../../net/netns.ts'
 import { servicePort } from '../../netfilter/services.ts'
 import type { SocketInfo } from '../../socket/sockets.ts'
+import { stateNames } from '../../socket/tcp/state.ts'
 import { type Cidr, contains, tryParseCidr } from '../../wire/address.ts'
 import { notModelled, ToolError, type Words } from './ip-words.ts'
 
@@ -13,22 +14,6 @@ export type SocketTest = (socket: Filtered) => boolean
 /** The filter's words: parentheses stand for themselves, wherever they touch. */
 export function filterWords(args: readonly string[]): string[] {
   return args.flatMap((word) => word.split(/([()])|\s+/)).filter((word) => word !== undefined && word !== '')
-}
-
-/** ss's names of the states, by podwire's. */
-export const stateNames: Readonly<Record<SocketInfo['state'], string>> = {
-  UNCONN: 'UNCONN',
-  CLOSED: 'UNCONN',
-  LISTEN: 'LISTEN',
-  'SYN-SENT': 'SYN-SENT',
-  'SYN-RECEIVED': 'SYN-RECV',
-  ESTABLISHED: 'ESTAB',
-  'FIN-WAIT-1': 'FIN-WAIT-1',
-  'FIN-WAIT-2': 'FIN-WAIT-2',
-  'CLOSE-WAIT': 'CLOSE-WAIT',
-  CLOSING: 'CLOSING',
-  'LAST-ACK': 'LAST-ACK',
-  'TIME-WAIT': 'TIME-WAIT',
 }
 
 const ALL = Object.values(stateNames)

@@ -2,6 +2,7 @@
 import type { Netns } from '../../net/netns.ts'
 import { serviceName } from '../../netfilter/services.ts'
 import { type SocketInfo, Sockets } from '../../socket/sockets.ts'
+import { stateNames } from '../../socket/tcp/state.ts'
 import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { getopt, has, type Options, valueOf } from '../getopt.ts'
 import type { Process } from '../process.ts'
@@ -9,15 +10,7 @@ import { reverse } from '../resolver.ts'
 import { namespaceNamed } from './ip-netns.ts'
 import { notModelled, printed, ToolError, tool, Words } from './ip-words.ts'
 import { type SocketOwner, socketOwners } from './socket-owners.ts'
-import {
-  allStates,
-  filterWords,
-  listeningStates,
-  stateNames,
-  takeFilter,
-  takeStates,
-  usualStates,
-} from './ss-filter.ts'
+import { allStates, filterWords, listeningStates, takeFilter, takeStates, usualStates } from './ss-filter.ts'
 import { memoryText, tcpInfoText, timerText } from './ss-info.ts'
 import { NETID, STATE, socketTable } from './ss-table.ts'
 import { SS_USAGE } from './ss-usage.ts'

@@ -2,12 +2,14 @@
  * Segments that come while a system call of the program owns the socket wait, and are taken in their order when the call
  * ends (sk_backlog, release_sock of net/core/sock.c). Only calls that take time own it.
  */
+import { journal } from '../../link/flow-cache.ts'
 import { DropReason, type Frame } from '../../link/frame.ts'
 import { type Nanos, type Task, Timer } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
 import { receive } from './input.ts'
 import { memoryOf } from './receive-window.ts'
 import type { Segment } from './segment.ts'
+import { takeAloud } from './take-aloud.ts'
 import { TAKEN, type Verdict } from './verdict.ts'
 
 /** What may wait beyond the buffers: only the owner can make room there. */
@@ -51,7 +53,7 @@ export class Backlog implements Task {
       let verdict: Verdict = DropReason.TcpClosed
       if (connection.state !== 'TIME-WAIT') {
         this.#segment.parse(frame)
-        verdict = receive(connection, this.#segment)
+        verdict = journal.open ? takeAloud(connection, this.#segment, frame) : receive(connection, this.#segment)
       }
       if (verdict === TAKEN) frames.consume(frame)
       else frames.drop(frame, verdict, connection.netns.name)

@@ -5,6 +5,7 @@ import * as tcp from '../../wire/tcp.ts'
 import { Wake } from './around.ts'
 import { DUPLICATES } from './congestion.ts'
 import type { Connection } from './connection.ts'
+import { Because, occasion } from './occasion.ts'
 import { sendAck } from './output.ts'
 import { TIMESTAMPS_LENGTH } from './path-search.ts'
 import type { Segment } from './segment.ts'
@@ -238,7 +239,10 @@ export function acknowledgeReading(connection: Connection): void {
   if (acks.owed && (receive.unacknowledged > acks.segment || drained)) return sendAck(connection)
   if (receive.finished || !receive.mayReopen) return
   const window = selectable(connection)
-  if (window > 0 && window >= 2 * receive.offered) sendAck(connection)
+  if (window <= 0 || window < 2 * receive.offered) return
+  occasion.because = Because.READING
+  sendAck(connection)
+  occasion.because = Because.NONE
 }
 
 /** The window that would be offered; when the buffer is half full, acknowledgments are not hurried. */

@@ -1,6 +1,7 @@
 /** The segments that begin a connection. */
 import * as tcp from '../../wire/tcp.ts'
 import type { Connection } from './connection.ts'
+import { Because, occasion } from './occasion.ts'
 import { transmit } from './output.ts'
 import { LIMITED } from './sent.ts'
 
@@ -24,7 +25,9 @@ export function sendSyn(connection: Connection): void {
 
 /** A SYN-ACK that nobody remembers: its number is a cookie. */
 export function sendCookie(connection: Connection): void {
+  occasion.because = Because.COOKIE
   transmit(connection, connection.send.una, 0, tcp.SYN | tcp.ACK, true)
+  occasion.because = Because.NONE
 }
 
 /** Both sides sent SYN: ours goes out again, now with ACK (simultaneous open). */

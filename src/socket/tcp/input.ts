@@ -4,16 +4,17 @@
  */
 import { DropReason } from '../../link/drop-reason.ts'
 import type { Errno } from '../../net/errno.ts'
-import { HZ } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { Ack, acknowledge, makeRoom } from './acknowledge.ts'
+import { answer, answerSeldom, challenge, reject, sayAgain } from './answers.ts'
 import { Wake } from './around.ts'
 import { expandBuffer } from './burst.ts'
 import type { Connection } from './connection.ts'
 import { acknowledgeData, takeData } from './data.ts'
 import { answerSyn } from './handshake.ts'
-import { push, resend, sendAck } from './output.ts'
+import { Because } from './occasion.ts'
+import { push, sendAck } from './output.ts'
 import { PathSearch, TIMESTAMPS_LENGTH } from './path-search.ts'
 import { refuse } from './refuse.ts'
 import type { Segment } from './segment.ts'
@@ -218,7 +219,7 @@ function validate(connection: Connection, segment: Segment): Fault {
   const reset = segment.has(tcp.RST)
   if (segment.has(tcp.SYN) && connection.state === 'SYN-RECEIVED' && sequence === ((receive.next - 1) | 0)) {
     // The peer did not hear our SYN-ACK: its SYN came again.
-    if (!reset && !segment.has(tcp.ACK) && send.sent.size > 0) resend(connection, 0)
+    if (!reset && !segment.has(tcp.ACK) && send.sent.size > 0) sayAgain(connection)
     else if (segment.has(tcp.ACK)) return GOOD
     return DropReason.TcpSynAgain
   }
@@ -325,42 +326,6 @@ function mayCarryData(connection: Connection, segment: Segment): boolean {
   return tcp.before(segment.sequence, receive.next)
 }
 
-/** Answers a segment from outside the window with where we are (tcp_send_dupack). */
-function reject(connection: Connection, segment: Segment): void {
-  const { receive, acks } = connection
-  const { sequence, end } = segment
-  if (sequence === end) return answerSeldom(connection)
-  if (tcp.before(sequence, receive.next)) {
-    acks.enterQuickMode(receive.window)
-    if (connection.sack && connection.tunables.dsack) {
-      receive.duplicated(sequence, tcp.after(end, receive.next) ? receive.next : end)
-    }
-  }
-  sendAck(connection)
-}
-
-/** RFC 5961: an honest peer will answer; a forger does not see it. */
-function challenge(connection: Connection): void {
-  if (tooSoon(connection)) return
-  const { tunables, world } = connection
-  const second = Math.floor(connection.jiffies() / HZ)
-  if (tunables.challenges.allows(second, tunables.challengeLimit, world.random)) sendAck(connection)
-}
-
-/** What is outside the window and carries nothing may be part of a loop of acknowledgments. */
-function answerSeldom(connection: Connection): void {
-  if (!tooSoon(connection)) sendAck(connection)
-}
-
-/** tcp_oow_rate_limited: tcp_invalid_ratelimit milliseconds lie between two answers. */
-function tooSoon(connection: Connection): boolean {
-  const now = connection.jiffies()
-  const pace = connection.netns.sysctl.number('net.ipv4.tcp_invalid_ratelimit')
-  if ((now - connection.lastRejection) * (1000 / HZ) < pace) return true
-  connection.lastRejection = now
-  return false
-}
-
 /** tcp_timewait_state_process: what comes now is old, and is answered if the peer seems not to know. */
 function timeWait(connection: Connection, segment: Segment): Verdict {
   const { receive } = connection
@@ -375,7 +340,7 @@ function timeWait(connection: Connection, segment: Segment): Verdict {
   if (expected && sequence === end) return DropReason.TcpTimeWait
   if (old || segment.has(tcp.ACK)) connection.enterTimeWait()
   // A segment that carries something is no part of a loop of acknowledgments (tcp_oow_rate_limited).
-  if (sequence !== end && !segment.has(tcp.SYN)) sendAck(connection)
+  if (sequence !== end && !segment.has(tcp.SYN)) answer(connection, Because.OUTSIDE)
   else answerSeldom(connection)
   return old ? DropReason.TcpTimeWaitPaws : DropReason.TcpTimeWait
 }

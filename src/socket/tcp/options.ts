@@ -1,14 +1,16 @@
 /** The options we write, in Linux's order (tcp_options_write), each padded to four bytes. */
 import { put16, put32 } from '../../wire/bytes.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { Offer } from './around.ts'
 import type { Connection } from './connection.ts'
+import { advertisable } from './path.ts'
 
 /** 40 bytes of options hold four SACK blocks, or three beside the timestamps. */
 const MOST_BLOCKS = 4
 const MOST_BESIDE_STAMP = 3
 
-/** Of a SYN or SYN-ACK, at `at`; returns their length. A window scale of -1 is not offered. */
-export function writeSyn(
+/** The options of a SYN, at `at`; returns their length. A window scale of -1 is not offered. */
+function writeSyn(
   bytes: Uint8Array,
   at: number,
   mss: number,
@@ -44,6 +46,20 @@ export function writeSyn(
     to += 4
   }
   return to - at
+}
+
+/** Of a SYN or SYN-ACK of this connection; returns their length. */
+export function writeOffer(bytes: Uint8Array, at: number, connection: Connection): number {
+  const { advertisedMss, recentTimestamp, offered } = connection
+  // A SYN says what we offer, also the one that answers the peer's own; a listener's answer, what was agreed.
+  const answers = connection.acceptor !== null
+  // The path may have become narrower since the first SYN (tcp_advertise_mss).
+  if (!answers) connection.advertisedMss = Math.min(advertisedMss, advertisable(connection))
+  const sack = answers ? connection.sack : (offered & Offer.SACK) !== 0
+  const timestamps = answers ? connection.timestamps : (offered & Offer.TIMESTAMPS) !== 0
+  const scales = answers ? connection.scaling : (offered & Offer.SCALE) !== 0
+  const scale = scales ? connection.offeredScale : -1
+  return writeSyn(bytes, at, connection.advertisedMss, sack, timestamps, connection.clock(), recentTimestamp, scale)
 }
 
 /** Of any other segment; returns their length. */

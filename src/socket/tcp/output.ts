@@ -1,20 +1,21 @@
 /** Segments on their way out (net/ipv4/tcp_output.c). */
+import { journal } from '../../link/flow-cache.ts'
 import type { Errno } from '../../net/errno.ts'
 import { addView } from '../../wire/checksum.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
 import { armProbe, armTailProbe } from './arming.ts'
-import { Offer, Pending } from './around.ts'
+import { Pending } from './around.ts'
 import { currentMss, Defer, defers, largestBurst, quotaOf, splitPoint } from './burst.ts'
 import { Limit } from './chrono.ts'
 import type { Connection } from './connection.ts'
 import { inHostQueue } from './host-queue.ts'
 import { waits } from './nagle.ts'
 import * as options from './options.ts'
-import { advertisable } from './path.ts'
 import { WAIT } from './path-search.ts'
 import { enterNarrower, enterReduction } from './recovery.ts'
 import { JOINED, LIMITED, LOST, RESENT } from './sent.ts'
+import { TcpSent } from './tcp-decisions.ts'
 import { PUSHED } from './write-queue.ts'
 
 /** The largest header: 20 bytes and 40 of options. */
@@ -42,7 +43,7 @@ export function transmit(
   const { bytes, start: at } = frame
   const optionsAt = at + tcp.HEADER
   const header =
-    tcp.HEADER + (syn ? synOptions(connection, bytes, optionsAt) : options.write(bytes, optionsAt, connection))
+    tcp.HEADER + (syn ? options.writeOffer(bytes, optionsAt, connection) : options.write(bytes, optionsAt, connection))
   if (!syn && receive.scarce) acks.quick = 0
   const window = syn ? receive.initial : receive.select(acks.segment)
   if (length > 0) send.ring.read(sequence, bytes, at + header, length)
@@ -79,33 +80,12 @@ export function transmit(
   // An answer to a connection request is too short to be cut in any case (ip_build_and_send_pkt).
   const whole = connection.whole || (syn && connection.acceptor !== null)
   const fragment = whole ? ipv4.DF : 0
+  if (journal.open) world.frames.tell(frame, netns.name, new TcpSent(connection, flags, length, fresh))
   const { refused } = world.frames
   const error = netns.send(frame, source, destination, ipv4.IPPROTO_TCP, connection.ttl, tos, id, fragment)
   if (world.frames.refused === refused) return error
   if (!syn) enterReduction(connection)
   return 'ENOBUFS'
-}
-
-function synOptions(connection: Connection, bytes: Uint8Array, at: number): number {
-  const { advertisedMss, recentTimestamp, offered } = connection
-  // A SYN says what we offer, also the one that answers the peer's own; a listener's answer, what was agreed.
-  const answers = connection.acceptor !== null
-  // The path may have become narrower since the first SYN (tcp_advertise_mss).
-  if (!answers) connection.advertisedMss = Math.min(advertisedMss, advertisable(connection))
-  const sack = answers ? connection.sack : (offered & Offer.SACK) !== 0
-  const timestamps = answers ? connection.timestamps : (offered & Offer.TIMESTAMPS) !== 0
-  const scales = answers ? connection.scaling : (offered & Offer.SCALE) !== 0
-  const scale = scales ? connection.offeredScale : -1
-  return options.writeSyn(
-    bytes,
-    at,
-    connection.advertisedMss,
-    sack,
-    timestamps,
-    connection.clock(),
-    recentTimestamp,
-    scale,
-  )
 }
 
 /** A segment that only acknowledges. */

@@ -5,6 +5,7 @@
 import { HZ, JIFFY } from '../../sim/jiffies.ts'
 import { MILLISECOND } from '../../sim/scheduler.ts'
 import type { Connection } from './connection.ts'
+import { Because, occasion } from './occasion.ts'
 import { sendProbe, sendReset } from './output.ts'
 import { longestTimeout, RTO_INITIAL, RTO_MIN } from './rtt.ts'
 
@@ -102,7 +103,9 @@ export function askAlive(connection: Connection): void {
     sendReset(connection)
     return connection.end(connection.softError ?? 'ETIMEDOUT')
   }
+  occasion.because = Because.KEEPALIVE
   sendProbe(connection)
+  occasion.because = Because.NONE
   connection.probes++
   connection.expireIn((settings.keepInterval || sysctl(connection, 'tcp_keepalive_intvl')) * HZ)
 }

@@ -13,6 +13,22 @@ export type TcpState =
   | 'LAST-ACK'
   | 'TIME-WAIT'
 
+/** As ss(8) prints them; a UDP socket is UNCONN or ESTAB. */
+export const stateNames: Readonly<Record<TcpState | 'UNCONN', string>> = {
+  UNCONN: 'UNCONN',
+  CLOSED: 'UNCONN',
+  LISTEN: 'LISTEN',
+  'SYN-SENT': 'SYN-SENT',
+  'SYN-RECEIVED': 'SYN-RECV',
+  ESTABLISHED: 'ESTAB',
+  'FIN-WAIT-1': 'FIN-WAIT-1',
+  'FIN-WAIT-2': 'FIN-WAIT-2',
+  'CLOSE-WAIT': 'CLOSE-WAIT',
+  CLOSING: 'CLOSING',
+  'LAST-ACK': 'LAST-ACK',
+  'TIME-WAIT': 'TIME-WAIT',
+}
+
 /** May the program still send in this state? */
 export function maySend(state: TcpState): boolean {
   return state === 'ESTABLISHED' || state === 'CLOSE-WAIT'

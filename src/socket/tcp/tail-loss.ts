@@ -4,6 +4,7 @@
  */
 import * as tcp from '../../wire/tcp.ts'
 import type { Connection } from './connection.ts'
+import { Because, occasion } from './occasion.ts'
 import { resend, sendOne } from './output.ts'
 import { reduceOnce } from './recovery.ts'
 import * as to from './round.ts'
@@ -16,8 +17,11 @@ export function probeTail(connection: Connection): void {
   if (sent.size === 0) return
   if (connection.tailProbed) return connection.rearm()
   if (send.pending && send.room > 0 && connection.pacing?.holds(connection.world.scheduler)) return connection.rearm()
+  occasion.because = Because.TAIL_PROBE
   connection.tailResent = !sendOne(connection)
-  if (connection.tailResent && resend(connection, sent.size - 1, true) === 'EAGAIN') return connection.rearm()
+  const error = connection.tailResent ? resend(connection, sent.size - 1, true) : null
+  occasion.because = Because.NONE
+  if (error === 'EAGAIN') return connection.rearm()
   netns.counters.tcpLossProbes++
   connection.tailProbed = true
   connection.tailProbe = send.next

@@ -4,6 +4,7 @@ import { armProbe, armReordering } from './arming.ts'
 import { type Alarms, Pending } from './around.ts'
 import type { Connection } from './connection.ts'
 import { detectLoss } from './loss-detection.ts'
+import { Because, occasion } from './occasion.ts'
 import { push, resend, resendLost, sendAck, sendProbe } from './output.ts'
 import { PathSearch } from './path-search.ts'
 import { askAlive, mostRetries, outOfPatience, seemsBlackHole } from './patience.ts'
@@ -29,13 +30,17 @@ export const alarms: Alarms<Connection> = {
   acknowledge(connection) {
     if (!connection.acks.owed) return
     connection.netns.counters.tcpDelayedAcks++
+    occasion.because = Because.DELAYED
     connection.acks.missed(connection.timeout)
     sendAck(connection)
+    occasion.because = Because.NONE
     connection.tell()
   },
 
   compressed(connection) {
+    occasion.because = Because.COMPRESSED
     if (connection.acks.compressed > 0) sendAck(connection)
+    occasion.because = Because.NONE
     connection.tell()
   },
 
@@ -80,7 +85,9 @@ function retransmit(connection: Connection): void {
   connection.rehashed++
   // A deferred connection's peer has acknowledged: it is asked again only when its time is up (syn_ack_recalc).
   const silent = connection.deferred && connection.settings.deferAccept > connection.timeouts
+  occasion.because = Because.TIMEOUT
   const error = silent ? null : resend(connection, 0)
+  occasion.because = Because.NONE
   // Local congestion: senders fight for the queue without backing off.
   if (error === 'ENOBUFS') return tryLater(connection)
   if (error === null && (state === 'SYN-SENT' || state === 'SYN-RECEIVED')) connection.netns.counters.tcpSynRetrans++
@@ -161,7 +168,10 @@ function probe(connection: Connection): void {
     connection.end(connection.softError ?? 'ETIMEDOUT')
     return
   }
-  if (sendProbe(connection, true) === 'ENOBUFS') {
+  occasion.because = Because.WINDOW_PROBE
+  const error = sendProbe(connection, true)
+  occasion.because = Because.NONE
+  if (error === 'ENOBUFS') {
     tryLater(connection)
     connection.pending = Pending.PROBE
     return

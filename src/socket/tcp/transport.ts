@@ -1,7 +1,9 @@
 /** TCP's door in the namespace (net/ipv4/tcp_ipv4.c): finds the connection or the listener of a segment. */
+import { journal } from '../../link/flow-cache.ts'
 import { DropReason, type Frame } from '../../link/frame.ts'
 import type { Transport } from '../../net/namespace.ts'
 import type { Netns } from '../../net/netns.ts'
+import { ANY } from '../../wire/address.ts'
 import { i32 } from '../../wire/bytes.ts'
 import * as icmp from '../../wire/icmp.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
@@ -10,12 +12,14 @@ import { errnoOf } from '../route.ts'
 import { Wake } from './around.ts'
 import type { Connection } from './connection.ts'
 import { mayReopen, receive } from './input.ts'
+import { listened, unwanted } from './listener-decisions.ts'
 import { shrink } from './output.ts'
 import { mtuOf } from './path.ts'
 import { refuse } from './refuse.ts'
 import type { Segment } from './segment.ts'
 import { PathMtuDiscovery } from './settings.ts'
 import type { TcpStack } from './stack.ts'
+import { takeAloud } from './take-aloud.ts'
 import { revertBackoff } from './timers.ts'
 import { TAKEN, type Verdict } from './verdict.ts'
 
@@ -60,9 +64,12 @@ export class TcpTransport implements Transport {
       if (leastTtl !== 0 && ipv4.ttl(frame.bytes, frame.network) < leastTtl)
         return frames.drop(frame, DropReason.TcpTtl, netns.name)
       if (connection.backlog !== null) return connection.backlog.add(frame)
-      return finish(frame, receive(connection, segment), netns)
+      const verdict = journal.open ? takeAloud(connection, segment, frame) : receive(connection, segment)
+      return finish(frame, verdict, netns)
     }
-    finish(frame, this.#begin(netns, segment), netns)
+    const verdict = this.#begin(netns, segment)
+    if (journal.open) this.#tellListened(frame, verdict)
+    finish(frame, verdict, netns)
   }
 
   error(frame: Frame, netns: Netns, type: number, code: number, info: number): void {
@@ -107,6 +114,18 @@ export class TcpTransport implements Transport {
     if (answers) return DropReason.TcpListenAck
     if (!segment.has(tcp.SYN) || segment.has(tcp.FIN)) return DropReason.TcpListenFlags
     return listening.receive(segment)
+  }
+
+  /** What became of a segment that belongs to no connection, for whoever traces. */
+  #tellListened(frame: Frame, verdict: Verdict): void {
+    const { segment, ports, netns, connections } = this.#stack
+    const { frames } = netns.world
+    const listening = this.#stack.listening(segment)
+    if (listening === null) return frames.tell(frame, netns.name, unwanted(segment))
+    const { source, sourcePort, destination, destinationPort } = segment
+    const known = connections.find(destination, destinationPort, source, sourcePort) !== null
+    const port = ports.at(destinationPort).find((each) => each.listening === listening)
+    frames.tell(frame, netns.name, listened(segment, verdict, known, port?.localAddress ?? ANY))
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { socketTable } from '../../../src/host/commands/ss-table.ts'
+import { Ends } from '../../../src/socket/socket-decisions.ts'
 import { Sockets } from '../../../src/socket/sockets.ts'
 import { ANY, parseIpv4 } from '../../../src/wire/address.ts'
 import { Node } from './node.ts'
@@ -75,6 +76,20 @@ describe('ss', () => {
     expect(await rows('not sport = :8080')).toBe(0)
     expect(await node.fails('ss -tan state foo')).toBe('255 ss: wrong state name: foo')
     expect(await node.fails('ss -E')).toBe('2 podwire: ss -E is not modelled')
+  })
+
+  it('shows the sockets that decisions name, by the command that they name', async () => {
+    const node = await served()
+    const ends = [
+      new Ends('tcp', parseIpv4('10.244.1.2'), 8080, parseIpv4('10.244.1.1'), 40000),
+      new Ends('tcp', ANY, 8080),
+      new Ends('udp', ANY, 53),
+    ]
+    for (const { command, entry } of ends) {
+      const lines = (await node.prints(command, node.podPlace)).trimEnd().split('\n')
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain(entry)
+    }
   })
 
   it('tells what TCP knows with -i', async () => {
