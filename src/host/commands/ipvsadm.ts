@@ -2,14 +2,6 @@
 
 import type { Ipvs, IpvsErrno, ServiceName } from '../../netfilter/ipvs/ipvs.ts'
 import { Forward, type VirtualService } from '../../netfilter/ipvs/service.ts'
-import { serviceName, servicePort } from '../../netfilter/services.ts'
-import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
-import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/ipv4.ts'
-import type { Process } from '../process.ts'
-import { resolve, reverse } from '../resolver.ts'
-import { notModelled, printed, tool } from './ip-words.ts'
-import { HELP, TRY, VERSION } from './ipvsadm-help.ts'
-import { type CommandName, type Endpoint, fail, flagsOf, type Given, readOptions } from './ipvsadm-options.ts'
 import {
   connectionTitle,
   formatConnection,
@@ -19,7 +11,15 @@ import {
   type Style,
   sorted,
   title,
-} from './ipvsadm-text.ts'
+} from '../../netfilter/ipvs/text.ts'
+import { serviceName, servicePort } from '../../netfilter/services.ts'
+import { formatIpv4, type Ipv4 } from '../../wire/address.ts'
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/ipv4.ts'
+import type { Process } from '../process.ts'
+import { resolve, reverse } from '../resolver.ts'
+import { notModelled, printed, tool } from './ip-words.ts'
+import { HELP, TRY, VERSION } from './ipvsadm-help.ts'
+import { type CommandName, type Endpoint, fail, flagsOf, type Given, readOptions } from './ipvsadm-options.ts'
 
 const DEFAULT_SCHEDULER = 'wlc'
 

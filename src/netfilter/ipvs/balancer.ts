@@ -27,6 +27,7 @@ import type { Packet } from '../packet.ts'
 import { Choice, Chooser } from './chooser.ts'
 import type { Connection } from './connection.ts'
 import type { Ipvs } from './ipvs.ts'
+import { Balanced, Refused, ServerChosen, ServiceFound } from './ipvs-decisions.ts'
 import { Direction, isActive, nextTcpState, TcpState } from './states.ts'
 
 /** The well-known port of ftp, whose data connections a service for it lets pass. */
@@ -79,7 +80,10 @@ export class Balancer {
       }
     }
     if (connection !== null && !connection.server.available) {
-      if (!settings.expireNoServer) return Verdict.DROP
+      if (!settings.expireNoServer) {
+        if (journal.open) packet.tell(new Refused('drops the packet: the real server of its connection is gone'))
+        return Verdict.DROP
+      }
       const old = conntracked.old(frame)
       if (!old) connection.tracked = false
       connections.expire(connection)
@@ -92,10 +96,19 @@ export class Balancer {
       if (choice === Choice.DROP) return Verdict.DROP
       if (choice === Choice.LEAVE) return this.#leave(packet)
       connection = this.#chooser.connection as Connection
+      if (journal.open) this.#tellChoice(packet, connection)
     }
     this.#count(connection, packet.length, true)
+    const before = connection.state
     this.#advance(connection, packet, connection.unanswered ? Direction.IN_ONLY : Direction.IN)
-    return this.#transmit(packet, connection)
+    return this.#transmit(packet, connection, before)
+  }
+
+  #tellChoice(packet: Packet, { server }: Connection): void {
+    const { service, remembered } = this.#chooser
+    if (service === null) return
+    packet.tell(new ServiceFound(service, true))
+    packet.tell(new ServerChosen(server, service.scheduler.name, remembered))
   }
 
   /** A SYN of a connection that is known: is it the beginning of another one? */
@@ -111,12 +124,13 @@ export class Balancer {
   #leave(packet: Packet): Verdict {
     const { service } = this.#chooser
     if (service?.port === FTP && u16(packet.bytes, packet.transport + 2) !== FTP) return Verdict.ACCEPT
+    if (journal.open && service !== null) packet.tell(new ServiceFound(service, false))
     this.#host.icmpError(packet.frame, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
     return Verdict.DROP
   }
 
-  /** ip_vs_nat_xmit. */
-  #transmit(packet: Packet, connection: Connection): Verdict {
+  /** ip_vs_nat_xmit. `before`: the connection's state before this packet. */
+  #transmit(packet: Packet, connection: Connection, before: number): Verdict {
     const { frame, bytes, network, end } = packet
     const { destination, destinationPort } = connection
     const passage = this.#host.ipv4.passage(frame, destination)
@@ -125,6 +139,7 @@ export class Balancer {
       return Verdict.DROP
     }
     rewrite(bytes, network, end, Manip.DESTINATION, destination, destinationPort)
+    if (journal.open) packet.tell(new Balanced(connection, before, false, false))
     return this.#goOn(packet, connection, passage)
   }
 
@@ -156,6 +171,10 @@ export class Balancer {
     if (found !== null) return found.server.forward === 0 ? this.#answer(packet, found) : Verdict.ACCEPT
     if (!settings.natIcmpSend || !this.#ipvs.hasServer(protocol, packet.source, port)) return Verdict.ACCEPT
     if (protocol === IPPROTO_TCP && (tcp.flags(bytes, transport) & tcp.RST) !== 0) return Verdict.ACCEPT
+    if (journal.open)
+      packet.tell(
+        new Refused('knows the real server that sends this, and no connection: the answer is ICMP port unreachable'),
+      )
     this.#host.icmpError(packet.frame, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
     return Verdict.DROP
   }
@@ -167,7 +186,9 @@ export class Balancer {
     rewrite(bytes, network, end, Manip.SOURCE, connection.virtual, connection.virtualPort)
     packet.readAddresses()
     this.#count(connection, packet.length, false)
+    const before = connection.state
     this.#advance(connection, packet, Direction.OUT)
+    if (journal.open) packet.tell(new Balanced(connection, before, true, false))
     frame.balanced = true
     this.#ipvs.conntracked.back(frame, connection)
     this.#ipvs.connections.touch(connection)
@@ -214,6 +235,7 @@ export class Balancer {
     rewrite(bytes, quoted, end, Manip.SOURCE, destination, destinationPort)
     sumAgain(bytes, transport, end)
     ipv4.setDestination(bytes, network, destination)
+    if (journal.open) packet.tell(new Balanced(connection, connection.state, false, true))
     return this.#goOn(packet, connection, passage)
   }
 
@@ -237,6 +259,7 @@ export class Balancer {
     ipv4.setSource(bytes, network, connection.virtual)
     packet.readAddresses()
     this.#count(connection, packet.length, false)
+    if (journal.open) packet.tell(new Balanced(connection, connection.state, true, true))
     frame.balanced = true
     this.#ipvs.conntracked.back(frame, connection)
     return Verdict.ACCEPT

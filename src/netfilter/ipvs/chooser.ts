@@ -26,6 +26,8 @@ export class Chooser {
   /** What the last choice was about, and what came of it. */
   service: VirtualService | null = null
   connection: Connection | null = null
+  /** Did the client's earlier connections say where it goes? */
+  remembered = false
 
   constructor(ipvs: Ipvs) {
     this.#ipvs = ipvs
@@ -40,6 +42,7 @@ export class Chooser {
     }
     const service = this.#ipvs.find(frame.mark, protocol, destination, u16(bytes, transport + 2))
     this.service = service
+    this.remembered = false
     return service === null ? Choice.NONE : this.#schedule(service, packet)
   }
 
@@ -80,6 +83,7 @@ export class Chooser {
         template = null
       }
     }
+    this.remembered = template !== null
     const server = template?.server ?? service.scheduler.choose(service, source, from, destination)
     if (server === null) return Choice.LEAVE
     if (template === null) {

@@ -74,8 +74,11 @@ export function nextTcpState(direction: Direction, flags: number, state: number)
   return rows[direction + kind][state]
 }
 
+/** What a connection's state is told by. */
+export type ConnectionState = Pick<Connection, 'protocol' | 'template' | 'assured' | 'state'>
+
 /** ip_vs_state_name. */
-export function stateName({ protocol, template, assured, state }: Connection): string {
+export function stateName({ protocol, template, assured, state }: ConnectionState): string {
   if (template) return assured ? 'ASSURED' : 'NONE'
   return protocol === IPPROTO_UDP ? 'UDP' : tcpStateNames[state]
 }

@@ -2,14 +2,15 @@
  * What `ipvsadm -L` and `-S` print (version 1.31). The layouts were compared with the program itself, column by column;
  * only the numbers in them came from a library in place of a kernel.
  */
-import type { Connection } from '../../netfilter/ipvs/connection.ts'
-import { TABLE_SIZE } from '../../netfilter/ipvs/ipvs.ts'
-import { Forward, type RealServer, ScheduleFlag, type VirtualService } from '../../netfilter/ipvs/service.ts'
-import { stateName } from '../../netfilter/ipvs/states.ts'
-import { Count, type Statistics } from '../../netfilter/ipvs/statistics.ts'
+
 import { type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { compareIpv4, formatIpv4, type Ipv4 } from '../../wire/address.ts'
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/ipv4.ts'
+import type { Connection } from './connection.ts'
+import { TABLE_SIZE } from './ipvs.ts'
+import { Forward, type RealServer, ScheduleFlag, type VirtualService } from './service.ts'
+import { type ConnectionState, stateName } from './states.ts'
+import { Count, type Statistics } from './statistics.ts'
 
 export type Layout = 'plain' | 'stats' | 'rate' | 'thresholds' | 'persistent-conn' | 'tun-info' | 'rule'
 
@@ -67,10 +68,19 @@ export function formatService(service: VirtualService, style: Style): string {
     ? [...service.servers].sort((a, b) => compareIpv4(a.address, b.address) || a.port - b.port)
     : service.servers
   const rows = servers.map((server) => (style.layout === 'rule' ? rule(server, style) : row(server, style)))
-  return `${head(service, style)}\n${rows.map((each) => `${each}\n`).join('')}`
+  return `${formatHead(service, style)}\n${rows.map((each) => `${each}\n`).join('')}`
 }
 
-function head(service: VirtualService, style: Style): string {
+/** As `-n` prints: by numbers. */
+export const NUMERIC: Style = {
+  layout: 'plain',
+  exact: false,
+  sort: true,
+  endpoint: (address, port) => `${formatIpv4(address)}:${port}`,
+}
+
+/** The line of a service, without its servers. */
+export function formatHead(service: VirtualService, style: Style): string {
   const { layout } = style
   if (layout === 'rule') return `-A ${named(service, style)} -s ${service.scheduler.name}${saved(service)}`
   const name = shown(service, style)
@@ -126,8 +136,7 @@ function rule(server: RealServer, style: Style): string {
 
 function row(server: RealServer, style: Style): string {
   const { active, inactive, weight, persistent } = server
-  const where = style.endpoint(server.address, server.port, server.service.protocol).slice(0, 28)
-  const start = `  -> ${where.padEnd(28)}`
+  const start = serverStart(server, style)
   const ten = (value: number) => String(value).padEnd(10)
   switch (style.layout) {
     case 'stats':
@@ -140,8 +149,17 @@ function row(server: RealServer, style: Style): string {
     case 'tun-info':
       return `${start} ${forwardText(server)} ${'n/a'.padEnd(13)} ${String(weight).padEnd(6)} ${ten(active)} ${ten(inactive)}`
     default:
-      return `${start} ${forwardText(server)} ${String(weight).padEnd(6)} ${ten(active)} ${ten(inactive)}`
+      return `${formatServer(server, style)} ${ten(active)} ${ten(inactive)}`
   }
+}
+
+/** A server's line as far as its connections do not change it. */
+export function formatServer(server: RealServer, style: Style): string {
+  return `${serverStart(server, style)} ${forwardText(server)} ${String(server.weight).padEnd(6)}`
+}
+
+function serverStart({ address, port, service }: RealServer, style: Style): string {
+  return `  -> ${style.endpoint(address, port, service.protocol).slice(0, 28).padEnd(28)}`
 }
 
 function forwardText({ forward }: RealServer): string {
@@ -178,13 +196,21 @@ export function connectionTitle(persistent: boolean): string {
 }
 
 export function formatConnection(connection: Connection, now: Nanos, endpoint: Style['endpoint']): string {
-  const { protocol, client, clientPort, virtual, virtualPort, destination, destinationPort } = connection
   const left = Math.max(0, Math.floor((connection.due - now) / SECOND))
   const expires = `${String(Math.floor(left / 60)).padStart(2, '0')}:${String(left % 60).padStart(2, '0')}`
-  const start = `${protocolName(protocol).padEnd(3)} ${expires.padEnd(6)} ${stateName(connection).padEnd(11)}`
+  return `${protocolName(connection.protocol).padEnd(3)} ${expires.padEnd(6)} ${formatWay(connection, endpoint)}\n`
+}
+
+/** What of a connection its line tells. */
+export type Way = ConnectionState &
+  Pick<Connection, 'client' | 'clientPort' | 'virtual' | 'virtualPort' | 'destination' | 'destinationPort'>
+
+/** The line behind the time that it has left. */
+export function formatWay(way: Way, endpoint: Style['endpoint']): string {
+  const { protocol, client, clientPort, virtual, virtualPort, destination, destinationPort } = way
   const from = endpoint(client, clientPort, protocol).padEnd(18)
   const to = endpoint(virtual, virtualPort, protocol).padEnd(18)
-  return `${start} ${from} ${to} ${endpoint(destination, destinationPort, protocol)}\n`
+  return `${stateName(way).padEnd(11)} ${from} ${to} ${endpoint(destination, destinationPort, protocol)}`
 }
 
 function protocolName(protocol: number): string {
