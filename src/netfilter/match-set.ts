@@ -1,11 +1,14 @@
 /** `-m set` and `-j SET`: rules that ask IP sets, and rules that fill them (xt_set). */
 
+import type { Decision } from '../link/decision.ts'
+import { journal } from '../link/flow-cache.ts'
 import { type Ipv4, ipv4, mask } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
 import { NetfilterError } from './error.ts'
 import { Hook, Verdict } from './hook.ts'
 import { Found, IpSet, type IpSets, SetElement, type SetPlace, type SetQuery } from './ipset.ts'
+import { SetDecision } from './ipset-decisions.ts'
 import { bang, Match } from './match.ts'
 import type { Packet } from './packet.ts'
 import { Target } from './target.ts'
@@ -148,6 +151,8 @@ export class SetMatch extends Match {
   #returnNomatch = false
   #updates = true
   #subUpdates = true
+  /** While traced: where the last packet was found. */
+  #found: SetDecision | null = null
   readonly #counts: { packets: CountTest | null; bytes: CountTest | null } = { packets: null, bytes: null }
 
   constructor(sets: IpSets) {
@@ -195,16 +200,17 @@ export class SetMatch extends Match {
 
   override test(packet: Packet): boolean {
     const question = this.#question
+    this.#found = null
     if (question === null) return false
     const { set } = question.place
-    if (set instanceof IpSet) return this.#ask(question, set, packet) !== this.#not
+    if (set instanceof IpSet) return this.#ask(question, question.place, set, packet) !== this.#not
     const { now } = packet.world.scheduler
     const { entries, options } = set
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]
       const member = entry.place.set
       if ((entry.expires !== 0 && entry.expires <= now) || !(member instanceof IpSet)) continue
-      if (!this.#ask(question, member, packet)) continue
+      if (!this.#ask(question, entry.place, member, packet)) continue
       if (options.counters && this.#updates) {
         entry.packets++
         entry.bytes += packet.length
@@ -214,7 +220,11 @@ export class SetMatch extends Match {
     return this.#not
   }
 
-  #ask(question: Question, set: IpSet, packet: Packet): boolean {
+  override further(): Decision | null {
+    return this.#found
+  }
+
+  #ask(question: Question, place: SetPlace, set: IpSet, packet: Packet): boolean {
     if (!question.read(packet, set)) return false
     const found = set.test(question, packet.world.scheduler.now)
     const wanted = this.#returnNomatch && set.nets ? Found.NOMATCH : Found.YES
@@ -232,6 +242,7 @@ export class SetMatch extends Match {
       const { packets, bytes } = this.#counts
       if ((packets !== null && !packets.holds(hit.packets)) || (bytes !== null && !bytes.holds(hit.bytes))) return false
     }
+    if (journal.open && found === wanted) this.#found = new SetDecision(place.name, set, hit)
     return found === wanted
   }
 

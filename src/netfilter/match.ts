@@ -2,6 +2,7 @@
  * `-m name …`: something a rule asks of a packet beyond its header. Each kind parses its own options, tests a
  * packet, and knows how iptables-save and iptables -L spell it.
  */
+import type { Decision } from '../link/decision.ts'
 import type { Hook, TableName } from './hook.ts'
 import type { Packet } from './packet.ts'
 import type { Words } from './words.ts'
@@ -37,6 +38,11 @@ export abstract class Match {
   /** Why the last test came out as it did, for whoever traces; empty when the rule's text says it all. */
   reason(): string {
     return ''
+  }
+
+  /** What is to be told besides when the last test held: an element of a set. */
+  further(): Decision | null {
+    return null
   }
 
   /** Is it worth telling that the packet missed the rule because of this? Where chance or a count decides, it is. */

@@ -129,6 +129,10 @@ function applied(chain: Chain, number: number, rule: Rule, packet: Packet): Verd
   }
   effect.settle(packet)
   packet.tell(new RuleDecision(chain, number, rule, verdict, effect))
+  for (const test of rule.tests) {
+    const further = test.further()
+    if (further !== null) packet.tell(further)
+  }
   return verdict
 }
 

@@ -281,6 +281,32 @@ COMMIT
     )
   })
 
+  it("a set's element", () => {
+    hear()
+    const { netfilter } = box
+    for (const line of [
+      'create KUBE-CLUSTER-IP hash:ip,port comment',
+      'create inner hash:net',
+      'create outer list:set',
+    ]) {
+      netfilter.ipset(line.split(' '))
+    }
+    netfilter.ipset(['add', 'KUBE-CLUSTER-IP', '10.96.0.80,tcp:80', 'comment', 'web'])
+    netfilter.ipset(['add', 'inner', '10.96.0.0/16'])
+    netfilter.ipset(['add', 'outer', 'inner'])
+    netfilter.iptables('-A FORWARD -m set --match-set KUBE-CLUSTER-IP dst,dst'.split(' '))
+    netfilter.iptables('-A FORWARD -m set --match-set outer dst -j DROP'.split(' '))
+    netfilter.iptables('-I FORWARD -m set ! --match-set outer src'.split(' '))
+    box.through(box.tcp(CLIENT, '10.96.0.80:80', SYN))
+    expect(heard('filter', 'ipset')).toEqual([
+      'filter FORWARD rule 1 matches and counts the packet: -A FORWARD -m set ! --match-set outer src',
+      'filter FORWARD rule 2 matches and counts the packet: -A FORWARD -m set --match-set KUBE-CLUSTER-IP dst,dst',
+      'ipset KUBE-CLUSTER-IP has the element: 10.96.0.80,tcp:80',
+      'filter FORWARD rule 3 matches and drops the packet: -A FORWARD -m set --match-set outer dst -j DROP',
+      'ipset inner has the element: 10.96.0.0/16',
+    ])
+  })
+
   it('changes nothing: a box that is heard does as one that is not', () => {
     const play = (): string[] => {
       const made: string[] = []
