@@ -129,7 +129,7 @@ export class TcpTaken extends ConnectionDecision {
   }
 
   #bare(): string {
-    if (this.#unfetched) return "the handshake's last ACK for nothing: the listener's backlog is full"
+    if (this.#unfetched) return "the handshake's last ACK: the listener's backlog is full"
     if (this.#ahead < 0) return 'an ACK that was sent before what came since'
     return 'an ACK of nothing new'
   }
