@@ -3,8 +3,10 @@
  * a set of programs, and processes numbered from 1 (the PID namespace).
  */
 import type { Netns } from '../net/netns.ts'
+import { began, ended, type Programs } from '../socket/programs.ts'
 import { Sockets } from '../socket/sockets.ts'
 import {
+  commandName,
   type Io,
   Killed,
   Process,
@@ -25,7 +27,7 @@ export interface PlaceOptions {
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-export class Place implements ProcessPlace {
+export class Place implements ProcessPlace, Programs {
   /** For people: `node1`, or `default/web/nginx`. */
   readonly name: string
   readonly machine: ProcessMachine
@@ -70,14 +72,25 @@ export class Place implements ProcessPlace {
   launch(program: Program | null, argv: readonly string[], io: Io): Running {
     const process = new Process(this, this.pids.next++, argv, io)
     this.processes.set(process.pid, process)
+    began(this.netns, this)
     // Started from inside an event, it goes on before time does.
     this.machine.runner.wake()
-    return { process, exit: live(process, program ?? this.find(argv[0] ?? '')) }
+    return { process, exit: live(this, process, program ?? this.find(argv[0] ?? '')) }
   }
 
   /** `sh -c LINE`. */
   shell(line: string, io: Io): Running {
     return this.spawn(['sh', '-c', line], io)
+  }
+
+  /** Which of its processes holds this socket. */
+  holderOf(socket: object): string | null {
+    for (const process of this.processes.values()) {
+      for (const { holder } of process.sockets()) {
+        if (holder === socket) return `${commandName(process)} (pid ${process.pid})`
+      }
+    }
+    return null
   }
 
   /** The end of a container: everything in it is killed. */
@@ -87,7 +100,7 @@ export class Place implements ProcessPlace {
 }
 
 /** From start to exit code. */
-async function live(process: Process, program: Program | null): Promise<number> {
+async function live(place: Place, process: Process, program: Program | null): Promise<number> {
   try {
     if (program === null) {
       process.err(`${process.args[0] ?? ''}: command not found\n`)
@@ -99,7 +112,8 @@ async function live(process: Process, program: Program | null): Promise<number> 
     if (error instanceof Killed) return 128 + error.signal
     throw error
   } finally {
-    process.place.processes.delete(process.pid)
+    place.processes.delete(process.pid)
+    if (place.processes.size === 0) ended(place.netns, place)
     process.release()
   }
 }

@@ -339,3 +339,12 @@ export class Process {
     return `${this.place.name}: ${this.args.join(' ')}`
   }
 }
+
+/** TASK_COMM_LEN without the zero at its end. */
+const COMM_LENGTH = 15
+
+/** /proc/PID/comm. */
+export function commandName(process: Process): string {
+  const command = process.args[0] ?? ''
+  return command.slice(command.lastIndexOf('/') + 1).slice(0, COMM_LENGTH)
+}

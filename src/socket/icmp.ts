@@ -88,7 +88,7 @@ export class IcmpSocket {
     const ttl = options.ttl ?? netns.defaultTtl
     if (options.mark !== undefined) frame.mark = options.mark
     if (options.options !== undefined) netns.ipOptions.request(options.options)
-    if (journal.open) netns.world.frames.tell(frame, netns.name, echoes(identifier, sequence))
+    if (journal.open) netns.world.frames.tell(frame, netns.name, echoes(this, netns, identifier, sequence))
     return netns.send(frame, source, destination, ipv4.IPPROTO_ICMP, ttl, options.tos ?? 0, id, fragment)
   }
 

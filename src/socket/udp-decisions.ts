@@ -1,5 +1,7 @@
 /** What UDP did with a datagram, or who sent it, for whoever traces (see link/decision.ts). */
+import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4 } from '../wire/address.ts'
+import { ofProgram } from './programs.ts'
 import { byteCount, Ends, SocketDecision } from './socket-decisions.ts'
 
 interface Bound {
@@ -13,12 +15,12 @@ function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Bound): 
   return new Ends('udp', localAddress, localPort, remoteAddress, remotePort)
 }
 
-export function sent(socket: Bound, length: number): SocketDecision {
-  return new SocketDecision(`UDP socket sends ${byteCount(length)}`, endsOf(socket))
+export function sent(socket: Bound, netns: Netns, length: number): SocketDecision {
+  return new SocketDecision(`UDP socket${ofProgram(netns, socket)} sends ${byteCount(length)}`, endsOf(socket))
 }
 
-export function taken(socket: Bound, length: number): SocketDecision {
-  return new SocketDecision(`UDP socket takes ${byteCount(length)}`, endsOf(socket))
+export function taken(socket: Bound, netns: Netns, length: number): SocketDecision {
+  return new SocketDecision(`UDP socket${ofProgram(netns, socket)} takes ${byteCount(length)}`, endsOf(socket))
 }
 
 /** A tunnel's port. */

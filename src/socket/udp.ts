@@ -191,7 +191,7 @@ export class UdpSocket {
     const id = this.#connected ? this.#id : netns.nextId(source, destination, ipv4.IPPROTO_UDP)
     if (this.#connected) this.#id = (this.#id + 1) & 0xffff
     netns.counters.udpOutDatagrams++
-    if (journal.open) netns.world.frames.tell(frame, netns.name, sent(this, payload.length))
+    if (journal.open) netns.world.frames.tell(frame, netns.name, sent(this, netns, payload.length))
     return netns.send(frame, source, destination, ipv4.IPPROTO_UDP, this.ttl, this.tos, id, fragment)
   }
 }
@@ -257,7 +257,7 @@ export class UdpTransport implements Transport {
     }
     netns.counters.udpInDatagrams++
     const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
-    if (journal.open) frames.tell(frame, netns.name, taken(socket, payload.length))
+    if (journal.open) frames.tell(frame, netns.name, taken(socket, this.netns, payload.length))
     frames.consume(frame)
     socket.onDatagram?.(payload, source, sourcePort)
   }
@@ -293,7 +293,8 @@ export class UdpTransport implements Transport {
     const sockets = this.ports.at(port).filter((socket) => socket.score(destination, source, sourcePort) > 0)
     const payload = bytes.slice(at + udp.HEADER, at + udp.length(bytes, at))
     const { frames } = this.netns.world
-    if (journal.open) for (const socket of sockets) frames.tell(frame, this.netns.name, taken(socket, payload.length))
+    if (journal.open)
+      for (const socket of sockets) frames.tell(frame, this.netns.name, taken(socket, this.netns, payload.length))
     if (sockets.length === 0) return frames.drop(frame, DropReason.NoGroupSocket, this.netns.name)
     frames.consume(frame)
     for (const socket of sockets) socket.onDatagram?.(payload.slice(), source, sourcePort)

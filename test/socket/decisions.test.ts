@@ -208,7 +208,7 @@ describe('decisions of sockets', () => {
     client.close()
     server.close()
     expect(listener.heard()).toEqual([
-      'client: a raw ICMP socket sends an echo request, id 1, seq 2',
+      'client: raw ICMP socket sends an echo request, id 1, seq 2',
       'client: 1 raw ICMP socket hears the message',
     ])
   })

@@ -1,6 +1,6 @@
 /** Which processes hold a socket: what ss, netstat and lsof find in /proc/PID/fd. */
 import type { Netns } from '../../net/netns.ts'
-import type { Process, ProcessPlace } from '../process.ts'
+import { commandName, type Process, type ProcessPlace } from '../process.ts'
 
 export interface SocketOwner {
   /** The command's name, cut to TASK_COMM_LEN. */
@@ -8,8 +8,6 @@ export interface SocketOwner {
   readonly pid: number
   readonly descriptor: number
 }
-
-const COMM_LENGTH = 15
 
 /** By SocketInfo's holder. A machine's own shell sees its containers' processes too, a container only its own. */
 export function socketOwners(self: Process, netns: Netns): ReadonlyMap<object, readonly SocketOwner[]> {
@@ -31,10 +29,4 @@ export function socketOwners(self: Process, netns: Netns): ReadonlyMap<object, r
 function visiblePlaces(self: Process): readonly ProcessPlace[] {
   const { machine } = self.place
   return self.place === machine.place ? [machine.place, ...machine.places.values()] : [self.place]
-}
-
-/** /proc/PID/comm. */
-export function commandName(process: Process): string {
-  const command = process.args[0] ?? ''
-  return command.slice(command.lastIndexOf('/') + 1).slice(0, COMM_LENGTH)
 }

@@ -6,12 +6,18 @@ import { Ends, SocketDecision } from '../socket-decisions.ts'
 import type { Segment } from './segment.ts'
 import { TAKEN, type Verdict } from './verdict.ts'
 
-/** `known`: there is a connection now. `local`: the address that the port is bound for. */
-export function listened(segment: Segment, verdict: Verdict, known: boolean, local: Ipv4): SocketDecision {
+/** `program`: whose socket listens, as ofProgram tells. `known`: there is a connection now. `local`: the address that the port is bound for. */
+export function listened(
+  segment: Segment,
+  verdict: Verdict,
+  known: boolean,
+  local: Ipv4,
+  program: string,
+): SocketDecision {
   const { destinationPort } = segment
   const ends = new Ends('tcp', local, destinationPort)
   return new SocketDecision(
-    `the TCP socket that listens on port ${destinationPort} ${outcome(segment, verdict, known)}`,
+    `the TCP socket${program} that listens on port ${destinationPort} ${outcome(segment, verdict, known)}`,
     ends,
   )
 }

@@ -2,6 +2,7 @@
 import { Decision, type DecisionKind } from '../../link/decision.ts'
 import { HZ } from '../../sim/jiffies.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { ofProgram } from '../programs.ts'
 import { byteCount, Ends } from '../socket-decisions.ts'
 import type { Connection } from './connection.ts'
 import { Because, occasion } from './occasion.ts'
@@ -15,12 +16,15 @@ export function endsOf({ localAddress, localPort, remoteAddress, remotePort }: C
 abstract class ConnectionDecision extends Decision {
   readonly kind: DecisionKind = 'socket'
   readonly #ends: Ends
+  /** ` of nginx (pid 7)` */
+  protected readonly program: string
   /** Does ss show the connection? */
   protected shown = true
 
   constructor(connection: Connection) {
     super()
     this.#ends = endsOf(connection)
+    this.program = ofProgram(connection.netns, connection)
   }
 
   override entry(): string | null {
@@ -86,7 +90,7 @@ export class TcpTaken extends ConnectionDecision {
     const before = stateNames[this.#state]
     const after = stateNames[this.#stateAfter]
     const change = this.#state === this.#stateAfter ? '' : `, ${before} becomes ${this.shown ? after : 'closed'}`
-    return `TCP socket in ${before} ${this.#useful ? 'takes' : 'has no use for'} ${parts.join(', ')}${change}`
+    return `TCP socket${this.program} in ${before} ${this.#useful ? 'takes' : 'has no use for'} ${parts.join(', ')}${change}`
   }
 
   #has(flag: number): boolean {
@@ -168,7 +172,7 @@ export class TcpSent extends ConnectionDecision {
   }
 
   override sentence(): string {
-    return `TCP socket in ${stateNames[this.#state]} sends ${this.#what()}${this.#why()}`
+    return `TCP socket${this.program} in ${stateNames[this.#state]} sends ${this.#what()}${this.#why()}`
   }
 
   #has(flag: number): boolean {

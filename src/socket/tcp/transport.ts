@@ -8,6 +8,7 @@ import { i32 } from '../../wire/bytes.ts'
 import * as icmp from '../../wire/icmp.ts'
 import * as ipv4 from '../../wire/ipv4.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { ofProgram } from '../programs.ts'
 import { errnoOf } from '../route.ts'
 import { Wake } from './around.ts'
 import type { Connection } from './connection.ts'
@@ -125,7 +126,11 @@ export class TcpTransport implements Transport {
     const { source, sourcePort, destination, destinationPort } = segment
     const known = connections.find(destination, destinationPort, source, sourcePort) !== null
     const port = ports.at(destinationPort).find((each) => each.listening === listening)
-    frames.tell(frame, netns.name, listened(segment, verdict, known, port?.localAddress ?? ANY))
+    frames.tell(
+      frame,
+      netns.name,
+      listened(segment, verdict, known, port?.localAddress ?? ANY, ofProgram(netns, listening)),
+    )
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ping } from '../../../src/host/commands/ping.ts'
 import { socketTable } from '../../../src/host/commands/ss-table.ts'
 import { Ends } from '../../../src/socket/socket-decisions.ts'
 import { Sockets } from '../../../src/socket/sockets.ts'
@@ -90,6 +91,21 @@ describe('ss', () => {
       expect(lines).toHaveLength(1)
       expect(lines[0]).toContain(entry)
     }
+  })
+
+  it('name the program that holds them, when they tell what they do', async () => {
+    const node = await served()
+    node.podPlace.programs.set('ping', ping)
+    const said: string[] = []
+    node.node.netns.world.trace({
+      decided: (_frame, _where, decision) => said.push(decision.sentence()),
+      dropped: () => {},
+    })
+    await node.prints('ping -c 1 10.244.1.1', node.podPlace)
+    node.node.netns.world.trace(null)
+    expect(said.filter((line) => line.startsWith('raw ICMP socket'))).toEqual([
+      expect.stringMatching(/^raw ICMP socket of ping \(pid [0-9]+\) sends an echo request, id [0-9]+, seq 1$/),
+    ])
   })
 
   it('tells what TCP knows with -i', async () => {
