@@ -8,6 +8,7 @@ import {
   formatService,
   GREETING,
   type Layout,
+  NUMERIC,
   type Style,
   sorted,
   title,
@@ -158,20 +159,22 @@ async function list(self: Process, ipvs: Ipvs, given: Given): Promise<number> {
   const layout = layouts.find((each) => switches.has(each)) ?? 'plain'
   // What ended meanwhile is not counted.
   ipvs.connections.purge()
+  const numeric = numericIf(switches)
   if (given.service === null) {
-    const style = await styleOf(self, layout, switches, ipvs.services)
+    const style = styleOf(layout, switches, numeric ?? (await namesOf(self, ipvs.services)))
     const services = style.sort ? sorted(ipvs.services) : ipvs.services
     const rows = services.map((service) => formatService(service, style))
     return printed(self, GREETING + title(layout) + rows.join(''))
   }
   const service = ipvs.service(await nameOf(self, given))
   if (service === null) throw fail('No such service', 1)
-  const style = await styleOf(self, layout, switches, [service])
+  const style = styleOf(layout, switches, numeric ?? (await namesOf(self, [service])))
   return printed(self, title(layout) + formatService(service, style))
 }
 
 async function save(self: Process, ipvs: Ipvs, given: Given): Promise<number> {
-  const style = await styleOf(self, 'rule', given.switches, ipvs.services)
+  const { switches } = given
+  const style = styleOf('rule', switches, numericIf(switches) ?? (await namesOf(self, ipvs.services)))
   return printed(
     self,
     sorted(ipvs.services)
@@ -183,26 +186,28 @@ async function save(self: Process, ipvs: Ipvs, given: Given): Promise<number> {
 async function connections(self: Process, ipvs: Ipvs, switches: ReadonlySet<string>): Promise<number> {
   const all = ipvs.connections.list()
   const addresses = all.flatMap(({ client, virtual, destination }) => [client, virtual, destination])
-  const endpoint = await endpointStyle(self, switches.has('numeric'), addresses)
+  const endpoint = numericIf(switches) ?? (await endpointNames(self, addresses))
   const { now } = self.netns.world.scheduler
   const rows = all.map((connection) => formatConnection(connection, now, endpoint))
   return printed(self, connectionTitle(switches.has('persistent-conn')) + rows.join(''))
 }
 
-async function styleOf(
-  self: Process,
-  layout: Layout,
-  switches: ReadonlySet<string>,
-  services: readonly VirtualService[],
-): Promise<Style> {
-  const addresses = services.flatMap((service) => [service.address, ...service.servers.map(({ address }) => address)])
-  const endpoint = await endpointStyle(self, switches.has('numeric'), addresses)
+function styleOf(layout: Layout, switches: ReadonlySet<string>, endpoint: Style['endpoint']): Style {
   return { layout, exact: switches.has('exact'), sort: !switches.has('nosort'), endpoint }
 }
 
-/** By numbers, or by the names of hosts and ports where they have some. */
-async function endpointStyle(self: Process, numeric: boolean, addresses: readonly Ipv4[]): Promise<Style['endpoint']> {
-  if (numeric) return (address, port) => `${formatIpv4(address)}:${port}`
+/** -n; nothing is waited for then, and the table is printed at once. */
+function numericIf(switches: ReadonlySet<string>): Style['endpoint'] | null {
+  return switches.has('numeric') ? NUMERIC.endpoint : null
+}
+
+function namesOf(self: Process, services: readonly VirtualService[]): Promise<Style['endpoint']> {
+  const addresses = services.flatMap((service) => [service.address, ...service.servers.map(({ address }) => address)])
+  return endpointNames(self, addresses)
+}
+
+/** The names of hosts and ports where they have some. */
+async function endpointNames(self: Process, addresses: readonly Ipv4[]): Promise<Style['endpoint']> {
   const names = new Map<Ipv4, string>()
   for (const address of addresses) {
     if (!names.has(address)) names.set(address, (await reverse(self, address)) ?? formatIpv4(address))

@@ -214,6 +214,8 @@ async function list(
 ): Promise<void> {
   const owners = has(found, 'p') ? socketOwners(self, netns) : null
   const order = ['raw', 'udp', 'tcp']
+  // Without names nothing is waited for: the table is printed at once.
+  const named = has(found, 'r')
   const rows: string[][] = []
   for (const each of [...shown].sort((a, b) => order.indexOf(a.protocol) - order.indexOf(b.protocol))) {
     rows.push([
@@ -222,9 +224,9 @@ async function list(
       // Padded by itself, whatever the titles are.
       String(each.recvQ).padEnd(6),
       String(each.sendQ).padEnd(6),
-      `${await hostText(self, found, each.local.address)}:`,
+      `${named ? await hostText(self, each.local.address) : formatIpv4(each.local.address)}:`,
       portText(each.local.port, each.protocol, has(found, 'n')),
-      `${await hostText(self, found, each.remote.address)}:`,
+      `${named ? await hostText(self, each.remote.address) : formatIpv4(each.remote.address)}:`,
       portText(each.remote.port, each.protocol, has(found, 'n')),
       extraText(netns, found, each, owners),
     ])
@@ -265,8 +267,8 @@ function extraText(
   return text
 }
 
-async function hostText(self: Process, found: Options, address: Ipv4): Promise<string> {
-  const name = has(found, 'r') && address !== 0 ? await reverse(self, address) : null
+async function hostText(self: Process, address: Ipv4): Promise<string> {
+  const name = address === 0 ? null : await reverse(self, address)
   return name ?? formatIpv4(address)
 }
 
