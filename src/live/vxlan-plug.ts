@@ -8,10 +8,12 @@
  * A tunnel to an address of the same namespace Linux would shorten (`localbypass`), and find nobody at its end.
  * Linux leaves the checksums inside the tunnel to offloads that a UDP socket does not have: `ethtool -K podwire0 tx off`.
  */
+
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
 import type { NetDevice, Receiver } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
+import { sendPacket } from '../link/packet-socket.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as vxlan from '../wire/vxlan.ts'
 
@@ -109,7 +111,7 @@ export class VxlanPlug implements Receiver {
     const frame = this.#device.world.frames.take(length)
     frame.end = frame.start + length
     frame.bytes.set(message.subarray(vxlan.HEADER), frame.start)
-    this.#device.send(frame)
+    sendPacket(this.#device, frame, 'a machine outside of podwire')
     this.#arrived()
   }
 }

@@ -1,6 +1,7 @@
 /** arping (iputils 20221126): ARP requests and announcements by a packet socket, one per interval. */
 
 import type { NetDevice } from '../../link/device.ts'
+import { sendPacket } from '../../link/packet-socket.ts'
 import { type Nanos, SECOND } from '../../sim/scheduler.ts'
 import { ANY, copyMac, formatIpv4, formatMac, type Ipv4, MAC_BROADCAST, type Mac, sameMac } from '../../wire/address.ts'
 import * as arp from '../../wire/arp.ts'
@@ -229,7 +230,7 @@ class Arping {
     this.#sent++
     if (this.#to.every((byte) => byte === 0xff)) this.#broadcasts++
     this.#last = this.#self.now()
-    device.send(frame)
+    sendPacket(device, frame, 'arping')
   }
 
   #heard(mac: Mac, address: Ipv4, reply: boolean, broadcast: boolean): void {

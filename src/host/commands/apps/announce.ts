@@ -1,5 +1,7 @@
 /** l2announce DEVICE ADDRESS: MetalLB's speaker. It answers ARP for an address that no device has. */
+
 import type { NetDevice } from '../../../link/device.ts'
+import { sendPacket } from '../../../link/packet-socket.ts'
 import { MILLISECOND, type Nanos } from '../../../sim/scheduler.ts'
 import { copyMac, type Ipv4, MAC_BROADCAST, type Mac, parseIpv4 } from '../../../wire/address.ts'
 import * as arp from '../../../wire/arp.ts'
@@ -62,5 +64,5 @@ function send(device: NetDevice, operation: number, to: Mac, ours: Ipv4, targetM
   frame.bytes.fill(0, frame.start, frame.end)
   ethernet.write(frame.bytes, frame.start, to, device.mac, ethernet.ETH_P_ARP)
   arp.write(frame.bytes, frame.start + ethernet.HEADER, operation, device.mac, ours, targetMac, target)
-  device.send(frame)
+  sendPacket(device, frame, "MetalLB's speaker")
 }
