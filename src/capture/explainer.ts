@@ -73,6 +73,8 @@ export class Explainer implements Tracer {
   readonly #world: World
   /** By frame: a frame of the pool that is another packet now has begun another way. */
   readonly #ways = new WeakMap<Frame, Way>()
+  #lastFrame: Frame | null = null
+  #lastWay: Way | null = null
   /** The latest sighting of a packet on its way in, for its copies. */
   readonly #latest = new Map<number, Sighting>()
 
@@ -110,6 +112,15 @@ export class Explainer implements Tracer {
 
   #wayOf(frame: Frame): Way {
     const packetId = this.#world.frames.identify(frame)
+    // Most decisions are about the same frame as the one before.
+    if (frame === this.#lastFrame && this.#lastWay?.packetId === packetId) return this.#lastWay
+    const way = this.#lookUp(frame, packetId)
+    this.#lastFrame = frame
+    this.#lastWay = way
+    return way
+  }
+
+  #lookUp(frame: Frame, packetId: number): Way {
     const known = this.#ways.get(frame)
     if (known !== undefined && known.packetId === packetId) return known
     const way = new Way(packetId, this.#latest.get(packetId) ?? null)

@@ -6,7 +6,7 @@ import { PortState } from './bridge-state.ts'
 import { Decision } from './decision.ts'
 import { agoText } from './duration-text.ts'
 import { type Fdb, type FdbEntry, UPDATED } from './fdb.ts'
-import { bridgeFdbLine, type FdbLine, fdbLineText } from './fdb-text.ts'
+import { bridgeFdbLine, type FdbLine, fdbLineText, stillEntry } from './fdb-text.ts'
 import type { Frame, FramePool } from './frame.ts'
 
 interface Named {
@@ -52,16 +52,21 @@ abstract class BridgeDecision extends Decision {
 
 /** An entry of the FDB, as it was. */
 abstract class EntryDecision extends BridgeDecision {
-  protected readonly line: FdbLine
+  readonly #still: FdbEntry<Port | null>
+  readonly #device: string
   /** Since it was heard. */
   protected readonly age: Nanos
 
   constructor(bridge: Bridge, entry: FdbEntry<Port | null>) {
     super(bridge)
     const { now } = bridge.world.scheduler
-    const device = (entry.port?.device ?? bridge).name
-    this.line = bridgeFdbLine({ name: bridge.name }, { name: device }, entry, now)
+    this.#still = stillEntry(entry)
+    this.#device = (entry.port?.device ?? bridge).name
     this.age = now - entry.times[UPDATED]
+  }
+
+  protected get line(): FdbLine {
+    return bridgeFdbLine({ name: this.bridge }, { name: this.#device }, this.#still, 0)
   }
 
   override entry(): string {

@@ -60,6 +60,12 @@ function agesOf(entry: FdbEntry<unknown>, now: number): [number, number] {
   return [age(USED), age(UPDATED)]
 }
 
+/** The entry as it is now, for a line that is made later. */
+export function stillEntry<Port>(entry: FdbEntry<Port>): FdbEntry<Port> {
+  const { high, low, port, local, permanent, fixed, byHand, serial, gone, sticky, externLearn, times } = entry
+  return { high, low, port, local, permanent, fixed, byHand, serial, gone, sticky, externLearn, times }
+}
+
 /** An entry of a bridge; `device` is its port, or the bridge itself. */
 export function bridgeFdbLine(bridge: Named, device: Named, entry: FdbEntry<unknown>, now: number): FdbLine {
   return {

@@ -42,6 +42,11 @@ export const scope = { end: 0 }
 
 const configuration = { generation: 0 }
 
+/** Changes with every change of configuration in the process. */
+export function configurationGeneration(): number {
+  return configuration.generation
+}
+
 /** Some table, switch or port is another one: no recorded pass is sure any more. */
 export function configurationChanged(): void {
   configuration.generation++

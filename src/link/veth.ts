@@ -11,7 +11,7 @@ import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Travels } from './cable-decisions.ts'
 import { NetDevice, type Surroundings } from './device.ts'
-import { FlowCache, journal } from './flow-cache.ts'
+import { configurationChanged, FlowCache, journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { NetemQdisc } from './netem.ts'
 import { type NetemOptions, PLAIN } from './netem-options.ts'
@@ -126,6 +126,7 @@ export class Veth extends NetDevice implements Task {
   set plugged(plugged: boolean) {
     const peer = this.#peer
     if (peer === null || plugged === this.plugged) return
+    configurationChanged()
     this.#wire = plugged ? peer : null
     peer.#wire = plugged ? this : null
     if (plugged) return

@@ -1,5 +1,6 @@
 /** What br_netfilter decides about bridged frames, for whoever traces (see link/decision.ts). */
 import { Decision } from '../link/decision.ts'
+import { LastingDecisions } from '../link/lasting-decisions.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
 import { SwitchDecision } from './sysctl-decision.ts'
 
@@ -13,12 +14,18 @@ interface Switches {
   get(name: string): string | null
 }
 
+const ports = new LastingDecisions<Named>()
+
 abstract class BridgedDecision extends Decision {
   override readonly kind = 'bridge'
 }
 
 /** PREROUTING runs at the port. `byBridge`: the bridge's own switch says so, not the sysctl. */
 export function atPort(sysctl: Switches, bridge: Named, port: Named, byBridge: boolean): Decision {
+  return ports.get(port) ?? ports.keep(port, beginsAtPort(sysctl, bridge, port, byBridge))
+}
+
+function beginsAtPort(sysctl: Switches, bridge: Named, port: Named, byBridge: boolean): Decision {
   const text = `br_netfilter: PREROUTING runs at port ${port.name}, before ${bridge.name} decides where the frame goes`
   return byBridge ? new ByBridge(text, bridge) : new SwitchDecision('bridge', sysctl, CALL, text)
 }

@@ -2,6 +2,7 @@
 import { Bridge } from '../link/bridge.ts'
 import { logSwitched } from '../link/bridge-log.ts'
 import type { NetDevice, Receiver } from '../link/device.ts'
+import { configurationChanged } from '../link/flow-cache.ts'
 import { Veth } from '../link/veth.ts'
 
 /** A namespace, as whoever is at the other end of its cable knows it. */
@@ -11,6 +12,7 @@ interface Watcher extends Receiver {
 
 /** Its bridge, or the ports if it is one; and the other end of its cable (veth_open, veth_close). */
 export function tellSwitched(device: NetDevice): void {
+  configurationChanged()
   const bridge = device instanceof Bridge ? device : device.master
   if (bridge instanceof Bridge) logSwitched(bridge, device)
   const peer = device instanceof Veth ? device.peer : null

@@ -3,6 +3,7 @@
 import { Decision, type DecisionKind } from '../link/decision.ts'
 import type { NetDevice } from '../link/device.ts'
 import { formatIpv4, type Ipv4, type Mac } from '../wire/address.ts'
+import { i32, put16, put32, u16 } from '../wire/bytes.ts'
 import type { Entry, NeighbourState } from './neighbour-entry.ts'
 import { neighbourLine } from './neighbour-text.ts'
 
@@ -12,18 +13,23 @@ abstract class NeighbourDecision extends Decision {
   protected readonly address: Ipv4
   protected readonly state: NeighbourState
   protected readonly device: string
-  readonly #mac: Mac
+  readonly #high: number
+  readonly #low: number
 
   constructor(entry: Entry) {
     super()
     this.address = entry.address
     this.state = entry.state
     this.device = entry.device.name
-    this.#mac = Uint8Array.from(entry.mac)
+    this.#high = u16(entry.mac, 0)
+    this.#low = i32(entry.mac, 2)
   }
 
   override entry(): string {
-    return neighbourLine({ address: this.address, mac: this.#mac, state: this.state }, this.device)
+    const mac: Mac = new Uint8Array(6)
+    put16(mac, 0, this.#high)
+    put32(mac, 2, this.#low)
+    return neighbourLine({ address: this.address, mac, state: this.state }, this.device)
   }
 
   /** A listing hides what needs no ARP, and a listing of one device does not name it. */

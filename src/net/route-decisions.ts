@@ -3,6 +3,7 @@
 import { Decision } from '../link/decision.ts'
 import type { NetDevice } from '../link/device.ts'
 import type { Frame, FramePool } from '../link/frame.ts'
+import { LastingDecisions } from '../link/lasting-decisions.ts'
 import { BROADCAST, formatIpv4, type Ipv4 } from '../wire/address.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import type { RouteExceptions } from './exception.ts'
@@ -61,6 +62,11 @@ export class RouteChosen extends Decision {
     this.#state = routeState(fib, route)
     this.#table = table
     this.#losers = losers
+  }
+
+  /** Is it this route? */
+  by(route: Route | null): boolean {
+    return route === this.#route
   }
 
   override sentence(): string {
@@ -254,6 +260,14 @@ export class ToAll extends Decision {
   }
 }
 
+const lastingRoutes = new WeakMap<Fib, LastingDecisions<Ipv4>>()
+
+function lastingOf(fib: Fib): LastingDecisions<Ipv4> {
+  const known = lastingRoutes.get(fib) ?? new LastingDecisions<Ipv4>()
+  lastingRoutes.set(fib, known)
+  return known
+}
+
 /** Tells how the look-up that was just made for the frame came to its answer. */
 export function tellRoute(host: RouteHost, frame: Frame, destination: Ipv4, found: Route | null): void {
   const { frames } = host.world
@@ -261,13 +275,19 @@ export function tellRoute(host: RouteHost, frame: Frame, destination: Ipv4, foun
   const { fib, name } = host
   if (destination === BROADCAST) return frames.tell(frame, name, new ToAll(destination))
   const tos = ipv4.tos(frame.bytes, frame.network)
+  // With the first three rules and no TOS a destination's route is the same for all.
+  const lasting = fib.rules.custom || (tos & TOS_MASK) !== 0 ? null : lastingOf(fib)
+  const known = lasting?.get(destination) ?? null
+  if (known instanceof RouteChosen && known.by(found)) return frames.tell(frame, name, known)
   const { whole, table, rule } = originOf(fib, found)
   const refused = found === null && rule?.action === 'lookup'
   if (rule !== null && fib.rules.custom && !refused) frames.tell(frame, name, new RuleChosen(rule, host))
   if (found === BLACKHOLE || found === PROHIBITED) return
   const losers = losersOf(fib, destination, whole, table, rule, tos)
   if (found === null || whole === null) return frames.tell(frame, name, new NoRoute(destination, losers))
-  frames.tell(frame, name, new RouteChosen(fib, destination, whole, table, losers))
+  const chosen = new RouteChosen(fib, destination, whole, table, losers)
+  if (lasting !== null && found === whole && whole.multipath === null) lasting.keep(destination, chosen)
+  frames.tell(frame, name, chosen)
   if (whole.multipath !== null) frames.tell(frame, name, new HopChosen(fib, whole, found, table))
   else if (found !== whole && found.gateway !== null) {
     const by = `via ${formatIpv4(found.gateway)} dev ${found.device?.name}`

@@ -1,35 +1,12 @@
 /** What connection tracking decided about a packet, for whoever traces (see link/decision.ts). */
 import { Decision, type DecisionKind } from '../link/decision.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
-import { Flow, type Tuple } from './flow.ts'
+import type { Flow, Tuple } from './flow.ts'
+import { FlowSnapshot } from './flow-snapshot.ts'
 import { flowProtocolName, formatSteady } from './flow-text.ts'
 import { Status } from './status.ts'
-import { TcpTrack, tcpStateNames } from './tcp-track.ts'
+import { tcpStateNames } from './tcp-track.ts'
 import { placeText } from './tuple-text.ts'
-
-/** The flow as it is now; it is in no table. */
-export function still(flow: Flow): Flow {
-  const copy = new Flow(flow.id, flow.owner)
-  setTuple(copy.original, flow.original)
-  setTuple(copy.reply, flow.reply)
-  copy.status = flow.status
-  copy.mark = flow.mark
-  copy.masquerade = flow.masquerade
-  copy.accounted = flow.accounted
-  copy.originalPackets = flow.originalPackets
-  copy.originalBytes = flow.originalBytes
-  copy.replyPackets = flow.replyPackets
-  copy.replyBytes = flow.replyBytes
-  if (flow.tcp !== null) {
-    copy.tcp = new TcpTrack()
-    copy.tcp.adopt(flow.tcp.state)
-  }
-  return copy
-}
-
-function setTuple(tuple: Tuple, { protocol, source, destination, sourcePort, destinationPort }: Tuple): void {
-  tuple.set(protocol, source, destination, sourcePort, destinationPort)
-}
 
 /** `tcp 10.244.1.2:40000 > 10.96.0.10:80` */
 export function tupleWords({ protocol, source, destination, sourcePort, destinationPort }: Tuple): string {
@@ -42,11 +19,16 @@ export function tupleWords({ protocol, source, destination, sourcePort, destinat
 /** A decision with the flow as it was then: `conntrack -L` shows it while it is in the table. */
 export abstract class FlowDecision extends Decision {
   readonly kind: DecisionKind = 'conntrack'
-  protected readonly flow: Flow
+  readonly #snapshot: FlowSnapshot
 
   constructor(flow: Flow) {
     super()
-    this.flow = still(flow)
+    this.#snapshot = new FlowSnapshot(flow)
+  }
+
+  /** As it was. */
+  protected get flow(): Flow {
+    return this.#snapshot.flow
   }
 
   override entry(): string | null {

@@ -14,6 +14,18 @@ function listing(table: TableName, legacy: boolean, chain: string): string {
 
 const TRANSLATORS: readonly string[] = ['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP']
 
+const NO_REASONS: readonly string[] = []
+
+/** What its matches say of themselves; most say nothing. */
+function reasonsOf({ tests }: Rule): readonly string[] {
+  let reasons = NO_REASONS
+  for (let i = 0; i < tests.length; i++) {
+    const text = tests[i].reason()
+    if (text !== '') reasons = [...reasons, text]
+  }
+  return reasons
+}
+
 /** A rule matched, and what it did. */
 export class RuleDecision extends Decision {
   readonly kind: DecisionKind = 'rule'
@@ -39,7 +51,7 @@ export class RuleDecision extends Decision {
     this.#verdict = verdict
     this.#effect = effect
     this.#empty = rule.chain !== null && rule.chain.rules.length === 0
-    this.#reasons = rule.tests.map((test) => test.reason()).filter((text) => text !== '')
+    this.#reasons = reasonsOf(rule)
   }
 
   override sentence(): string {

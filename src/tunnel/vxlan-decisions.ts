@@ -2,8 +2,8 @@
 
 import { Decision } from '../link/decision.ts'
 import type { NetDevice } from '../link/device.ts'
-import type { FdbEntry } from '../link/fdb.ts'
-import { type FdbLine, fdbLineText, tunnelFdbLine } from '../link/fdb-text.ts'
+import { type FdbEntry, formatFdbMac } from '../link/fdb.ts'
+import { fdbLineText, stillEntry, tunnelFdbLine } from '../link/fdb-text.ts'
 import { outerNetnsid } from '../net/lower-link.ts'
 import { formatIpv4, formatMac, type Ipv4 } from '../wire/address.ts'
 
@@ -30,14 +30,16 @@ abstract class TunnelDecision extends Decision {
 
 /** The FDB named the VTEP that has the destination: the frame travels on inside UDP. */
 export class Encapsulates extends TunnelDecision {
-  readonly #line: FdbLine
+  readonly #still: FdbEntry<Ipv4>
+  readonly #netnsid: number | null
   readonly #remote: Ipv4
   readonly #sourcePort: number
   readonly #port: number
 
   constructor(tunnel: Tunnel, entry: FdbEntry<Ipv4>, sourcePort: number) {
     super(tunnel)
-    this.#line = tunnelFdbLine({ name: tunnel.name }, entry, outerNetnsid(tunnel), tunnel.world.scheduler.now)
+    this.#still = stillEntry(entry)
+    this.#netnsid = outerNetnsid(tunnel)
     this.#remote = entry.port
     this.#sourcePort = sourcePort
     this.#port = tunnel.port
@@ -49,7 +51,10 @@ export class Encapsulates extends TunnelDecision {
   }
 
   override entry(): string {
-    return fdbLineText(this.#line, { device: false, statistics: false }).trimEnd()
+    return fdbLineText(tunnelFdbLine({ name: this.device }, this.#still, this.#netnsid, 0), {
+      device: false,
+      statistics: false,
+    }).trimEnd()
   }
 }
 
@@ -91,19 +96,24 @@ export class Decapsulates extends TunnelDecision {
 
 /** Who sent it is behind that peer from now on. */
 export class TunnelLearnt extends TunnelDecision {
-  readonly #line: FdbLine
+  readonly #still: FdbEntry<Ipv4>
+  readonly #netnsid: number | null
 
   constructor(tunnel: Tunnel, entry: FdbEntry<Ipv4>) {
     super(tunnel)
-    this.#line = tunnelFdbLine({ name: tunnel.name }, entry, outerNetnsid(tunnel), tunnel.world.scheduler.now)
+    this.#still = stillEntry(entry)
+    this.#netnsid = outerNetnsid(tunnel)
   }
 
   override sentence(): string {
-    return `learnt: ${this.#line.mac} is behind the peer that sent it`
+    return `learnt: ${formatFdbMac(this.#still)} is behind the peer that sent it`
   }
 
   override entry(): string {
-    return fdbLineText(this.#line, { device: false, statistics: false }).trimEnd()
+    return fdbLineText(tunnelFdbLine({ name: this.device }, this.#still, this.#netnsid, 0), {
+      device: false,
+      statistics: false,
+    }).trimEnd()
   }
 }
 
