@@ -28,12 +28,18 @@ export const BATCH = 1 << 16
 export class BlockBuffer extends GrowingBytes {
   readonly #sink: ByteSink
   readonly #batch: number
+  #handedOn = 0
 
   /** `batch` 0: each block by itself, at once. */
   constructor(sink: ByteSink, batch: number) {
     super()
     this.#sink = sink
     this.#batch = batch
+  }
+
+  /** Bytes so far, whether they were handed on or not. */
+  get total(): number {
+    return this.#handedOn + this.length
   }
 
   /** A block is complete. */
@@ -44,6 +50,7 @@ export class BlockBuffer extends GrowingBytes {
   /** Hands on what is complete. */
   flush(): void {
     if (this.length === 0) return
+    this.#handedOn += this.length
     this.#sink.write(this.raw.subarray(0, this.length))
     this.clear()
   }

@@ -41,12 +41,24 @@ interface Written {
   counted: boolean
 }
 
-export class PcapngStream implements CaptureListener {
+/** A file in the making. */
+export interface CaptureStream extends CaptureListener {
+  /** Bytes so far. */
+  readonly length: number
+  /** Hands to the sink what is still collected. */
+  flush(): void
+  /** What belongs at the end; nothing may follow. */
+  finish(): void
+}
+
+export class PcapngStream implements CaptureStream {
   readonly #capture: Watched
   readonly #writer: PcapngWriter
   readonly #settings: StreamSettings
   readonly #snaplen: number
   readonly #filter: FrameTest | null
+  /** Names that came up since the last frame. */
+  #names: Map<Ipv4, string> | null = null
   /** By the interface's number in the capture: false where it is not wanted. */
   readonly #written: (Written | false | undefined)[] = []
 
@@ -81,6 +93,7 @@ export class PcapngStream implements CaptureListener {
     const written = this.#written[seen.number] ?? this.#of(seen)
     if (written === false) return
     if (this.#filter !== null && !this.#filter(bytes, at, at + length, (flags & OUTBOUND) !== 0)) return
+    if (this.#names !== null) this.#writeNames(this.#names)
     const comment = sighting === null ? null : commentOf(sighting)
     const captured = length > this.#snaplen ? this.#snaplen : length
     const lost = written.lostBefore
@@ -105,20 +118,29 @@ export class PcapngStream implements CaptureListener {
   }
 
   named(address: Ipv4, name: string): void {
-    this.#writer.names([[address, name]])
+    this.#names ??= new Map()
+    this.#names.set(address, name)
   }
 
-  /** Hands to the sink what is still collected. */
+  get length(): number {
+    return this.#writer.length
+  }
+
   flush(): void {
     this.#capture.settle()
     this.#writer.flush()
   }
 
-  /** The counters of all interfaces; nothing may follow. */
+  /** The counters of all interfaces. */
   finish(): void {
     this.#capture.settle()
     for (const written of this.#written) if (written && !written.counted) this.#count(written)
     this.#writer.flush()
+  }
+
+  #writeNames(names: ReadonlyMap<Ipv4, string>): void {
+    this.#names = null
+    this.#writer.names(names)
   }
 
   #of(seen: CapturedInterface): Written | false {
@@ -163,7 +185,7 @@ export class PcapngStream implements CaptureListener {
 }
 
 /** One interface as classic pcap. */
-export class PcapStream implements CaptureListener {
+export class PcapStream implements CaptureStream {
   readonly #capture: Watched
   readonly #writer: PcapWriter
   readonly #only: CapturedInterface
@@ -201,6 +223,10 @@ export class PcapStream implements CaptureListener {
   vanishes(): void {}
   named(): void {}
 
+  get length(): number {
+    return this.#writer.length
+  }
+
   flush(): void {
     this.#capture.settle()
     this.#writer.flush()
@@ -213,6 +239,6 @@ export class PcapStream implements CaptureListener {
 }
 
 /** One line a decision. */
-function commentOf(sighting: Sighting): string {
+export function commentOf(sighting: Sighting): string {
   return sighting.decisions.map(({ decision }) => String(decision)).join('\n')
 }

@@ -216,7 +216,7 @@ export class Capture implements Watched {
     const time = inbound && frame.stamp !== 0 ? frame.stamp : this.world.scheduler.now
     const flags = inbound ? INBOUND | receptionOf(seen.device, bytes, start) : OUTBOUND
     const id = this.world.frames.identify(frame)
-    seen.frames++
+    if (seen.frames++ === 0) seen.header()
     seen.bytes += length
     if (this.#told !== number && this.#waitingSince < this.now) this.settle()
     if (this.explainer !== null) {

@@ -3,8 +3,8 @@ import type { NetDevice } from '../link/device.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 import type { InterfaceHeader } from './pcapng-writer.ts'
 
-/** What is known about an interface beside its name, asked when it is first written down. */
-export type InterfaceFacts = Omit<InterfaceHeader, 'name' | 'description' | 'snaplen' | 'filter' | 'linkType'>
+/** What is known about an interface beside its name, asked when its first frame comes: by then it has its addresses. */
+export type InterfaceFacts = Omit<InterfaceHeader, 'name' | 'snaplen' | 'filter' | 'linkType'>
 
 export class CapturedInterface {
   readonly device: NetDevice
@@ -24,6 +24,7 @@ export class CapturedInterface {
   readonly #files: InterfaceFiles
   readonly #facts: () => InterfaceFacts
   readonly #droppedBefore: number
+  #header: InterfaceHeader | null = null
 
   constructor(
     files: InterfaceFiles,
@@ -49,9 +50,10 @@ export class CapturedInterface {
     return this.device.rxDropped + this.device.txDropped - this.#droppedBefore
   }
 
-  /** As a capture file introduces it. */
+  /** As a capture file introduces it; it stays what it is on first asking. */
   header(): InterfaceHeader {
-    return { name: this.name, description: this.description, mac: this.device.mac, ...this.#facts() }
+    this.#header ??= { name: this.name, description: this.description, mac: this.device.mac, ...this.#facts() }
+    return this.#header
   }
 
   /** The frames of this interface that are kept in memory as classic pcap, with nanoseconds. */

@@ -63,6 +63,11 @@ export class PcapWriter {
     out.blockEnds()
   }
 
+  /** Bytes written so far, those that the sink has not yet included. */
+  get length(): number {
+    return this.#out.total
+  }
+
   /** Hands to the sink what is still collected. */
   flush(): void {
     this.#out.flush()

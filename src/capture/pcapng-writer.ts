@@ -226,6 +226,11 @@ export class PcapngWriter {
     this.#end(begin)
   }
 
+  /** Bytes written so far, those that the sink has not yet included. */
+  get length(): number {
+    return this.#out.total
+  }
+
   /** Hands to the sink what is still collected. */
   flush(): void {
     this.#out.flush()

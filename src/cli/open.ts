@@ -1,18 +1,15 @@
 /** Opens a topology file: reads, checks, builds. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative } from 'node:path'
+import { compileFilter } from '../capture/pcap-filter.ts'
+import { InterfaceChoice } from '../topology/interface-choice.ts'
 import { Lab } from '../topology/lab.ts'
 import { type FileAccess, loadTopology } from '../topology/load.ts'
 import { TopologyError } from '../topology/problem.ts'
+import type { Recorder } from '../topology/recorder.ts'
 import type { TopologyFile } from '../topology/schema.ts'
-import type { CaptureFormat } from './captures.ts'
-
-export interface CaptureOptions {
-  readonly captures?: string
-  readonly format: CaptureFormat
-  readonly interfaces: readonly string[]
-  readonly seed?: number
-}
+import type { CaptureOptions } from './capture-options.ts'
+import { CaptureFiles } from './captures.ts'
 
 /** @throws TopologyError with every problem of the file. */
 export function readTopology(file: string): TopologyFile {
@@ -48,13 +45,75 @@ export function disk(topologyFile: string): FileAccess {
   }
 }
 
-/** Builds the lab; everything is captured from time zero when `capture` says so. */
-export function openLab(file: string, topology: TopologyFile, options: CaptureOptions, capture: boolean): Promise<Lab> {
+export type { CaptureOptions } from './capture-options.ts'
+
+/** Builds the lab; everything is captured from time zero, into memory, when `capture` says so. */
+export function openLab(
+  file: string,
+  topology: TopologyFile,
+  options: Partial<CaptureOptions>,
+  capture: boolean,
+): Promise<Lab> {
   return Lab.build(topology, {
     ...disk(file),
-    capture: capture ? options.interfaces : null,
+    capture: capture ? (options.interfaces ?? []) : null,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   })
+}
+
+/**
+ * Builds the lab and does something with it. With --captures everything is written from time zero on, and whatever goes wrong,
+ * what was captured is in the files. `keepFrames`: captured frames stay in memory, too, for expectations.
+ */
+export async function withLab<Result>(
+  file: string,
+  topology: TopologyFile,
+  options: CaptureOptions,
+  keepFrames: boolean,
+  use: (lab: Lab, files: CaptureFiles | null) => Promise<Result>,
+): Promise<Result> {
+  const opened: CaptureFiles[] = []
+  let result: Result
+  try {
+    const lab = await Lab.build(topology, {
+      ...disk(file),
+      capture: keepFrames || options.captures !== undefined ? options.interfaces : null,
+      keepFrames,
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      onRecorder: (recorder) => {
+        if (options.captures !== undefined) opened.push(openFiles(recorder, options.captures, options))
+      },
+    })
+    result = await use(lab, opened[0] ?? null)
+  } finally {
+    for (const files of opened) files.finish()
+  }
+  for (const { failure } of opened) if (failure !== null) throw new RangeError(failure)
+  return result
+}
+
+function openFiles({ capture, seed }: Recorder, folder: string, options: CaptureOptions): CaptureFiles {
+  const { section } = capture
+  capture.section = { ...section, comment: `${section.comment}\n${again(options.typed ?? [], seed)}` }
+  const { filter = '', snaplen, ring = null, format } = options
+  return new CaptureFiles(capture, folder, {
+    format,
+    interfaces: new InterfaceChoice(options.interfaces),
+    filter: filter === '' ? null : compileFilter(filter),
+    filterText: filter,
+    ring,
+    ...(snaplen === undefined ? {} : { snaplen }),
+  })
+}
+
+/** The command line that makes these captures again. */
+function again(typed: readonly string[], seed: number): string {
+  const seeded = typed.some((word) => word === '--seed' || word.startsWith('--seed='))
+  const words = seeded ? typed : [...typed, '--seed', String(seed)]
+  return [
+    'podwire',
+    ...words.map((word) => (/^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
+  ].join(' ')
 }
 
 /** For messages: short, from where the user stands. */

@@ -4,7 +4,7 @@ import { VERSION } from '../capture/version.ts'
 import { type Endpoint, MAXIMUM_VNI, parseEndpoint } from '../live/vxlan-plug.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 import { parseDuration } from '../topology/units.ts'
-import { type CaptureFormat, formats } from './captures.ts'
+import { withCaptureOptions } from './capture-options.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { listDrops } from './drops.ts'
@@ -21,18 +21,6 @@ const BAD_INPUT = 2
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
-}
-
-function globs(value: string, before: string[]): string[] {
-  return [...before, ...value.split(',').filter((glob) => glob !== '')]
-}
-
-function seed(value: string): number {
-  const number = Number(value)
-  if (!Number.isInteger(number) || number < 0 || number > 2 ** 31 - 1) {
-    throw new InvalidArgumentError('It is a whole number from 0 to 2147483647.')
-  }
-  return number
 }
 
 function speed(value: string): number {
@@ -61,21 +49,7 @@ function endpoint(value: string): Endpoint {
   return found
 }
 
-function format(value: string): CaptureFormat {
-  const found = formats.find((known) => known === value)
-  if (found === undefined) throw new InvalidArgumentError(`It is one of: ${formats.join(', ')}.`)
-  return found
-}
-
-function withCaptureOptions(command: Command): Command {
-  return command
-    .option('--captures <dir>', 'write one capture file per interface, and all of them in DIR/all.pcapng')
-    .option('--format <format>', `${formats.join(', ')}: what kind of files`, format, 'pcapng')
-    .option('--interfaces <globs>', 'only these, such as "default/*/eth0,*/flannel.1"', globs, [])
-    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
-}
-
-function program(done: (code: number) => void): Command {
+function program(typed: readonly string[], done: (code: number) => void): Command {
   const podwire = new Command('podwire')
     .description(
       'A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.',
@@ -90,14 +64,14 @@ function program(done: (code: number) => void): Command {
     .option('--json', 'print one JSON object per step instead of a terminal')
     .option('--quiet', 'print failures only')
     .action(async (topology: string, options) => {
-      done(await run(topology, options))
+      done(await run(topology, { ...options, typed }))
     })
   withCaptureOptions(podwire.command('exec'))
     .description("build the topology without its steps and run commands in the lab's shell")
     .argument('<topology>', 'a topology file (YAML)')
     .requiredOption('-c, --command <line>', 'a command line; may be given several times', collect, [])
     .action(async (topology: string, options) => {
-      done(await exec(topology, options))
+      done(await exec(topology, { ...options, typed }))
     })
   podwire
     .command('check')
@@ -110,7 +84,7 @@ function program(done: (code: number) => void): Command {
     .description("build the topology and open the lab's shell")
     .argument('<topology>', 'a topology file (YAML)')
     .action(async (topology: string, options) => {
-      done(await shell(topology, options))
+      done(await shell(topology, { ...options, typed }))
     })
   podwire
     .command('tcp-harness')
@@ -129,7 +103,7 @@ function program(done: (code: number) => void): Command {
     .option('--local <address:port>', 'where its socket listens here', endpoint)
     .option('--remote <address:port>', 'where the real machine listens', endpoint)
     .action(async (topology: string, options) => {
-      done(await up(topology, options))
+      done(await up(topology, { ...options, typed }))
     })
   podwire
     .command('drops')
@@ -158,7 +132,7 @@ Exit codes: 0 all went well; 1 an expectation failed (run); the last command's o
 export async function runCli(args: readonly string[]): Promise<number> {
   let code = 0
   try {
-    await program((result) => {
+    await program(args, (result) => {
       code = result
     }).parseAsync(args, { from: 'user' })
     return code

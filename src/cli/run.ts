@@ -4,8 +4,9 @@ import { SECOND } from '../sim/scheduler.ts'
 import type { Lab } from '../topology/lab.ts'
 import { runStep, type StepListener, type StepResult } from '../topology/steps.ts'
 import { parseDuration } from '../topology/units.ts'
-import { writeCaptures } from './captures.ts'
-import { type CaptureOptions, openLab, readTopology, shown } from './open.ts'
+import type { CaptureOptions } from './capture-options.ts'
+import type { CaptureFiles } from './captures.ts'
+import { readTopology, shown, withLab } from './open.ts'
 import { Progress } from './progress.ts'
 
 export interface RunOptions extends CaptureOptions {
@@ -30,23 +31,23 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   const until = deadline(options.until)
   const progress = new Progress(!options.quiet && !options.json)
   progress.show(`building ${topology.name ?? shown(file)}`)
-  const lab = await openLab(file, topology, options, true)
-  progress.done()
   const listener = options.json || options.quiet ? silent : terminal
-  let failed: StepResult | null = null
-  try {
+  // Frames that no step asks about are not kept in memory.
+  const judged = topology.steps.some((step) => (step.expect?.frames ?? []).length > 0)
+  const ran = await withLab(file, topology, options, judged, async (lab, files) => {
+    progress.done()
     for (const [i, step] of topology.steps.entries()) {
       if (lab.world.scheduler.now >= until) break
+      lab.recorder?.capture.forget()
       const result = await runStep(lab, step, i + 1, listener)
+      files?.flush()
       if (options.json) process.stdout.write(`${JSON.stringify(asJson(result, lab))}\n`)
-      if (result.failures.length === 0) continue
-      failed = result
-      break
+      if (result.failures.length > 0) return { lab, files, failed: result }
     }
-  } finally {
-    // What was captured is never lost, whatever went wrong.
-    if (options.captures !== undefined) save(lab, options, options.captures)
-  }
+    return { lab, files, failed: null }
+  })
+  const { lab, files, failed } = ran
+  if (files !== null && options.captures !== undefined) summarise(lab, files, options, options.captures)
   if (failed !== null) return report(failed, topology.steps.length)
   const passed = topology.steps.length
   if (!options.json && !options.quiet) {
@@ -64,18 +65,15 @@ function deadline(text: string | undefined): number {
   return parsed
 }
 
-function save(lab: Lab, options: RunOptions, folder: string): void {
-  if (lab.recorder === null) return
-  const written = writeCaptures(lab.recorder, folder, options.format)
-  if (options.quiet || options.json) return
-  const out = [`\n${written.frames} frames in ${written.files} files under ${shown(folder)}`]
-  if (written.all !== null)
-    out.push(`Open all interfaces:  wireshark -o vxlan.udp.port:4789,8472 ${shown(written.all)}`)
+function summarise(lab: Lab, files: CaptureFiles, options: RunOptions, folder: string): void {
+  if (lab.recorder === null || options.quiet || options.json) return
+  const out = [`\n${files.frames} frames in ${files.files} files under ${shown(folder)}`]
+  if (files.all !== null && options.ring === undefined)
+    out.push(`Open all interfaces:  wireshark -o vxlan.udp.port:4789,8472 ${shown(files.all)}`)
   const busiest = [...lab.recorder.interfaces()].sort((a, b) => b.frames - a.frames)
   const pod = busiest.find((each) => each.name.endsWith('/eth0') && each.name.split('/').length === 3) ?? busiest[0]
-  if (pod !== undefined && options.format !== 'pcap') {
-    out.push(`Or follow one pod:    wireshark ${shown(`${folder}/${pod.name}.pcapng`)}`)
-  }
+  const path = pod === undefined ? null : files.pathOf(pod)
+  if (path !== null) out.push(`Or follow one pod:    wireshark ${shown(path)}`)
   process.stdout.write(`${out.join('\n')}\n`)
 }
 

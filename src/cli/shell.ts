@@ -1,15 +1,22 @@
 /** `podwire shell`: the lab's shell, line by line, until end of input or `exit`. */
 import { createInterface } from 'node:readline/promises'
-import { writeCaptures } from './captures.ts'
-import { type CaptureOptions, openLab, readTopology, shown } from './open.ts'
+import type { Lab } from '../topology/lab.ts'
+import type { CaptureOptions } from './capture-options.ts'
+import type { CaptureFiles } from './captures.ts'
+import { readTopology, shown, withLab } from './open.ts'
 import { Progress } from './progress.ts'
 
 export async function shell(file: string, options: CaptureOptions): Promise<number> {
   const topology = readTopology(file)
   const progress = new Progress(true)
   progress.show(`building ${topology.name ?? shown(file)}`)
-  const lab = await openLab(file, topology, options, options.captures !== undefined)
-  progress.done()
+  return withLab(file, topology, options, false, (lab, files) => {
+    progress.done()
+    return type(lab, files)
+  })
+}
+
+async function type(lab: Lab, files: CaptureFiles | null): Promise<number> {
   const prompt = process.stdin.isTTY ? 'workstation$ ' : ''
   if (process.stdin.isTTY) {
     const machines = [...lab.machines.keys()].join(', ')
@@ -27,11 +34,9 @@ export async function shell(file: string, options: CaptureOptions): Promise<numb
       err: (text: string) => void process.stderr.write(text),
     }
     if (line.trim() !== '') code = await lab.type(line, io)
+    files?.flush()
     lines.prompt()
   }
   lines.close()
-  if (lab.recorder !== null && options.captures !== undefined) {
-    writeCaptures(lab.recorder, options.captures, options.format)
-  }
   return code
 }

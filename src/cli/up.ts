@@ -4,8 +4,9 @@ import { Pace } from '../live/pace.ts'
 import { type Endpoint, VxlanPlug } from '../live/vxlan-plug.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 import type { Lab } from '../topology/lab.ts'
-import { writeCaptures } from './captures.ts'
-import { type CaptureOptions, openLab, readTopology, shown } from './open.ts'
+import type { CaptureOptions } from './capture-options.ts'
+import type { CaptureFiles } from './captures.ts'
+import { readTopology, shown, withLab } from './open.ts'
 
 export interface UpOptions extends CaptureOptions {
   readonly speed: number
@@ -15,29 +16,35 @@ export interface UpOptions extends CaptureOptions {
   readonly remote?: Endpoint
 }
 
+/** Milliseconds between two moments at which captures are all in their files. */
+const FLUSH = 1000
 const stopSignals = ['SIGINT', 'SIGTERM'] as const
 
 /** Returns when it is stopped, with the exit code of the last line that was typed. */
 export async function up(file: string, options: UpOptions): Promise<number> {
   const topology = readTopology(file)
-  const lab = await openLab(file, topology, options, options.captures !== undefined)
+  const name = topology.name ?? shown(file)
+  return withLab(file, topology, options, false, (lab, files) => live(lab, files, name, options))
+}
+
+async function live(lab: Lab, files: CaptureFiles | null, name: string, options: UpOptions): Promise<number> {
   const pace = new Pace(lab.runner, options.speed)
   const stopping = new AbortController()
   const stop = () => stopping.abort()
   for (const signal of stopSignals) process.once(signal, stop)
   if (options.for !== undefined) lab.world.scheduler.call(options.for, stop)
   const plug = await plugIn(lab, options, pace)
-  process.stderr.write(`${topology.name ?? shown(file)} is up; "exit" or Ctrl-C stops it\n`)
+  process.stderr.write(`${name} is up; "exit" or Ctrl-C stops it\n`)
   const typing = new Terminal(lab, pace, stop)
+  // Who looks into the files while they grow sees what was captured a second ago.
+  const flushing = setInterval(() => files?.flush(), FLUSH)
   try {
     await pace.run(stopping.signal)
   } finally {
     typing.close()
     plug?.close()
     for (const signal of stopSignals) process.off(signal, stop)
-    if (lab.recorder !== null && options.captures !== undefined) {
-      writeCaptures(lab.recorder, options.captures, options.format)
-    }
+    clearInterval(flushing)
   }
   if (pace.slipped > 0) {
     process.stderr.write(`podwire: ${(pace.slipped / 1e9).toFixed(3)} s of virtual time took longer than that\n`)

@@ -26,7 +26,7 @@ const silent: StepListener = { say: () => {}, command: () => {}, output: () => {
 export async function makeCapture(capture: GoldenCapture, root: string, seed?: number): Promise<Uint8Array> {
   const file = join(root, 'topologies', capture.topology)
   const topology = readTopology(file)
-  const options = { format: 'pcapng' as const, interfaces: capture.interfaces, ...(seed === undefined ? {} : { seed }) }
+  const options = { interfaces: capture.interfaces, ...(seed === undefined ? {} : { seed }) }
   const lab = await openLab(file, topology, options, true)
   for (const [i, step] of topology.steps.entries()) {
     const held = step.expect === undefined ? step : { ...step, expect: { ...step.expect, frames: [] } }

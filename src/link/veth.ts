@@ -101,6 +101,11 @@ export class Veth extends NetDevice implements Task {
     this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0
   }
 
+  /** Bits per second; 0: as fast as frames come. */
+  get rate(): number {
+    return this.#rate
+  }
+
   /** The other end; null once the cable is gone. */
   get peer(): Veth | null {
     return this.#peer

@@ -20,8 +20,10 @@ import { Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
 import { SECOND } from '../sim/scheduler.ts'
 import { type Ipv4, type Mac, parseCidr, parseIpv4, tryParseInterfaceAddress } from '../wire/address.ts'
+import { AddressNames } from './address-names.ts'
 import { type CableSpec, directionsOf } from './cable.ts'
 import { Events } from './events.ts'
+import { SYSTEM } from './interface-facts.ts'
 import type { FileAccess } from './load.ts'
 import { Recorder } from './recorder.ts'
 import type { HostSpec, TopologyFile } from './schema.ts'
@@ -35,9 +37,15 @@ export interface LabOptions extends FileAccess {
   readonly capture: readonly string[] | null
   /** Keep with each captured frame why it is where it is. */
   readonly explain?: boolean
+  /** Keep captured frames in memory? True without it. */
+  readonly keepFrames?: boolean
+  /** Told before anything is built: who writes captures down while they are made listens from the first frame. */
+  readonly onRecorder?: (recorder: Recorder) => void
 }
 
 const ANYWHERE = parseCidr('0.0.0.0/0')
+/** What kubeadm calls the cluster. */
+const DOMAIN = 'cluster.local'
 /** Between two commands of a person: clusters react in less. */
 const TYPING = SECOND
 
@@ -50,6 +58,8 @@ export class Lab {
   readonly machines = new Map<string, Machine>()
   readonly workstation: Place
   readonly recorder: Recorder | null
+  /** Whose addresses which are, for captures. */
+  readonly addressNames = new AddressNames()
   readonly events = new Events(this)
   readonly epochSeconds: number
   #cluster: Cluster | null = null
@@ -68,8 +78,7 @@ export class Lab {
     this.epochSeconds = Date.parse(topology.epoch) / 1000
     this.world.epochSeconds = this.epochSeconds
     this.runner = new Runner(this.world, this.epochSeconds)
-    this.recorder = options.capture === null ? null : new Recorder(this.world, this.epochSeconds, options.capture)
-    if (options.explain === true) this.recorder?.explain()
+    this.recorder = options.capture === null ? null : this.#record(options.capture)
     this.#switchSpace = new Netns(this.world, 'switch')
     this.#switch = new Bridge(this.world, 'br0', this.#randomMac())
     this.#switchSpace.adopt(this.#switch)
@@ -89,6 +98,23 @@ export class Lab {
     for (const path of topology.manifests) await lab.#apply(path)
     lab.events.schedule(topology.events)
     return lab
+  }
+
+  /** A recorder with everything that its files tell. */
+  #record(globs: readonly string[]): Recorder {
+    const { name, nodes, hosts } = this.topology
+    const recorder = new Recorder(this.world, this.epochSeconds, globs)
+    recorder.capture.keeps = this.#options.keepFrames ?? true
+    recorder.capture.section = {
+      hardware: 'emulated by podwire',
+      os: SYSTEM,
+      comment: describeRun(name, this.world.seed),
+    }
+    for (const machine of [...nodes, ...hosts]) this.addressNames.set(machine.ip, machine.name)
+    this.addressNames.follow(recorder.capture)
+    if (this.#options.explain === true) recorder.explain()
+    this.#options.onRecorder?.(recorder)
+    return recorder
   }
 
   /** The cluster; null in a topology without nodes. */
@@ -240,6 +266,7 @@ export class Lab {
       })),
       ...topology.cluster,
     })
+    this.addressNames.watch(this.#cluster.store, topology.cluster?.dns.domain ?? DOMAIN)
     await this.#cluster.ready()
     this.#cluster.store.onWarning = (sentence) => this.#reader?.err(`Warning: ${sentence}\n`)
   }
@@ -277,4 +304,9 @@ export class Lab {
     const { random } = this.world
     return Uint8Array.from({ length: 6 }, (_, i) => (i === 0 ? 0x52 : i === 1 ? 0x54 : random.below(256)))
   }
+}
+
+/** What made this capture, and makes it again. */
+function describeRun(name: string | undefined, seed: number): string {
+  return `${name === undefined ? 'a topology' : `topology ${name}`}, seed ${seed}`
 }

@@ -3,21 +3,22 @@ import { Capture, type CapturedInterface } from '../capture/capture.ts'
 import { Explainer } from '../capture/explainer.ts'
 import type { NetDevice } from '../link/device.ts'
 import type { World } from '../link/world.ts'
+import { InterfaceChoice } from './interface-choice.ts'
+import { factsOf } from './interface-facts.ts'
 
 export class Recorder {
   readonly capture: Capture
   readonly #world: World
-  #wanted: (name: string) => boolean
+  readonly #choice: InterfaceChoice
 
   /** `globs`: only interfaces whose `machine/interface` name matches one of them; none: all. */
   constructor(world: World, epochSeconds: number, globs: readonly string[]) {
     this.#world = world
     this.capture = new Capture(world, epochSeconds)
-    const patterns = globs.map(globToRegExp)
-    this.#wanted = (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name))
+    this.#choice = new InterfaceChoice(globs)
     world.watchDevices({
-      joined: (device, namespace) => this.#attach(device, `${namespace}/${device.name}`),
-      left: () => {},
+      joined: (device, namespace) => this.#attach(device, namespace),
+      left: (device) => this.capture.detach(device),
     })
   }
 
@@ -29,25 +30,20 @@ export class Recorder {
     return explainer
   }
 
+  /** Of everything random in the world. */
+  get seed(): number {
+    return this.#world.seed
+  }
+
   interfaces(): readonly CapturedInterface[] {
     return this.capture.interfaces()
   }
 
-  #attach(device: NetDevice, name: string): void {
-    if (!this.#wanted(name)) return
+  #attach(device: NetDevice, namespace: string): void {
+    const name = `${namespace}/${device.name}`
+    if (!this.#choice.has(name) && !this.#choice.hasAny(namespace)) return
     // A device that moved to another namespace goes on under its new name.
     this.capture.detach(device)
-    this.capture.attach(device, name, `${device.kind} ${name}`)
+    this.capture.attach(device, name, `${device.kind} ${name}`, () => factsOf(device))
   }
-}
-
-/** `*` stands for anything but a slash, `**` for anything, `?` for one character. */
-export function globToRegExp(glob: string): RegExp {
-  const source = glob.replace(/\*\*|[*?.+^${}()|[\]\\]/g, (found) => {
-    if (found === '**') return '.*'
-    if (found === '*') return '[^/]*'
-    if (found === '?') return '[^/]'
-    return `\\${found}`
-  })
-  return new RegExp(`^${source}$`)
 }

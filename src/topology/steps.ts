@@ -2,8 +2,8 @@
 import { compileFilter } from '../capture/pcap-filter.ts'
 import { MILLISECOND } from '../sim/scheduler.ts'
 import { printFrame } from '../wire/print.ts'
+import { globToRegExp } from './interface-choice.ts'
 import type { Lab } from './lab.ts'
-import { globToRegExp } from './recorder.ts'
 import type { Expectation, FrameExpectation, Step } from './schema.ts'
 import { parseDuration } from './units.ts'
 
