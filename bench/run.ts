@@ -3,11 +3,13 @@
  * two JSON lines {peer, workload, variant, frame, frames, seconds, fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables.
  * `npm run bench -- services`: what Services cost in each of kube-proxy's modes. `npm run bench -- explain`: what it costs to
  * explain every frame.
+ * `npm run bench -- capture`: frames written to the disk.
  */
 import { spawnSync } from 'node:child_process'
 import { Explainer } from '../src/capture/explainer.ts'
 import { inlineMore } from '../src/cli/v8.ts'
 import { bytesPerFrame } from './allocation.ts'
+import { captureTable } from './capture.ts'
 import { explainTable } from './explain.ts'
 import { bridge, type Network, overlay, routed, service } from './networks.ts'
 import { serviceTable } from './services.ts'
@@ -90,6 +92,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only === 'tcp') return tcpTable()
   if (only === 'services') return serviceTable()
   if (only === 'explain') return explainTable()
+  if (only === 'capture') return captureTable()
   if (only !== undefined) {
     if (variant === undefined) return apart(only, size ?? '64', seconds)
     const flowCache = variant === 'cache'

@@ -281,6 +281,7 @@ export class Reassembler {
     whole.inputIndex = first.inputIndex
     whole.bridgeInput = first.bridgeInput
     whole.toHost = first.toHost
+    whole.packetId = world.frames.identify(first)
     this.#forget(assembly)
     if (journal.open) {
       const packets = assembly.pieces.map((piece) => world.frames.identify(piece))
@@ -306,6 +307,7 @@ export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (pie
   const end = at + ipv4.totalLength(bytes, at)
   const pieces = Math.ceil((end - at - header) / room)
   if (journal.open) world.frames.tell(frame, netns.name, new Cut(end - at, mtu, pieces))
+  const id = world.frames.identify(frame)
   for (let from = at + header; from < end; from += room) {
     const size = Math.min(room, end - from)
     const piece = world.frames.take(front + header + size)
@@ -322,6 +324,7 @@ export function fragment(netns: Namespace, frame: Frame, mtu: number, emit: (pie
     piece.mark = frame.mark
     piece.hash = frame.hash
     piece.inputIndex = frame.inputIndex
+    piece.packetId = id
     piece.bridgeInput = frame.bridgeInput
     piece.bridgeOutput = frame.bridgeOutput
     counters.ipFragCreates++
