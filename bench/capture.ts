@@ -52,6 +52,7 @@ function files(capture: Capture, folder: string, filterText: string): Writing {
     filter,
     filterText,
     ring: null,
+    unmask: null,
   })
 }
 

@@ -12,6 +12,7 @@ export interface CaptureOptions {
   readonly interfaces: readonly string[]
   readonly seed?: number
   readonly filter?: string
+  readonly unmask?: boolean
   readonly snaplen?: number
   readonly ring?: RingSettings
   /** The command line as it was typed, for the file to tell. */
@@ -29,6 +30,7 @@ export function withCaptureOptions(command: Command): Command {
       [],
     )
     .option('--filter <expression>', 'only frames that pass this capture filter (pcap-filter(7))', filter)
+    .option('--unmask', 'with --filter: also frames that it would take on the other side of NAT')
     .option('-s, --snaplen <bytes>', 'at most so many bytes of each frame', snaplen)
     .option('--ring <words>', 'several files, as dumpcap -b: files:N,filesize:kB,duration:S,interval:S,packets:N', ring)
     .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)

@@ -10,6 +10,7 @@ import type { Sighting } from '../capture/explainer.ts'
 import type { FrameTest } from '../capture/filter-packet.ts'
 import { OUTBOUND } from '../capture/pcapng-writer.ts'
 import { type NextFile, type RingSettings, RotatingStream } from '../capture/rotation.ts'
+import { type FlowTables, Unmasking } from '../capture/unmask.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 import { ANY, type InterfaceChoice } from '../topology/interface-choice.ts'
 import type { Ipv4 } from '../wire/address.ts'
@@ -28,6 +29,8 @@ export interface FileSettings {
   readonly filter: FrameTest | null
   readonly filterText: string
   readonly ring: RingSettings | null
+  /** The filter takes what it would take on the other side of NAT, too; conntrack tells. Null: it does not. */
+  readonly unmask: FlowTables | null
 }
 
 /** An interface's own files are smaller, and may be hundreds: they collect less between two writes. */
@@ -42,6 +45,8 @@ export class CaptureFiles implements CaptureListener {
   readonly #folder: string
   readonly #settings: FileSettings
   readonly #disk = new DiskFiles()
+  readonly #filter: FrameTest | null
+  readonly #unmasking: Unmasking | null
   readonly #merged: CaptureStream | null
   /** Where an interface's frames go, by its number in the capture: settled when the first comes. */
   readonly #targets: (readonly CaptureStream[] | undefined)[] = []
@@ -59,7 +64,10 @@ export class CaptureFiles implements CaptureListener {
     this.#settings = settings
     this.all = settings.format === 'pcap' ? null : join(folder, 'all.pcapng')
     this.#merged = this.all === null ? null : this.#file('all', 'pcapng', (sink) => this.#pcapng(sink, BATCH))
-    capture.listen(this)
+    const { filter, unmask } = settings
+    this.#unmasking = filter !== null && unmask !== null ? new Unmasking(capture, filter, unmask, this) : null
+    this.#filter = this.#unmasking === null ? filter : null
+    capture.listen(this.#unmasking ?? this)
   }
 
   /** What could not be written, in one sentence. */
@@ -89,8 +97,7 @@ export class CaptureFiles implements CaptureListener {
     length: number,
     sighting: Sighting | null,
   ): void {
-    const { filter } = this.#settings
-    if (filter !== null && !filter(bytes, at, at + length, (flags & OUTBOUND) !== 0)) return
+    if (this.#filter !== null && !this.#filter(bytes, at, at + length, (flags & OUTBOUND) !== 0)) return
     this.frames++
     const targets = this.#targets[seen.number] ?? this.#begin(seen)
     for (let i = 0; i < targets.length; i++) {
@@ -113,6 +120,8 @@ export class CaptureFiles implements CaptureListener {
 
   /** Interfaces' counters, and the end of all files. */
   finish(): void {
+    this.#capture.settle()
+    this.#unmasking?.release()
     for (const stream of this.#streams) stream.finish()
     this.#disk.closeAll()
   }

@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative } from 'node:path'
 import { compileFilter } from '../capture/pcap-filter.ts'
+import type { FlowTables } from '../capture/unmask.ts'
+import type { FlowTable } from '../netfilter/flow-table.ts'
 import { InterfaceChoice } from '../topology/interface-choice.ts'
 import { Lab } from '../topology/lab.ts'
 import { type FileAccess, loadTopology } from '../topology/load.ts'
@@ -80,8 +82,9 @@ export async function withLab<Result>(
       capture: keepFrames || options.captures !== undefined ? options.interfaces : null,
       keepFrames,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      onRecorder: (recorder) => {
-        if (options.captures !== undefined) opened.push(openFiles(recorder, options.captures, options))
+      onRecorder: (recorder, lab) => {
+        const tables = () => flowTables(lab)
+        if (options.captures !== undefined) opened.push(openFiles(recorder, options.captures, options, tables))
       },
     })
     result = await use(lab, opened[0] ?? null)
@@ -92,18 +95,33 @@ export async function withLab<Result>(
   return result
 }
 
-function openFiles({ capture, seed }: Recorder, folder: string, options: CaptureOptions): CaptureFiles {
+function openFiles(
+  { capture, seed }: Recorder,
+  folder: string,
+  options: CaptureOptions,
+  tables: FlowTables,
+): CaptureFiles {
   const { section } = capture
   capture.section = { ...section, comment: `${section.comment}\n${again(options.typed ?? [], seed)}` }
-  const { filter = '', snaplen, ring = null, format } = options
+  const { filter = '', snaplen, ring = null, format, unmask = false } = options
+  if (unmask && filter === '') throw new RangeError('podwire: --unmask needs --filter, such as "host 10.96.0.10"')
   return new CaptureFiles(capture, folder, {
     format,
     interfaces: new InterfaceChoice(options.interfaces),
     filter: filter === '' ? null : compileFilter(filter),
     filterText: filter,
     ring,
+    unmask: unmask ? tables : null,
     ...(snaplen === undefined ? {} : { snaplen }),
   })
+}
+
+/** What conntrack knows on all machines and in their pods. */
+function* flowTables(lab: Lab): Generator<FlowTable> {
+  for (const { netns, namespaces } of lab.machines.values()) {
+    yield netns.netfilter.conntrack.flows
+    for (const { netfilter } of namespaces.values()) yield netfilter.conntrack.flows
+  }
 }
 
 /** The command line that makes these captures again. */

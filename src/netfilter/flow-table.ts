@@ -90,6 +90,18 @@ export class FlowTable {
     return tuple !== null && tuple.flow !== ignored
   }
 
+  /** As `find`, for who looks on: what has expired stays where it is. */
+  peek(protocol: number, source: Ipv4, destination: Ipv4, sourcePort: number, destinationPort: number): Tuple | null {
+    const hash = hashOf(protocol, source, destination, sourcePort, destinationPort)
+    let tuple = this.#buckets[hash >>> this.#shift]
+    while (tuple !== null) {
+      const same = tuple.hash === hash && tuple.equals(protocol, source, destination, sourcePort, destinationPort)
+      if (same && tuple.flow.due > this.#scheduler.now) return tuple
+      tuple = tuple.next
+    }
+    return null
+  }
+
   insert(flow: Flow): void {
     if (this.count * 2 >= this.#buckets.length) this.#grow()
     if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)

@@ -40,7 +40,7 @@ export interface LabOptions extends FileAccess {
   /** Keep captured frames in memory? True without it. */
   readonly keepFrames?: boolean
   /** Told before anything is built: who writes captures down while they are made listens from the first frame. */
-  readonly onRecorder?: (recorder: Recorder) => void
+  readonly onRecorder?: (recorder: Recorder, lab: Lab) => void
 }
 
 const ANYWHERE = parseCidr('0.0.0.0/0')
@@ -113,7 +113,7 @@ export class Lab {
     for (const machine of [...nodes, ...hosts]) this.addressNames.set(machine.ip, machine.name)
     this.addressNames.follow(recorder.capture)
     if (this.#options.explain === true) recorder.explain()
-    this.#options.onRecorder?.(recorder)
+    this.#options.onRecorder?.(recorder, this)
     return recorder
   }
 
