@@ -84,8 +84,7 @@ export abstract class NetDevice {
   kernelLog: KernelLog | null = null
   /** IFF_NOARP: neighbours are not asked for, frames go to the device's own address. */
   noArp = false
-  /** What frames do not meet. */
-  readonly settings = new LinkSettings()
+  #settings: LinkSettings | null = null
   /** The devices upon this one, which see what it receives first; null: none. */
   stack: Stack | null = null
   /** What `tc` put at the egress; null: noqueue, the default. */
@@ -105,6 +104,12 @@ export abstract class NetDevice {
     this.mac = mac
     this.rxBytes = 0
     this.txBytes = 0
+  }
+
+  /** What frames do not meet. */
+  get settings(): LinkSettings {
+    this.#settings ??= new LinkSettings(this.kind !== 'loopback' && this.kind !== 'dummy')
+    return this.#settings
   }
 
   /** Is the other side there? (IFF_LOWER_UP) */

@@ -1,13 +1,11 @@
 /** dummy (drivers/net/dummy.c): a device that loses all it is given, for addresses that belong to no cable. */
 import { NetDevice } from './device.ts'
 import { DropReason, type Frame } from './frame.ts'
-import { LinkSettings } from './link-settings.ts'
 
 export class Dummy extends NetDevice {
   override readonly kind = 'dummy'
   /** IFF_NOARP, and no IFF_MULTICAST. */
   override noArp = true
-  override readonly settings = new LinkSettings(false)
   /** `ip link set carrier` (dummy_change_carrier). */
   plugged = true
 

@@ -310,10 +310,13 @@ const LARGEST = 4096
 const PATIENCE = 4096
 
 /** What is known of the flows that come in by one device. */
+const NO_PASSES: (Pass | null)[] = []
+const NO_MISSES = new Int32Array(0)
+
 export class FlowCache {
-  #passes: (Pass | null)[] = []
+  #passes = NO_PASSES
   /** How often a frame found no pass at its place: each power of two is another try. */
-  #misses = new Int32Array(0)
+  #misses = NO_MISSES
   #tries = 0
   #idle = -1
 

@@ -25,7 +25,7 @@ export class LinkSettings {
   /** IFF_NOTRAILERS. */
   noTrailers = false
 
-  constructor(multicast = true) {
+  constructor(multicast: boolean) {
     this.multicast = multicast
   }
 }

@@ -4,13 +4,11 @@ import { type Task, Timer } from '../sim/scheduler.ts'
 import { MAC_ZERO } from '../wire/address.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import type { Frame } from './frame.ts'
-import { LinkSettings } from './link-settings.ts'
 
 export class Loopback extends NetDevice implements Task {
   override readonly kind = 'loopback'
   /** Frames carry its own address, zeros, on both sides. */
   override noArp = true
-  override readonly settings = new LinkSettings(false)
   #inbox = new Ring<Frame>()
   #timer: Timer = new Timer(this)
 

@@ -42,6 +42,13 @@ const VLAN_TAG = 4
 /** Decides frame by frame, for tests and golden scenarios: true drops it. */
 export type Impairment = (frame: Frame) => boolean
 
+/** Frames that an inbox is first made for. */
+const FIRST = 8
+/** The inbox of a cable that nothing was ever sent through; an array of objects as all others are (V8's elements kind). */
+const NO_FRAMES: (Frame | null)[] = new Array<Frame | null>(1).fill(null)
+NO_FRAMES.length = 0
+const NO_TIMES = new Float64Array(0)
+
 export class Veth extends NetDevice implements Task {
   override readonly kind = 'veth'
   #peer: Veth | null = null
@@ -57,12 +64,12 @@ export class Veth extends NetDevice implements Task {
   #impaired = false
   impairment: Impairment | null = null
   // The inbox: frames that the peer sent, with the moment each is due.
-  #frames: (Frame | null)[] = new Array<Frame | null>(16).fill(null)
-  #dues = new Float64Array(16)
+  #frames = NO_FRAMES
+  #dues = NO_TIMES
   #head = 0
   #size = 0
   /** When the last frame sent into this end's peer leaves the cable. */
-  #busy = new Float64Array(1)
+  #busy = NO_TIMES
   #timer: Timer = new Timer(this)
   readonly #flows: FlowCache | null
 
@@ -98,6 +105,7 @@ export class Veth extends NetDevice implements Task {
     this.#loss = netem.loss ?? 0
     this.#rate = netem.rate ?? 0
     this.#limit = netem.limit ?? 1000
+    if (this.#rate > 0 && this.#busy === NO_TIMES) this.#busy = new Float64Array(1)
     this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0
   }
 
@@ -274,8 +282,9 @@ export class Veth extends NetDevice implements Task {
 
   #grow(): void {
     const size = this.#frames.length
-    const frames = new Array<Frame | null>(size * 2).fill(null)
-    const dues = new Float64Array(size * 2)
+    const larger = Math.max(FIRST, size * 2)
+    const frames = new Array<Frame | null>(larger).fill(null)
+    const dues = new Float64Array(larger)
     for (let i = 0; i < size; i++) {
       frames[i] = this.#frames[(this.#head + i) & (size - 1)]
       dues[i] = this.#dues[(this.#head + i) & (size - 1)]

@@ -5,7 +5,6 @@
 import type { NetDevice } from '../link/device.ts'
 import type { World } from '../link/world.ts'
 import type { AddressType } from '../netfilter/host.ts'
-import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { Nanos, Timer } from '../sim/scheduler.ts'
 import { ANY, BROADCAST, broadcastOf, cidrOf, contains, type Ipv4, isLoopback, isMulticast } from '../wire/address.ts'
 import { type AddressOptions, type DeviceAddress, scopeNumber } from './device-address.ts'
@@ -19,7 +18,8 @@ export interface AddressHost {
   readonly world: World
   readonly loopback: NetDevice
   readonly fib: Fib
-  readonly netfilter: Netfilter
+  /** The device lost the address: what was masqueraded behind it ends. */
+  endFlowsBehind(device: NetDevice, address: Ipv4): void
   inet(device: NetDevice): InetDevice
   /** Null while nobody listens. */
   readonly notices: Notices | null
@@ -35,16 +35,17 @@ export class Addresses {
   readonly #byDevice = new Map<NetDevice, DeviceAddress[]>()
   #grouped: DeviceAddress[] | null = null
   readonly #locals = new Set<number>()
-  /** Which hashes of addresses are ours at all: nearly every source on the way is told apart by this. */
-  readonly #hashes = new Uint8Array(256)
-  readonly #expiry = new Map<DeviceAddress, Timer>()
+  /** Which of 256 hashes of addresses are ours at all, a bit each: nearly every source on the way is told apart by this. */
+  readonly #hashes = new Int32Array(8)
+  #expiry: Map<DeviceAddress, Timer> | null = null
 
   constructor(host: AddressHost) {
     this.#host = host
   }
 
   has(address: Ipv4): boolean {
-    return this.#hashes[hash8(address)] !== 0 && this.#locals.has(address)
+    const hash = hash8(address)
+    return ((this.#hashes[hash >> 5] >>> hash) & 1) !== 0 && this.#locals.has(address)
   }
 
   all(): readonly DeviceAddress[] {
@@ -137,7 +138,8 @@ export class Addresses {
     }
     this.#insert(own)
     this.#locals.add(address)
-    this.#hashes[hash8(address)] = 1
+    const hash = hash8(address)
+    this.#hashes[hash >> 5] |= 1 << hash
     this.#host.notices?.address(own, false)
     this.#addLocal(own)
     if (device.up) {
@@ -256,12 +258,12 @@ export class Addresses {
 
   /** One address goes, with the routes that it brought. */
   #take(own: DeviceAddress): void {
-    this.#host.netfilter.conntrack.forgetAddress(own.device, own.address)
+    this.#host.endFlowsBehind(own.device, own.address)
     const { device, address, prefix, secondary } = own
     const { fib, notices, world } = this.#host
-    const timer = this.#expiry.get(own)
+    const timer = this.#expiry?.get(own)
     if (timer !== undefined) world.scheduler.cancel(timer)
-    this.#expiry.delete(own)
+    this.#expiry?.delete(own)
     this.#all = this.#all.filter((o) => o !== own)
     if (!this.#all.some((o) => o.address === address)) this.#locals.delete(address)
     notices?.address(own, true)
@@ -291,9 +293,9 @@ export class Addresses {
 
   #replace(own: DeviceAddress, fields: Partial<DeviceAddress>): DeviceAddress {
     const { notices, world } = this.#host
-    const timer = this.#expiry.get(own)
+    const timer = this.#expiry?.get(own)
     if (timer !== undefined) world.scheduler.cancel(timer)
-    this.#expiry.delete(own)
+    this.#expiry?.delete(own)
     const changed = { ...own, ...fields }
     this.#all = this.#all.map((o) => (o === own ? changed : o))
     notices?.address(changed, false)
@@ -307,11 +309,12 @@ export class Addresses {
     const next = own.preferredUntil > scheduler.now ? Math.min(own.preferredUntil, own.validUntil) : own.validUntil
     if (next === Number.POSITIVE_INFINITY) return
     const due = () => {
-      this.#expiry.delete(own)
+      this.#expiry?.delete(own)
       if (own.validUntil <= scheduler.now) return void this.remove(own.device, own.address, own.prefix)
       this.#host.notices?.address(own, false)
       this.#watch(own)
     }
+    this.#expiry ??= new Map()
     this.#expiry.set(own, scheduler.call(Math.max(0, next - scheduler.now), due))
   }
 }

@@ -29,14 +29,15 @@ import { SourceIs, validateSource } from './reverse-path.ts'
 const SCOPE_HOST = 254
 const SCOPE_LINK = 253
 
+/** Whom a reply is for, while it is written. */
+const scratch: Mac = new Uint8Array(6)
+
 export class Arp implements Solicitor {
   #netns: Namespace
-  #scratch: Mac = new Uint8Array(6)
-  #proxied: ProxyQueue
+  #proxied: ProxyQueue | null = null
 
   constructor(netns: Namespace) {
     this.#netns = netns
-    this.#proxied = new ProxyQueue(netns, this)
   }
 
   /** frame.start is the ARP packet. Takes the frame. */
@@ -97,6 +98,7 @@ export class Arp implements Solicitor {
         this.#hearRequest(device, frame, sender)
         if (!redone && frame.group && inet.neighbours.proxyDelay > 0) {
           if (journal.open) this.#tell(frame, device, told.later(device, target))
+          this.#proxied ??= new ProxyQueue(netns, this)
           this.#proxied.add(frame, device, inet.neighbours)
           return false
         }
@@ -207,19 +209,19 @@ export class Arp implements Solicitor {
 
   /** The device goes: what waits to be answered by it goes too. */
   forget(device: NetDevice): void {
-    this.#proxied.forget(device)
+    this.#proxied?.forget(device)
   }
 
   /** `proxied`: the address is another host's. */
   #reply(device: NetDevice, ours: Ipv4, question: Frame, asker: Ipv4, proxied: boolean): void {
-    copyMac(this.#scratch, 0, question.bytes, question.start + arp.SENDER_MAC)
+    copyMac(scratch, 0, question.bytes, question.start + arp.SENDER_MAC)
     let about: Decision | null = null
     if (journal.open) {
       about = proxied
         ? told.answeringFor(this.#netns, question, device, ours)
         : told.answering(this.#netns, question, ours)
     }
-    this.send(device, arp.REPLY, this.#scratch, ours, this.#scratch, asker, about)
+    this.send(device, arp.REPLY, scratch, ours, scratch, asker, about)
   }
 
   /** arp_send: one ARP packet with the device's own MAC. */

@@ -123,7 +123,7 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
   }
 
   #handles(frame: Frame): boolean {
-    if (!(this.#enabled || this.#bridge.nfCallIptables) || !this.#netns.netfilter.active) return false
+    if (!(this.#enabled || this.#bridge.nfCallIptables) || !this.#netns.filters) return false
     const type = ethernet.type(frame.bytes, frame.start)
     if (type === ethernet.ETH_P_IP) return true
     if (!this.#tagged || type !== ethernet.ETH_P_8021Q) return false

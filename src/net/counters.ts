@@ -22,9 +22,8 @@ export class Counters {
   icmpInMsgs = 0
   icmpInErrors = 0
   icmpInCsumErrors = 0
-  /** ICMP messages by type. */
-  readonly icmpIn = new Float64Array(256)
-  readonly icmpOut = new Float64Array(256)
+  #icmpIn: Float64Array | null = null
+  #icmpOut: Float64Array | null = null
   icmpOutMsgs = 0
   icmpOutRateLimitHost = 0
   icmpOutRateLimitGlobal = 0
@@ -72,5 +71,16 @@ export class Counters {
     this.ipOutOctets = 0
     this.ipInBcastOctets = 0
     this.ipOutBcastOctets = 0
+  }
+
+  /** ICMP messages by type; most namespaces never see one. */
+  get icmpIn(): Float64Array {
+    this.#icmpIn ??= new Float64Array(256)
+    return this.#icmpIn
+  }
+
+  get icmpOut(): Float64Array {
+    this.#icmpOut ??= new Float64Array(256)
+    return this.#icmpOut
   }
 }

@@ -2,6 +2,7 @@
  * What ICMP taught about single destinations (struct fib_nh_exception of net/ipv4/route.c): a path narrower than
  * its devices, and a better gateway. Each is forgotten after a time.
  */
+import type { NetDevice } from '../link/device.ts'
 import { configurationChanged } from '../link/flow-cache.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { SECOND } from '../sim/scheduler.ts'
@@ -29,7 +30,7 @@ export class RouteExceptions {
   redirects = 0
   #scheduler: Scheduler
   #sysctl: Sysctl
-  #known = new Map<number, RouteException>()
+  #known: Map<number, RouteException> | null = null
 
   constructor(scheduler: Scheduler, sysctl: Sysctl) {
     this.#scheduler = scheduler
@@ -37,15 +38,15 @@ export class RouteExceptions {
   }
 
   get empty(): boolean {
-    return this.#known.size === 0
+    return this.#known === null || this.#known.size === 0
   }
 
   /** What is known of the destination, while it holds. */
   get(destination: Ipv4): RouteException | null {
-    const found = this.#known.get(destination)
+    const found = this.#known?.get(destination)
     if (found === undefined) return null
     if (found.expires > this.#scheduler.now) return found
-    this.#known.delete(destination)
+    this.#known?.delete(destination)
     if (found.redirect !== null) this.redirects--
     return null
   }
@@ -83,14 +84,26 @@ export class RouteExceptions {
     return known.redirect.device === found.device ? known.redirect : found
   }
 
+  /** The largest packet on the way by a route. */
+  mtuBy(found: Route, destination: Ipv4, loopback: NetDevice): number {
+    const device = found.type === 'local' ? loopback : (found.device ?? loopback)
+    const mtu = found.mtu > 0 ? Math.min(found.mtu, device.mtu) : device.mtu
+    // No IPv4 packet is longer than its 16-bit length field can say, whatever lo would take.
+    const longest = Math.min(mtu, 65_535)
+    if (this.empty) return longest
+    const learnt = this.get(destination)?.mtu ?? 0
+    return learnt > 0 && learnt < longest ? learnt : longest
+  }
+
   /** `ip route flush cache`: all is forgotten. */
   clear(): void {
-    this.#known.clear()
+    this.#known = null
     this.redirects = 0
   }
 
   #fresh(destination: Ipv4): RouteException {
     const made: RouteException = { destination, mtu: 0, mtuLocked: false, redirect: null, expires: 0 }
+    this.#known ??= new Map()
     this.#known.set(destination, made)
     return made
   }

@@ -6,6 +6,9 @@ import type { Cidr, Ipv4 } from '../wire/address.ts'
 
 const NONE = -1
 
+/** The heads of a table without such routes. */
+const NO_HEADS = new Int32Array(1).fill(NONE)
+
 interface Leading {
   readonly destination: Cidr
 }
@@ -14,9 +17,9 @@ export class HostRoutes {
   /** Of the routes that it was built of, so many stand first and are for one address. */
   count = 0
   /** By the hash of an address: the place of its first route. */
-  #heads = new Int32Array(16).fill(NONE)
+  #heads = NO_HEADS
   /** By place: the next route of the same hash. */
-  #next = new Int32Array(16)
+  #next = NO_HEADS
 
   /** How many there are for each address, and in all. */
   readonly #known = new Map<Ipv4, number>()
@@ -45,7 +48,8 @@ export class HostRoutes {
     let count = 0
     while (count < routes.length && routes[count].destination.prefix === 32) count++
     this.count = count
-    if (this.#next.length < count) {
+    if (count === 0 && this.#heads === NO_HEADS) return
+    if (this.#next.length < count || this.#heads === NO_HEADS) {
       const size = 1 << (32 - Math.clz32(count * 2))
       this.#heads = new Int32Array(size)
       this.#next = new Int32Array(size)

@@ -83,7 +83,7 @@ export class Icmp {
     const fault = this.#handle(frame, type)
     if (fault >= 0) counters.icmpInErrors++
     // Raw sockets see what the host itself does not take, too.
-    const listener = netns.transports[ipv4.IPPROTO_ICMP]
+    const listener = netns.transports.of(ipv4.IPPROTO_ICMP)
     const heard = listener?.overhear?.(frame) === true
     if (fault >= 0) return netns.world.frames.drop(frame, fault as DropReason, netns.name)
     const reply = type === icmp.ECHO_REPLY || type === icmp.EXTENDED_ECHO_REPLY
@@ -141,7 +141,7 @@ export class Icmp {
     netns.counters.icmpOut[type]++
     netns.counters.icmpOutMsgs++
     // It belongs to the flow of what it quotes (icmp_glue_bits): our own NAT of that is undone on its way out.
-    netns.netfilter.conntrack.attach(error, frame)
+    if (frame.tracked !== null) netns.netfilter.conntrack.attach(error, frame)
     if (journal.open) told.tellAnswer(netns, error, frame, type, code, info)
     const tos = (ipv4.tos(bytes, at) & 0x1e) | INTERNET_CONTROL
     const id = netns.nextId(from, source, ipv4.IPPROTO_ICMP)
@@ -269,7 +269,7 @@ export class Icmp {
       netns.learnPathMtu(destination, info)
       if (journal.open) told.tellPathMtu(netns, frame, destination, info)
     }
-    const listener = netns.transports[protocol]
+    const listener = netns.transports.of(protocol)
     if (listener === null || protocol === ipv4.IPPROTO_ICMP) return FINE
     frame.network = quoted
     frame.transport = quoted + ipv4.headerLength(bytes, quoted)

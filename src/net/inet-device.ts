@@ -44,17 +44,72 @@ const defaults: Readonly<Record<string, number>> = {
 
 export const confNames: readonly string[] = Object.keys(defaults)
 
+/** No entries of devinet_conf_proc but of ipv4_doint_and_flush: what `default` says of these reaches new devices only. */
+const ofNewDevices: ReadonlySet<string> = new Set([
+  'disable_policy',
+  'disable_xfrm',
+  'drop_unicast_in_l2_multicast',
+  'forwarding',
+  'promote_secondaries',
+  'route_localnet',
+])
+
 /** Only a multicast routing daemon switches it. */
 export const READ_ONLY = 'mc_forwarding'
 
-/** struct ipv4_devconf. */
+const builtIn: ReadonlyMap<string, number> = new Map(Object.entries(defaults))
+/** lo is behind no policy (loopback_setup's inetdev_init). */
+const builtInLoopback: ReadonlyMap<string, number> = new Map(
+  Object.entries({ ...defaults, disable_policy: 1, disable_xfrm: 1 }),
+)
+
+/** struct ipv4_devconf: what is different here from what a kernel has built in. */
 export class Devconf {
-  readonly values = new Map<string, number>(Object.entries(defaults))
+  #builtIn = builtIn
+  #changed: Map<string, number> | null = null
   /** What was set here, and does not follow `default` any more. */
-  readonly own = new Set<string>()
+  #own: Set<string> | null = null
+  #detached = false
 
   get(name: string): number {
-    return this.values.get(name) ?? 0
+    return this.find(name) ?? 0
+  }
+
+  /** Undefined: there is no such name. */
+  find(name: string): number | undefined {
+    return this.#changed?.get(name) ?? this.#builtIn.get(name)
+  }
+
+  set(name: string, value: number): void {
+    this.#changed ??= new Map()
+    this.#changed.set(name, value)
+  }
+
+  /** Begins with what another has. */
+  copy(from: Devconf): void {
+    this.#changed = from.#changed === null ? null : new Map(from.#changed)
+  }
+
+  /** Begins with what lo has, whatever others begin with. */
+  ofLoopback(): void {
+    this.#builtIn = builtInLoopback
+    for (const name of ['disable_policy', 'disable_xfrm']) this.#changed?.delete(name)
+  }
+
+  /** Does the name follow `default` no more? */
+  owns(name: string): boolean {
+    return this.#detached || this.#own?.has(name) === true
+  }
+
+  own(name: string): void {
+    this.#own ??= new Set()
+    this.#own.add(name)
+  }
+
+  /** From now on nothing here follows `default`. */
+  detach(): void {
+    this.#detached = true
+    this.#own = null
   }
 }
 
@@ -141,7 +196,7 @@ export class InetDevices {
 
   constructor() {
     // Source routes are off unless both say yes (devinet_init_net's ipv4_devconf).
-    this.all.values.set('accept_source_route', 0)
+    this.all.set('accept_source_route', 0)
   }
 
   /** NETDEV_REGISTER (inetdev_init): the device begins with what `default` has. `chance` is from 0 to 1. */
@@ -149,11 +204,8 @@ export class InetDevices {
     const parameters = new NeighbourParameters(chance)
     parameters.copy(this.neighbours)
     const made = new InetDevice(device, parameters)
-    for (const [name, value] of this.initial.values) made.conf.values.set(name, value)
-    if (device.kind === 'loopback') {
-      made.conf.values.set('disable_policy', 1)
-      made.conf.values.set('disable_xfrm', 1)
-    }
+    made.conf.copy(this.initial)
+    if (device.kind === 'loopback') made.conf.ofLoopback()
     made.settle(this.all)
     this.byIndex[device.index] = made
     this.#byName.set(device.name, made)
@@ -176,7 +228,7 @@ export class InetDevices {
   detach(device: NetDevice): void {
     const known = this.byIndex[device.index]
     if (known === undefined) return
-    for (const name of confNames) known.conf.own.add(name)
+    known.conf.detach()
     known.neighbours.detach()
   }
 
@@ -194,12 +246,11 @@ export class InetDevices {
   /** devinet_conf_proc. */
   set(conf: Devconf, name: string, value: number): void {
     if (name === 'forwarding' && value !== conf.get(name)) this.#forward(conf, value)
-    conf.values.set(name, value)
-    // Forwarding is no `devinet_conf_proc` entry: what `default` says of it reaches new devices only.
-    if (name !== 'forwarding') {
-      conf.own.add(name)
+    conf.set(name, value)
+    if (!ofNewDevices.has(name)) {
+      conf.own(name)
       if (conf === this.initial) {
-        for (const { conf: each } of this.#byName.values()) if (!each.own.has(name)) each.values.set(name, value)
+        for (const { conf: each } of this.#byName.values()) if (!each.owns(name)) each.set(name, value)
       }
     }
     for (const each of this.#byName.values()) each.settle(this.all)
@@ -222,9 +273,9 @@ export class InetDevices {
   /** inet_forward_change: `all` is a master switch, and a router does not listen to redirects. */
   #forward(conf: Devconf, value: number): void {
     if (conf !== this.all) return
-    this.all.values.set('accept_redirects', value === 0 ? 1 : 0)
-    this.initial.values.set('forwarding', value)
-    for (const { conf: each } of this.#byName.values()) each.values.set('forwarding', value)
+    this.all.set('accept_redirects', value === 0 ? 1 : 0)
+    this.initial.set('forwarding', value)
+    for (const { conf: each } of this.#byName.values()) each.set('forwarding', value)
   }
 }
 

@@ -51,13 +51,14 @@ export class InetPeer {
 
 export class InetPeers {
   readonly #scheduler: Scheduler
-  readonly #peers = new Map<number, InetPeer>()
+  #peers: Map<number, InetPeer> | null = null
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler
   }
 
   of(address: Ipv4): InetPeer {
+    this.#peers ??= new Map()
     let found = this.#peers.get(address)
     if (found === undefined) {
       found = new InetPeer(jiffies(this.#scheduler.now))

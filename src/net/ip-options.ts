@@ -44,7 +44,7 @@ const LONGEST = 40
 export class IpOptions implements HeaderOptions {
   #netns: Namespace
   /** Options of the next packet that is sent, and what #fill has still to write in them; none while the length is 0. */
-  readonly #next = new Uint8Array(LONGEST)
+  #next: Uint8Array | null = null
   #nextLength = 0
   #nextState = 0
   /** Where the source route that #compile met begins; 0: none. */
@@ -97,6 +97,7 @@ export class IpOptions implements HeaderOptions {
     this.#nextLength = 0
     const { bytes, network: at, options: state } = frame
     if (state === 0 || (bytes[at] & 15) === 5) return 0
+    this.#next ??= new Uint8Array(LONGEST)
     const next = this.#next
     let length = 0
     let todo = PRESENT
@@ -150,6 +151,7 @@ export class IpOptions implements HeaderOptions {
    * Record Route or Timestamp, by itself or behind a no-operation. Our own address and time take the first slot.
    */
   request(options: Uint8Array): void {
+    this.#next ??= new Uint8Array(LONGEST)
     const next = this.#next
     next.fill(END)
     next.set(options)
@@ -179,10 +181,11 @@ export class IpOptions implements HeaderOptions {
   /** ip_options_build: writes them behind the header that stands in front of the room now. */
   attach(frame: Frame, source: Ipv4): void {
     const length = this.#nextLength
-    if (length === 0) return
+    const next = this.#next
+    if (length === 0 || next === null) return
     this.#nextLength = 0
     const { bytes, network: at } = frame
-    for (let i = 0; i < length; i++) bytes[at + ipv4.HEADER + i] = this.#next[i]
+    for (let i = 0; i < length; i++) bytes[at + ipv4.HEADER + i] = next[i]
     bytes[at] += length / 4
     this.#fill(bytes, at, this.#nextState, source)
     resum(bytes, at)

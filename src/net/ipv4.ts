@@ -61,7 +61,7 @@ export class Ipv4Layer implements Onward {
     frame.network = at
     frame.transport = at + ipv4.headerLength(frame.bytes, at)
     frame.end = at + ipv4.totalLength(frame.bytes, at)
-    if (netns.netfilter.active) {
+    if (netns.filters) {
       // Conntrack sees whole packets only (nf_defrag_ipv4).
       const whole = ipv4.isFragment(frame.bytes, at) ? this.reassembler.add(frame) : frame
       if (whole === null || !netns.netfilter.run(Hook.PREROUTING, whole, input, null)) return
@@ -116,7 +116,7 @@ export class Ipv4Layer implements Onward {
       tellOutput(netns, frame, destination, found, source === ANY)
     }
     let route = found
-    if (netns.netfilter.active) {
+    if (netns.filters) {
       const mark = frame.mark
       if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) {
         return netns.netfilter.stolen ? null : 'EPERM'
@@ -236,7 +236,7 @@ export class Ipv4Layer implements Onward {
     }
     ipv4.decrementTtl(bytes, at)
     if (output === input && !frame.routed) netns.icmp.redirects.send(frame, route, input)
-    if (netns.netfilter.active && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
+    if (netns.filters && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
     netns.counters.ipForwDatagrams++
     if (frame.options !== 0) netns.ipOptions.forwarded(frame, route)
     this.#output(frame, frame.balanced ? this.#asOurs(frame, route) : route)
@@ -254,10 +254,10 @@ export class Ipv4Layer implements Onward {
     const netns = this.#netns
     const whole = ipv4.isFragment(frame.bytes, frame.network) ? this.reassembler.add(frame) : frame
     if (whole === null) return
-    if (netns.netfilter.active && !netns.netfilter.run(Hook.INPUT, whole, input, null)) return
+    if (netns.filters && !netns.netfilter.run(Hook.INPUT, whole, input, null)) return
     const protocol = ipv4.protocol(whole.bytes, whole.network)
     whole.start = whole.transport
-    const transport = netns.transports[protocol]
+    const transport = netns.transports.of(protocol)
     if (transport !== null || protocol === ipv4.IPPROTO_ICMP) netns.counters.ipInDelivers++
     if (protocol === ipv4.IPPROTO_ICMP) return netns.icmp.receive(whole)
     if (journal.open) journal.add(whole, new Delivered(netns))
@@ -273,17 +273,16 @@ export class Ipv4Layer implements Onward {
    */
   #hearOurselves(frame: Frame, route: Route): void {
     const netns = this.#netns
-    const { netfilter } = netns
     const output = this.#outputOf(route)
     if (output === netns.loopback) return
     const copy = netns.world.frames.copy(frame)
-    if (netfilter.active && !netfilter.run(Hook.POSTROUTING, copy, null, output)) return
+    if (netns.filters && !netns.netfilter.run(Hook.POSTROUTING, copy, null, output)) return
     copy.group = true
     netns.world.scheduler.call(0, () => {
       netns.counters.ipInReceives++
       copy.inputIndex = output.index
       copy.start = copy.network
-      if (netfilter.active && !netfilter.run(Hook.PREROUTING, copy, output, null)) return
+      if (netns.filters && !netns.netfilter.run(Hook.PREROUTING, copy, output, null)) return
       this.#deliver(copy, output)
     })
   }
@@ -291,7 +290,7 @@ export class Ipv4Layer implements Onward {
   #output(frame: Frame, route: Route): void {
     const netns = this.#netns
     const output = this.#outputOf(route)
-    if (netns.netfilter.active && !netns.netfilter.run(Hook.POSTROUTING, frame, null, output)) return
+    if (netns.filters && !netns.netfilter.run(Hook.POSTROUTING, frame, null, output)) return
     const at = frame.network
     const limit = frame.fragmentSize > 0 ? Math.min(frame.fragmentSize, output.mtu) : output.mtu
     const mtu = route.mtu > 0 && route.mtu < limit ? route.mtu : limit

@@ -4,11 +4,11 @@ import type { Netfilter } from '../netfilter/netfilter.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { Sysctl } from './sysctl.ts'
 
-interface Speaker {
-  readonly kernelLog: KernelLog
-  readonly netfilter: Netfilter
-  readonly neighbours: NeighbourTable
+/** A namespace; the machine's own (init_net) is its own root. */
+interface Entering {
+  readonly root: object
   readonly sysctl: Sysctl
+  readonly neighbours: NeighbourTable
 }
 
 /** PROC_NET_INIT_INO, and where the numbers of further namespaces begin on a machine that has just started. */
@@ -24,20 +24,35 @@ export class KernelMessages {
     this.log = log
   }
 
-  /** Connects what a namespace has with the log. `own`: it is the machine's own namespace (init_net). */
-  connect({ netfilter, neighbours, sysctl }: Speaker, own: boolean): void {
+  /** A namespace comes into being: its number. */
+  enter(netns: Entering): number {
+    netns.neighbours.onOverflow = this.#overflow
+    if (netns.root !== netns) return FIRST_INODE + this.#born++
+    this.#own(netns.sysctl)
+    return INIT_INODE
+  }
+
+  /** Gives a namespace's netfilter a voice. */
+  connect(netfilter: Netfilter, inode: number): Netfilter {
     const { log } = this
-    const inode = own ? INIT_INODE : FIRST_INODE + this.#born++
-    const where = own ? '' : ` in netns ${inode}`
+    const where = inode === INIT_INODE ? '' : ` in netns ${inode}`
     netfilter.rules.onRefused = (text) => log.print(LogLevel.INFO, text)
     // __nf_conntrack_alloc; module and text have the same name in front.
     netfilter.conntrack.onFull = () => {
       if (log.allows()) log.print(LogLevel.WARNING, `nf_conntrack: nf_conntrack: table full${where}, dropping packet`)
     }
-    neighbours.onOverflow = () => {
-      if (log.allows()) log.print(LogLevel.INFO, 'neighbour: arp_cache: neighbor table overflow!')
-    }
-    if (!own) return
+    return netfilter
+  }
+
+  /** A neighbour found no room. */
+  readonly #overflow = (): void => {
+    const { log } = this
+    if (log.allows()) log.print(LogLevel.INFO, 'neighbour: arp_cache: neighbor table overflow!')
+  }
+
+  /** The machine's own namespace has some switches alone. */
+  #own(sysctl: Sysctl): void {
+    const { log } = this
     sysctl.ofMachine = true
     sysctl.watch((changed, value) => {
       if (changed === 'net.core.message_cost') log.cost = Number(value)

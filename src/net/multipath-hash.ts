@@ -34,6 +34,10 @@ const ETH_P_TEB = 0x6558
 /** A source port that the flow does not have yet (FLOWI_FLAG_ANY_SPORT): another one each time. */
 export const ANY_PORT = -1
 
+/** struct flow_keys from `basic` on: 48 bytes, filled anew for each hash. */
+const keys = new Int32Array(12)
+const sip = new SipHash()
+
 export class MultipathHash {
   /** fib_multipath_use_neigh: hops whose neighbour is known to be silent are passed over. */
   useNeighbours = false
@@ -42,9 +46,6 @@ export class MultipathHash {
   #seed = 0
   #drawn = 0
   readonly #world: World
-  readonly #sip = new SipHash()
-  /** struct flow_keys from `basic` on: 48 bytes. */
-  readonly #keys = new Int32Array(12)
   // What is known of a packet (skb_flow_dissect_flow_keys).
   #source: Ipv4 = ANY
   #destination: Ipv4 = ANY
@@ -144,7 +145,6 @@ export class MultipathHash {
 
   /** flow_hash_from_keys_seed over the keys that `fields` names. */
   #hash(fields: number): number {
-    const keys = this.#keys
     const source = (fields & SOURCE) !== 0 ? swab32(this.#source) : 0
     const destination = (fields & DESTINATION) !== 0 ? swab32(this.#destination) : 0
     const sourcePort = (fields & SOURCE_PORT) !== 0 ? swab16(this.#sourcePort) : 0
@@ -156,7 +156,7 @@ export class MultipathHash {
     keys[9] = turned ? destination : source
     keys[10] = turned ? source : destination
     const seed = this.#seed !== 0 ? this.#seed : this.#own()
-    return this.#sip.hash(keys, seed, seed) || 1
+    return sip.hash(keys, seed, seed) || 1
   }
 
   #own(): number {

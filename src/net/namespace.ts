@@ -15,6 +15,7 @@ import type { InetDevice } from './inet-device.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { Route, RouteTable } from './route.ts'
 import type { Sysctl } from './sysctl.ts'
+import type { Transports } from './transports.ts'
 
 /** A transport protocol; sockets register theirs in `transports`. */
 export interface Transport {
@@ -60,11 +61,13 @@ export interface Namespace {
   readonly sysctl: Sysctl
   readonly neighbours: NeighbourTable
   readonly netfilter: Netfilter
+  /** Is netfilter to be asked at all? */
+  readonly filters: boolean
   readonly icmp: IcmpMessages
   readonly ipOptions: HeaderOptions
   readonly devices: ReadonlyMap<string, NetDevice>
   /** By IP protocol number. */
-  readonly transports: (Transport | null)[]
+  readonly transports: Transports
   /** net.ipv4.ip_forward, kept as a field for the path of a frame. */
   readonly forwarding: boolean
   /** The device's IPv4 switches (net.ipv4.conf.DEVICE.*), for one of the namespace's devices. */

@@ -37,21 +37,25 @@ const tableDefaults: Readonly<Record<string, number>> = {
 const unsigned = ['app_solicit', 'mcast_resolicit', 'mcast_solicit', 'proxy_qlen', 'ucast_solicit', 'unres_qlen']
 
 /** Old names for the same, in other units: [name, factor]. */
-const old: Readonly<Record<string, readonly [string, number]>> = {
-  base_reachable_time: ['base_reachable_time_ms', 1000],
-  retrans_time: ['retrans_time_ms', 10],
-}
+const old = new Map<string, readonly [string, number]>([
+  ['base_reachable_time', ['base_reachable_time_ms', 1000]],
+  ['retrans_time', ['retrans_time_ms', 10]],
+])
 
 /** neigh_periodic_work draws again after this long. */
 const REDRAW: Nanos = 300 * SECOND
+
+const builtIn: ReadonlyMap<string, number> = new Map([...Object.entries(defaults), ...Object.entries(tableDefaults)])
 
 export class NeighbourParameters {
   static readonly names: readonly string[] = Object.keys(defaults)
   static readonly defaultNames: readonly string[] = [...Object.keys(defaults), ...Object.keys(tableDefaults)].sort()
 
-  #values = new Map<string, number>([...Object.entries(defaults), ...Object.entries(tableDefaults)])
+  /** What is different here from what a kernel has built in. */
+  #changed: Map<string, number> | null = null
   /** What was set here, and does not follow `default` any more. */
-  #own = new Set<string>()
+  #own: Set<string> | null = null
+  #detached = false
   /** From 0 to 1: where in 0.5 to 1.5 times the base the reachable time lies (neigh_rand_reach_time). */
   #chance: number
   baseReachable: Nanos = 0
@@ -84,9 +88,18 @@ export class NeighbourParameters {
 
   /** Null: there is no such name. */
   get(name: string): number | null {
-    const alias = old[name]
-    if (alias !== undefined) return Math.trunc((this.#values.get(alias[0]) ?? 0) / alias[1])
-    return this.#values.get(name) ?? null
+    const alias = old.get(name)
+    if (alias !== undefined) return Math.trunc(this.#value(alias[0]) / alias[1])
+    return this.#changed?.get(name) ?? builtIn.get(name) ?? null
+  }
+
+  #value(name: string): number {
+    return this.#changed?.get(name) ?? builtIn.get(name) ?? 0
+  }
+
+  #put(name: string, value: number): void {
+    this.#changed ??= new Map()
+    this.#changed.set(name, value)
   }
 
   /** False for a number that the name does not take. */
@@ -96,35 +109,41 @@ export class NeighbourParameters {
   }
 
   set(given: string, value: number): void {
-    const alias = old[given]
+    const alias = old.get(given)
     const name = alias === undefined ? given : alias[0]
-    this.#values.set(name, alias === undefined ? value : value * alias[1])
+    this.#put(name, alias === undefined ? value : value * alias[1])
+    this.#own ??= new Set()
     this.#own.add(name)
     // One number, counted in full frames or in bytes.
-    if (name === 'unres_qlen') this.#values.set('unres_qlen_bytes', value * FULL_FRAME)
-    if (name === 'unres_qlen_bytes') this.#values.set('unres_qlen', Math.floor(value / FULL_FRAME))
+    if (name === 'unres_qlen') this.#put('unres_qlen_bytes', value * FULL_FRAME)
+    if (name === 'unres_qlen_bytes') this.#put('unres_qlen', Math.floor(value / FULL_FRAME))
     if (name.startsWith('unres_qlen')) this.#own.add('unres_qlen').add('unres_qlen_bytes')
     this.#settle()
   }
 
   copy(from: NeighbourParameters): void {
-    for (const name of NeighbourParameters.names) this.#values.set(name, from.#values.get(name) ?? 0)
+    if (from.#changed === null) return
+    for (const name of NeighbourParameters.names) {
+      const value = from.#changed.get(name)
+      if (value !== undefined) this.#put(name, value)
+    }
     this.#settle()
   }
 
   /** `default` changed (neigh_copy_dflt_parms). */
   follow(from: NeighbourParameters, given: string): void {
-    const name = old[given]?.[0] ?? given
-    if (this.#own.has(name) || !NeighbourParameters.names.includes(name)) return
-    this.#values.set(name, from.#values.get(name) ?? 0)
+    const name = old.get(given)?.[0] ?? given
+    if (this.#detached || this.#own?.has(name) === true || !NeighbourParameters.names.includes(name)) return
+    this.#put(name, from.#value(name))
     if (name.startsWith('unres_qlen')) {
-      for (const each of ['unres_qlen', 'unres_qlen_bytes']) this.#values.set(each, from.#values.get(each) ?? 0)
+      for (const each of ['unres_qlen', 'unres_qlen_bytes']) this.#put(each, from.#value(each))
     }
     this.#settle()
   }
 
   detach(): void {
-    for (const name of NeighbourParameters.names) this.#own.add(name)
+    this.#detached = true
+    this.#own = null
   }
 
   /** After 300 s the reachable time is another one. */
@@ -139,7 +158,7 @@ export class NeighbourParameters {
   }
 
   #settle(): void {
-    const value = (name: string) => this.#values.get(name) ?? 0
+    const value = (name: string) => this.#value(name)
     this.baseReachable = value('base_reachable_time_ms') * MILLISECOND
     this.reachable = this.baseReachable * (0.5 + this.#chance)
     this.delayFirstProbe = value('delay_first_probe_time') * SECOND

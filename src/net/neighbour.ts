@@ -38,6 +38,10 @@ import { ProxyAddresses } from './proxy-addresses.ts'
 /** Timers of the table are never closer than this (HZ / 100). */
 const LEAST: Nanos = SECOND / 100
 
+const SLOTS = 64
+/** What a table has that nobody asked yet. */
+const NOBODY: (Entry | null)[] = new Array<Entry | null>(SLOTS).fill(null)
+
 export class NeighbourTable {
   /** Null while nobody wants to know. */
   listener: NeighbourListener | null = null
@@ -47,7 +51,7 @@ export class NeighbourTable {
   #solicitor: Solicitor
   #byDevice = new Map<NetDevice, Map<number, Entry>>()
   /** The entries that were used last, by a hash of device and address. */
-  #recent: (Entry | null)[] = new Array<Entry | null>(64).fill(null)
+  #recent = NOBODY
   #inet: InetDevices
   readonly proxies = new ProxyAddresses()
   /** Entries of all devices. */
@@ -345,12 +349,17 @@ export class NeighbourTable {
 
   /** Null: nobody asked for it yet. */
   find(device: NetDevice, address: Ipv4): Entry | null {
-    const slot = (address ^ (address >>> 8) ^ device.index) & 63
+    const slot = (address ^ (address >>> 8) ^ device.index) & (SLOTS - 1)
     const recent = this.#recent[slot]
     if (recent !== null && recent.address === address && recent.device === device) return recent
     const entry = this.#byDevice.get(device)?.get(address) ?? null
-    if (entry !== null) this.#recent[slot] = entry
+    if (entry !== null) this.#remember(entry, slot)
     return entry
+  }
+
+  #remember(entry: Entry, slot: number): void {
+    if (this.#recent === NOBODY) this.#recent = new Array<Entry | null>(SLOTS).fill(null)
+    this.#recent[slot] = entry
   }
 
   /** Null: neighbour table overflow. */
@@ -389,7 +398,7 @@ export class NeighbourTable {
     this.#world.scheduler.cancel(entry.timer)
     if (this.#byDevice.get(entry.device)?.delete(entry.address)) this.size--
     this.listener?.neighbour(entry, true)
-    this.#recent.fill(null)
+    if (this.#recent !== NOBODY) this.#recent.fill(null)
     for (let waiting = entry.waiting.size; waiting > 0; waiting--) {
       const frame = entry.dequeue()
       if (frame !== null) this.#world.frames.drop(frame, DropReason.NeighbourGone, entry.device.place)

@@ -33,13 +33,15 @@ import { IpOptions } from './ip-options.ts'
 import { Entered } from './ip-steps.ts'
 import { Ipv4Layer } from './ipv4.ts'
 import { KernelMessages } from './kernel-messages.ts'
-import type { Namespace, Transport } from './namespace.ts'
+import type { Namespace } from './namespace.ts'
 import { NeighbourTable } from './neighbour.ts'
 import { type Listener, Notices } from './notices.ts'
 import { reject } from './reject.ts'
 import { answersBy } from './reverse-path.ts'
 import type { Route, RouteTable } from './route.ts'
+import { followSwitches } from './switches.ts'
 import { Sysctl } from './sysctl.ts'
+import { Transports } from './transports.ts'
 
 export type { DeviceAddress } from './device-address.ts'
 
@@ -67,11 +69,17 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly ipOptions: IpOptions
   readonly ipv4: Ipv4Layer
   readonly neighbours: NeighbourTable
-  readonly netfilter: Netfilter
-  readonly transports: (Transport | null)[] = new Array<Transport | null>(256).fill(null)
+  /** Netfilter has something to say here. */
+  filters = false
+  #netfilter: Netfilter | null = null
+  /** Its number in nsfs (ns.inum). */
+  readonly inode: number
+  readonly transports = new Transports()
   forwarding = false
   defaultTtl = 64
   discoversPathMtu = true
+  /** What sockets keep here (socket/sockets.ts); null: there was never any. */
+  sockets: object | null = null
   /** Who hears of changes; null while nobody does. */
   notices: Notices | null = null
   readonly #addresses: Addresses
@@ -92,7 +100,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.ipv4 = new Ipv4Layer(this)
     this.#chance = world.random.fraction()
     this.neighbours = new NeighbourTable(world, this.arp, this.sysctl.inet)
-    this.netfilter = new Netfilter(world, name, this)
     this.loopback = new Loopback(world)
     this.exceptions = new RouteExceptions(world.scheduler, this.sysctl)
     this.fib = new Fib(this, this.exceptions)
@@ -102,18 +109,22 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.adopt(this.loopback)
     this.addAddress(this.loopback, LOOPBACK, 8, null)
     this.setUp(this.loopback)
-    this.messages.connect(this, this.root === this)
-    this.sysctl.watch((changed, value) => {
-      if (changed.startsWith('net.netfilter.')) this.netfilter.conntrack.settings.set(changed, value)
-      if (changed.startsWith('net.ipv4.vs.')) this.netfilter.ipvs.settings.set(changed, Number(value))
-      if (changed === 'net.ipv4.ip_default_ttl') this.defaultTtl = Number(value)
-      if (changed === 'net.ipv4.ip_no_pmtu_disc') this.discoversPathMtu = Number(value) === 0
-      if (changed === 'net.ipv4.ip_forward') this.forwarding = Number(value) !== 0
-    })
+    this.inode = this.messages.enter(this)
+    followSwitches(this)
   }
 
   get kernelLog(): KernelLog {
     return this.messages.log
+  }
+
+  /** Made when somebody configures it or asks what it knows: most namespaces of pods never do. */
+  get netfilter(): Netfilter {
+    this.#netfilter ??= this.messages.connect(new Netfilter(this.world, this.name, this), this.inode)
+    return this.#netfilter
+  }
+
+  endFlowsBehind(device: NetDevice, address: Ipv4): void {
+    this.#netfilter?.conntrack.forgetAddress(device, address)
   }
 
   // ── devices ──────────────────────────────────────────────────────────
@@ -187,7 +198,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.local.purge((r) => r.device === device && r.type === 'broadcast')
     this.neighbours.forget(device)
     this.arp.forget(device)
-    this.netfilter.conntrack.forget(device)
+    this.#netfilter?.conntrack.forget(device)
     this.#noticeCarriers()
     this.world.linkChanged?.()
     tellSwitched(device)
@@ -290,11 +301,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   confirmAddress(device: NetDevice | null, peer: Ipv4, address: Ipv4, scope: number): boolean {
-    if (device !== null) return confirms(this.addressesOf(device), peer, address, scope)
-    for (const each of this.devices.values()) {
-      if (confirms(this.addressesOf(each), peer, address, scope)) return true
-    }
-    return false
+    const asked = device === null ? [...this.devices.values()] : [device]
+    return asked.some((each) => confirms(this.addressesOf(each), peer, address, scope))
   }
 
   selectAddress(device: NetDevice, peer: Ipv4): Ipv4 | null {
@@ -329,13 +337,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   }
 
   mtuBy(found: Route, destination: Ipv4): number {
-    const device = found.type === 'local' ? this.loopback : (found.device ?? this.loopback)
-    const mtu = found.mtu > 0 ? Math.min(found.mtu, device.mtu) : device.mtu
-    // No IPv4 packet is longer than its 16-bit length field can say, whatever lo would take.
-    const longest = Math.min(mtu, 65_535)
-    if (this.exceptions.empty) return longest
-    const learnt = this.exceptions.get(destination)?.mtu ?? 0
-    return learnt > 0 && learnt < longest ? learnt : longest
+    return this.exceptions.mtuBy(found, destination, this.loopback)
   }
 
   learnPathMtu(destination: Ipv4, mtu: number): void {

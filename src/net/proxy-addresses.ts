@@ -3,9 +3,10 @@ import type { NetDevice } from '../link/device.ts'
 import type { Ipv4 } from '../wire/address.ts'
 
 export class ProxyAddresses {
-  #byDevice = new Map<NetDevice, Set<Ipv4>>()
+  #byDevice: Map<NetDevice, Set<Ipv4>> | null = null
 
   add(device: NetDevice, address: Ipv4): void {
+    this.#byDevice ??= new Map()
     const known = this.#byDevice.get(device)
     if (known === undefined) this.#byDevice.set(device, new Set([address]))
     else known.add(address)
@@ -13,18 +14,18 @@ export class ProxyAddresses {
 
   /** False: there was no such. */
   delete(device: NetDevice, address: Ipv4): boolean {
-    return this.#byDevice.get(device)?.delete(address) ?? false
+    return this.#byDevice?.get(device)?.delete(address) ?? false
   }
 
   has(device: NetDevice, address: Ipv4): boolean {
-    return this.#byDevice.get(device)?.has(address) ?? false
+    return this.#byDevice?.get(device)?.has(address) ?? false
   }
 
   forget(device: NetDevice): void {
-    this.#byDevice.delete(device)
+    this.#byDevice?.delete(device)
   }
 
   list(): { device: NetDevice; address: Ipv4 }[] {
-    return [...this.#byDevice].flatMap(([device, all]) => [...all].map((address) => ({ device, address })))
+    return [...(this.#byDevice ?? [])].flatMap(([device, all]) => [...all].map((address) => ({ device, address })))
   }
 }

@@ -45,6 +45,6 @@ function reset(netns: Namespace, frame: Frame): void {
   const flagBits = acked ? tcp.RST : tcp.RST | tcp.ACK
   tcp.write(answer.bytes, answer.start, answer.end, tcp.HEADER, from, to, fromPort, toPort, seq, ack, flagBits, 0)
   // The answer belongs to the connection that it ends: its NAT is undone on the way back.
-  netns.netfilter.conntrack.attach(answer, frame)
+  if (frame.tracked !== null) netns.netfilter.conntrack.attach(answer, frame)
   netns.send(answer, from, to, ipv4.IPPROTO_TCP, netns.defaultTtl, 0, 0, ipv4.DF)
 }

@@ -339,10 +339,15 @@ export function gatewayOf(hop: Route): Ipv4 | null {
   return hop.gateway ?? hop.ownGateway
 }
 
+const SLOTS = 256
+/** What caches have that remember nothing yet. */
+const NOWHERE = new Int32Array(SLOTS)
+const NO_ROUTES: (Route | null)[] = new Array<Route | null>(SLOTS).fill(null)
+
 /** Answers look-ups from a direct-mapped table of the last destinations; emptied by every change. */
 export class RouteCache {
-  #destinations = new Int32Array(256)
-  #routes: (Route | null)[] = new Array<Route | null>(256).fill(null)
+  #destinations = NOWHERE
+  #routes = NO_ROUTES
 
   get(destination: Ipv4): Route | null {
     const slot = slotOf(destination)
@@ -350,6 +355,10 @@ export class RouteCache {
   }
 
   set(destination: Ipv4, found: Route): void {
+    if (this.#routes === NO_ROUTES) {
+      this.#destinations = new Int32Array(SLOTS)
+      this.#routes = new Array<Route | null>(SLOTS).fill(null)
+    }
     const slot = slotOf(destination)
     this.#destinations[slot] = destination
     this.#routes[slot] = found
@@ -357,10 +366,10 @@ export class RouteCache {
 
   clear(): void {
     configurationChanged()
-    this.#routes.fill(null)
+    if (this.#routes !== NO_ROUTES) this.#routes.fill(null)
   }
 }
 
 function slotOf(destination: Ipv4): number {
-  return (destination ^ (destination >>> 8) ^ (destination >>> 16)) & 255
+  return (destination ^ (destination >>> 8) ^ (destination >>> 16)) & (SLOTS - 1)
 }

@@ -111,15 +111,17 @@ export class Flow {
 /** RTPROT_KERNEL: who made the first three. */
 const KERNEL = 2
 
+/** What every namespace begins with. */
+const INITIAL: readonly Rule[] = [
+  rule({ priority: 0, table: TABLE_LOCAL, origin: KERNEL }),
+  rule({ priority: 32_766, table: TABLE_MAIN, origin: KERNEL }),
+  rule({ priority: 32_767, table: TABLE_DEFAULT, origin: KERNEL }),
+]
+
 export class Rules {
   /** True while there is more to it than local, main, default: only then does a look-up ask the rules. */
   custom = false
-  #rules: Rule[] = [
-    rule({ priority: 0, table: TABLE_LOCAL, origin: KERNEL }),
-    rule({ priority: 32_766, table: TABLE_MAIN, origin: KERNEL }),
-    rule({ priority: 32_767, table: TABLE_DEFAULT, origin: KERNEL }),
-  ]
-  readonly #initial = [...this.#rules]
+  #rules = INITIAL
   #changed: () => void
 
   constructor(changed: () => void) {
@@ -140,7 +142,7 @@ export class Rules {
   add(added: Rule): boolean {
     if (this.#rules.some((each) => sameRule(each, added))) return false
     const before = this.#rules.findIndex((each) => each.priority > added.priority)
-    this.#rules.splice(before < 0 ? this.#rules.length : before, 0, added)
+    this.#rules = this.#rules.toSpliced(before < 0 ? this.#rules.length : before, 0, added)
     this.#settle()
     return true
   }
@@ -156,7 +158,7 @@ export class Rules {
   }
 
   #settle(): void {
-    const plain = this.#rules.length === 3 && this.#rules.every((each, i) => each === this.#initial[i])
+    const plain = this.#rules.length === 3 && this.#rules.every((each, i) => each === INITIAL[i])
     this.custom = !plain
     this.#changed()
   }

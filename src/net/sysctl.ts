@@ -32,7 +32,7 @@ export class Sysctl {
     if (key === FORWARD) return String(this.inet.all.get('forwarding'))
     if (key.startsWith(CONF)) {
       const [device, last] = halves(key, CONF)
-      return asText(this.inet.conf(device)?.values.get(last))
+      return asText(this.inet.conf(device)?.find(last))
     }
     if (key.startsWith(NEIGH)) {
       const [device, last] = halves(key, NEIGH)

@@ -23,6 +23,12 @@ const EVICTION_RANGE = 8
 /** Linux's gc worker is as lazy: an entry past its end is invisible at once, but swept within a second. */
 const SWEEP = SECOND
 
+/** A table of 256 buckets is made for the first flow; before that all have the same two empty ones. */
+const EMPTY_SHIFT = 31
+const FIRST_SHIFT = 24
+const NO_TUPLES: (Tuple | null)[] = new Array<Tuple | null>(2).fill(null)
+const NO_FLOWS: (Flow | null)[] = new Array<Flow | null>(2).fill(null)
+
 export class FlowTable {
   readonly random: Random
   onEvent: FlowReader | null = null
@@ -36,10 +42,10 @@ export class FlowTable {
   pressed = 0
   /** The netlink port of the program at work; 0: none is. */
   port = 0
-  #shift = 24
-  #buckets: (Tuple | null)[] = new Array<Tuple | null>(256).fill(null)
+  #shift = EMPTY_SHIFT
+  #buckets = NO_TUPLES
   /** Flows that NAT has looked at, by protocol, source and source port: nf_nat_bysource. */
-  #sources: (Flow | null)[] = new Array<Flow | null>(256).fill(null)
+  #sources = NO_FLOWS
   #newest: Flow | null = null
   #oldest: Flow | null = null
   #ids = 0
@@ -103,7 +109,7 @@ export class FlowTable {
   }
 
   insert(flow: Flow): void {
-    if (this.count * 2 >= this.#buckets.length) this.#grow()
+    if (this.count * 2 >= this.#buckets.length || this.#buckets === NO_TUPLES) this.#grow()
     if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)
     this.#hang(flow.reply)
     if ((flow.status & Status.SRC_NAT_DONE) !== 0) this.#hangSource(flow)
@@ -276,9 +282,10 @@ export class FlowTable {
 
   #grow(): void {
     if (this.#shift === BUCKET_SHIFT) return
-    this.#shift -= 2
-    this.#buckets = new Array<Tuple | null>(this.#buckets.length * 4).fill(null)
-    this.#sources = new Array<Flow | null>(this.#buckets.length).fill(null)
+    this.#shift = this.#shift === EMPTY_SHIFT ? FIRST_SHIFT : this.#shift - 2
+    const size = 2 ** (32 - this.#shift)
+    this.#buckets = new Array<Tuple | null>(size).fill(null)
+    this.#sources = new Array<Flow | null>(size).fill(null)
     for (let flow = this.#oldest; flow !== null; flow = flow.newer) {
       if ((flow.status & Status.SRC_NAT_DONE) !== 0) this.#hangSource(flow)
       if ((flow.status & Status.NAT_CLASH) === 0) this.#hang(flow.original)

@@ -58,6 +58,8 @@ export interface Onward {
 }
 
 export interface NetfilterHost {
+  /** False while nothing was ever configured here: then nobody asks at the hooks. */
+  filters: boolean
   isLocal(address: Ipv4): boolean
   /** Of the local table, then routes (inet_dev_addr_type). With a device: an address of another device is UNICAST. */
   addressType(address: Ipv4, device: NetDevice | null): AddressType

@@ -44,8 +44,6 @@ const none: (Chain | null)[] = [null, null, null, null, null]
 
 export class Netfilter {
   readonly name: string
-  /** False while nothing was ever configured: callers skip `run` altogether. */
-  active = false
   readonly rules = new Ruleset()
   /** What iptables-legacy configures. */
   readonly legacy = new Ruleset(this.rules)
@@ -92,7 +90,7 @@ export class Netfilter {
     this.rules.sets.references = (place) => this.rules.references(place) + this.legacy.references(place)
     const changed = () => {
       this.#dirty = true
-      this.active = true
+      host.filters = true
     }
     this.rules.onChange = changed
     this.legacy.onChange = changed
@@ -118,7 +116,7 @@ export class Netfilter {
     this.#packet.ipvs = ipvs
     ipvs.onEnable = () => {
       this.#balancer = new Balancer(ipvs, this.#host)
-      this.active = true
+      this.#host.filters = true
     }
     return ipvs
   }

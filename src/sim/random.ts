@@ -18,6 +18,13 @@ export class Random {
     }
   }
 
+  /** The same numbers again as this one will give from now on. */
+  fork(): Random {
+    const twin = new Random(0)
+    twin.#state.set(this.#state)
+    return twin
+  }
+
   /** 32 random bits, signed. */
   int32(): number {
     const s = this.#state

@@ -1,13 +1,18 @@
 /** A queue of objects that allocates only when it grows: first in, first out. */
 
+/** The slots of queues in which nothing was ever put; an array of objects as all others are (V8's elements kind). */
+const EMPTY: never[] = new Array<never>(1).fill(null as never)
+EMPTY.length = 0
+
 export class Ring<T> {
-  #slots: (T | null)[]
+  #slots: (T | null)[] = EMPTY
+  readonly #first: number
   #head = 0
   #size = 0
 
-  /** `capacity` is a power of two. */
-  constructor(capacity = 16) {
-    this.#slots = new Array<T | null>(capacity).fill(null)
+  /** `first`: how many items it is made for when the first comes, a power of two. */
+  constructor(first = 8) {
+    this.#first = first
   }
 
   get size(): number {
@@ -41,7 +46,7 @@ export class Ring<T> {
   }
 
   #grow(): void {
-    const larger = new Array<T | null>(this.#slots.length * 2).fill(null)
+    const larger = new Array<T | null>(Math.max(this.#first, this.#slots.length * 2)).fill(null)
     for (let i = 0; i < this.#size; i++) larger[i] = this.#slots[(this.#head + i) & (this.#slots.length - 1)]
     this.#slots = larger
     this.#head = 0

@@ -103,16 +103,7 @@ export class IcmpSocket {
 export class IcmpTransport implements Transport {
   readonly netns: Netns
   readonly sockets: IcmpSocket[] = []
-  #message: IcmpMessage = {
-    bytes: new Uint8Array(0),
-    at: 0,
-    end: 0,
-    network: 0,
-    source: ANY,
-    destination: ANY,
-    ttl: 0,
-    tos: 0,
-  }
+  #message: IcmpMessage | null = null
 
   constructor(netns: Netns) {
     this.netns = netns
@@ -127,6 +118,7 @@ export class IcmpTransport implements Transport {
     if (this.sockets.length === 0) return false
     if (journal.open) this.netns.world.frames.tell(frame, this.netns.name, heardBy(this.sockets.length))
     const { bytes, network } = frame
+    this.#message ??= { bytes, at: 0, end: 0, network: 0, source: ANY, destination: ANY, ttl: 0, tos: 0 }
     const message = this.#message
     message.bytes = bytes
     message.at = frame.start

@@ -22,11 +22,11 @@ export const NO_REUSE: Reuse = { reuse: false }
 const NOBODY: readonly never[] = []
 
 export class Ports<Holder extends PortHolder> {
-  #byPort = new Map<number, Holder[]>()
+  #byPort: Map<number, Holder[]> | null = null
 
   /** Everybody on this port, for any address. The list is not to be kept. */
   at(port: number): readonly Holder[] {
-    return this.#byPort.get(port) ?? NOBODY
+    return this.#byPort?.get(port) ?? NOBODY
   }
 
   /** Is the port taken for this address? */
@@ -50,22 +50,23 @@ export class Ports<Holder extends PortHolder> {
   }
 
   add(holder: Holder): void {
+    this.#byPort ??= new Map()
     const holders = this.#byPort.get(holder.localPort)
     if (holders === undefined) this.#byPort.set(holder.localPort, [holder])
     else holders.push(holder)
   }
 
   remove(holder: Holder): void {
-    const holders = this.#byPort.get(holder.localPort)
+    const holders = this.#byPort?.get(holder.localPort)
     if (holders === undefined) return
     const at = holders.indexOf(holder)
     if (at >= 0) holders.splice(at, 1)
-    if (holders.length === 0) this.#byPort.delete(holder.localPort)
+    if (holders.length === 0) this.#byPort?.delete(holder.localPort)
   }
 
   all(): Holder[] {
     const all: Holder[] = []
-    for (const holders of this.#byPort.values()) all.push(...holders)
+    for (const holders of this.#byPort?.values() ?? []) all.push(...holders)
     return all
   }
 }

@@ -37,7 +37,6 @@ export interface SocketInfo {
   readonly holder: object | null
 }
 
-const registry = new WeakMap<Netns, Sockets>()
 const ANYWHERE: Endpoint = { address: ANY, port: 0 }
 
 export class Sockets {
@@ -45,7 +44,7 @@ export class Sockets {
   readonly #tcp: TcpStack
   readonly #udp: UdpTransport
   readonly #icmp: IcmpTransport
-  readonly #inodes = new WeakMap<object, number>()
+  #inodes: WeakMap<object, number> | null = null
   #lastInode = 0
 
   private constructor(netns: Netns) {
@@ -55,18 +54,17 @@ export class Sockets {
     this.#tcp = new TcpStack(netns)
     this.#udp = new UdpTransport(netns)
     this.#icmp = new IcmpTransport(netns)
-    netns.transports[IPPROTO_ICMP] = this.#icmp
-    netns.transports[IPPROTO_TCP] = new TcpTransport(this.#tcp)
-    netns.transports[IPPROTO_UDP] = this.#udp
+    netns.transports.set(IPPROTO_ICMP, this.#icmp)
+    netns.transports.set(IPPROTO_TCP, new TcpTransport(this.#tcp))
+    netns.transports.set(IPPROTO_UDP, this.#udp)
   }
 
   /** The sockets of this namespace: always the same object. */
   static of(netns: Netns): Sockets {
-    let sockets = registry.get(netns)
-    if (sockets === undefined) {
-      sockets = new Sockets(netns)
-      registry.set(netns, sockets)
-    }
+    const known = netns.sockets
+    if (known !== null) return known as Sockets
+    const sockets = new Sockets(netns)
+    netns.sockets = sockets
     return sockets
   }
 
@@ -106,6 +104,7 @@ export class Sockets {
   /** The number of a held socket in sockfs: given when somebody first asks; 0 for what nobody holds. */
   inodeOf(holder: object | null): number {
     if (holder === null) return 0
+    this.#inodes ??= new WeakMap()
     let inode = this.#inodes.get(holder)
     if (inode === undefined) {
       inode = ++this.#lastInode

@@ -200,10 +200,13 @@ function bindable(netns: Netns, address: Ipv4): boolean {
   return address === ANY || isMulticast(address) || netns.isLocal(address) || netns.addressType(address) === 'BROADCAST'
 }
 
+const NO_PORTS = new Map<number, (frame: Frame) => void>()
+
 export class UdpTransport implements Transport {
   readonly netns: Netns
   readonly ports = new Ports<UdpSocket>()
-  #kernelPorts = new Map<number, (frame: Frame) => void>()
+  #kernelPorts = NO_PORTS
+
   /** The ports that the kernel itself listens on. */
   kernelPorts(): number[] {
     return [...this.#kernelPorts.keys()]
@@ -218,6 +221,7 @@ export class UdpTransport implements Transport {
   /** Gives a port to the kernel: the handler takes each frame, which begins with its UDP header. */
   encapsulation(port: number, handler: (frame: Frame) => void): () => void {
     configurationChanged()
+    if (this.#kernelPorts === NO_PORTS) this.#kernelPorts = new Map()
     this.#kernelPorts.set(port, handler)
     return () => {
       configurationChanged()

@@ -41,7 +41,7 @@ const networks = {
 /** The nodes' rules are another mode's than iptables'. */
 function proxied(network: Network, modeOf: (netns: Netns, options: ProxyModeOptions) => ProxyMode): Network {
   for (const [i, netns] of network.between.entries()) {
-    if (!netns.netfilter.active) continue
+    if (!netns.filters) continue
     for (const table of ['nat', 'filter']) {
       netns.netfilter.iptables(['-t', table, '-F'])
       netns.netfilter.iptables(['-t', table, '-X'])

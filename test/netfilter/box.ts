@@ -23,6 +23,7 @@ export interface Sent {
 export class Box implements NetfilterHost {
   readonly world = new World(7)
   readonly netfilter: Netfilter
+  filters = false
   readonly log = new KernelLog(this.world.scheduler)
   readonly local = new Set<string>(['10.244.1.1', '10.244.1.0', '192.168.14.11', '127.0.0.1'])
   readonly rejected: RejectWith[] = []

@@ -215,7 +215,7 @@ describe('chains', () => {
 
   it('is not active before anything is configured', () => {
     box = new Box()
-    expect(box.netfilter.active).toBe(false)
+    expect(box.filters).toBe(false)
     expect(new Netfilter(box.world, 'pod', box).run(Hook.INPUT, box.world.frames.take(), null, null)).toBe(true)
     box.world.frames.inUse = 0
   })

@@ -17,7 +17,7 @@ function deliver(pair: Pair, protocol: number, fill: (bytes: Uint8Array, at: num
   frame.start += ipv4.HEADER
   frame.transport = frame.start
   frame.end = frame.start + fill(frame.bytes, frame.start)
-  server.transports[protocol]?.receive(frame, server)
+  server.transports.of(protocol)?.receive(frame, server)
 }
 
 test('any bytes for TCP, UDP or ICMP neither throw nor leak', () => {

@@ -27,17 +27,26 @@ export class TcpStack {
   readonly netns: Netns
   readonly connections = new TupleTable<Connection>()
   readonly ports = new Ports<TcpPort>()
-  /** The segment that is being taken in. */
-  readonly segment = new Segment()
-  readonly tunables: Tunables
+  #segment: Segment | null = null
+  #tunables: Tunables | null = null
   readonly cookies: Cookies
   #secret: number
 
   constructor(netns: Netns) {
     this.netns = netns
-    this.tunables = new Tunables(netns)
     this.cookies = new Cookies(netns.world)
     this.#secret = netns.world.random.int32()
+  }
+
+  /** The segment that is being taken in. */
+  get segment(): Segment {
+    this.#segment ??= new Segment()
+    return this.#segment
+  }
+
+  get tunables(): Tunables {
+    this.#tunables ??= new Tunables(this.netns)
+    return this.#tunables
   }
 
   /** What socket(2) gives. */

@@ -13,8 +13,12 @@ export interface Tuple<T> {
   chain: T | null
 }
 
+const FIRST = 64
+/** The one chain of a table without connections. */
+const NONE: never[] = new Array<never>(1).fill(null as never)
+
 export class TupleTable<T extends Tuple<T>> {
-  #buckets: (T | null)[] = new Array<T | null>(64).fill(null)
+  #buckets: (T | null)[] = NONE
   #size = 0
 
   get size(): number {
@@ -38,7 +42,7 @@ export class TupleTable<T extends Tuple<T>> {
   }
 
   add(item: T): void {
-    if (this.#size >= this.#buckets.length) this.#grow()
+    if (this.#size >= this.#buckets.length || this.#buckets === NONE) this.#grow()
     this.#size++
     this.#link(item)
   }
@@ -82,7 +86,7 @@ export class TupleTable<T extends Tuple<T>> {
 
   #grow(): void {
     const all = this.all()
-    this.#buckets = new Array<T | null>(this.#buckets.length * 2).fill(null)
+    this.#buckets = new Array<T | null>(Math.max(FIRST, this.#buckets.length * 2)).fill(null)
     for (const item of all) this.#link(item)
   }
 }
