@@ -15,7 +15,6 @@ import type { InetDevice } from './inet-device.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { Route, RouteTable } from './route.ts'
 import type { Sysctl } from './sysctl.ts'
-import type { Transports } from './transports.ts'
 
 /** A transport protocol; sockets register theirs in `transports`. */
 export interface Transport {
@@ -67,7 +66,10 @@ export interface Namespace {
   readonly ipOptions: HeaderOptions
   readonly devices: ReadonlyMap<string, NetDevice>
   /** By IP protocol number. */
-  readonly transports: Transports
+  readonly transports: {
+    /** Null: nobody speaks the protocol here. */
+    of(protocol: number): Transport | null
+  }
   /** net.ipv4.ip_forward, kept as a field for the path of a frame. */
   readonly forwarding: boolean
   /** The device's IPv4 switches (net.ipv4.conf.DEVICE.*), for one of the namespace's devices. */
