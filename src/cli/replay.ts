@@ -11,8 +11,7 @@ import * as ethernet from '../wire/ethernet.ts'
 import { type Headers, headersOf, innermost } from '../wire/headers.ts'
 import { asEthernet, ETHERNET, linkTypeOf } from '../wire/print-link.ts'
 import { CaptureInputError, packetsOf } from './capture-input.ts'
-import { writeCaptures } from './captures.ts'
-import { type CaptureOptions, openLab, readTopology, shown } from './open.ts'
+import { type CaptureOptions, readTopology, shown, withLab } from './open.ts'
 import { PacketFilter, Selection } from './read.ts'
 
 /** A MAC address, the interface's own, or the frame's as it is. */
@@ -46,23 +45,20 @@ export async function replay(
   // The recorder knows every interface by its name; without --captures it watches this one only.
   const only = options.captures === undefined ? [name] : options.interfaces
   const interfaces = only.length === 0 || only.includes(name) ? only : [...only, name]
-  const lab = await openLab(topologyFile, topology, { ...options, interfaces }, true)
-  const device = deviceNamed(lab, name)
-  const play = new Play(lab, device, options)
-  let problem: CaptureInputError | null = null
-  try {
-    await play.run(file)
-  } catch (error) {
-    // A file that ends too early was played as far as it goes.
-    if (!(error instanceof CaptureInputError)) throw error
-    problem = error
-  } finally {
-    play.end()
-    if (lab.recorder !== null && options.captures !== undefined) {
-      writeCaptures(lab.recorder, options.captures, options.format)
+  let problem = null as CaptureInputError | null
+  const summary = await withLab(topologyFile, topology, { ...options, interfaces }, true, async (lab) => {
+    const play = new Play(lab, deviceNamed(lab, name), options)
+    try {
+      await play.run(file)
+    } catch (error) {
+      // A file that ends too early was played as far as it goes.
+      if (!(error instanceof CaptureInputError)) throw error
+      problem = error
+    } finally {
+      play.end()
     }
-  }
-  const summary = play.summary(name)
+    return play.summary(name)
+  })
   if (problem !== null && summary.sent === 0) throw problem
   process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : textOf(summary, options))
   if (problem !== null) process.stderr.write(`podwire: ${problem.message}\n`)

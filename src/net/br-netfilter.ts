@@ -111,8 +111,8 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
 
   /** Rules that bridged packets do not meet, because a switch says so. */
   #tellUnhandled(frame: Frame): void {
-    const { netfilter, sysctl } = this.#netns
-    if (!netfilter.active || ethernet.type(frame.bytes, frame.start) !== ethernet.ETH_P_IP) return
+    const { filters, sysctl } = this.#netns
+    if (!filters || ethernet.type(frame.bytes, frame.start) !== ethernet.ETH_P_IP) return
     this.#tell(frame, told.notAtPort(sysctl, this.#bridge))
   }
 
