@@ -1,9 +1,12 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 // Where CI wants the results as JSON, beside the text for people.
 const report = process.env.PODWIRE_TEST_REPORT
 
 export default defineConfig({
+  // Programs of users are run as they stand.
+  resolve: { alias: { podwire: join(import.meta.dirname, 'src/index.ts') } },
   test: {
     environment: 'node',
     include: ['test/**/*.test.ts'],

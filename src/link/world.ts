@@ -21,6 +21,7 @@ export class World {
   linkChanged: (() => void) | null = null
   readonly #linkWatchers = new Set<() => void>()
   readonly #deviceWatchers = new Set<DeviceWatcher>()
+  readonly #devices = new Map<NetDevice, string>()
   /** What the clock on the wall shows, in whole seconds since 1970, when the world begins. */
   epochSeconds = 0
   readonly scheduler = new Scheduler()
@@ -55,11 +56,19 @@ export class World {
     return () => void this.#deviceWatchers.delete(watcher)
   }
 
+  /** Every device that is in a namespace, with its name, in the order in which they joined. */
+  get devices(): ReadonlyMap<NetDevice, string> {
+    return this.#devices
+  }
+
   deviceJoined(device: NetDevice, namespace: string): void {
+    this.#devices.delete(device)
+    this.#devices.set(device, namespace)
     for (const each of this.#deviceWatchers) each.joined(device, namespace)
   }
 
   deviceLeft(device: NetDevice): void {
+    this.#devices.delete(device)
     for (const each of this.#deviceWatchers) each.left(device)
   }
 

@@ -43,20 +43,20 @@ export class Arp implements Solicitor {
   /** frame.start is the ARP packet. Takes the frame. */
   receive(frame: Frame, device: NetDevice): void {
     const netns = this.#netns
-    const { bytes, start: at } = frame
-    if (device.noArp) return netns.world.frames.drop(frame, DropReason.ArpOff, device.place)
-    if (!arp.valid(bytes, at, frame.end)) {
-      const short = frame.end - at < arp.LENGTH
-      return netns.world.frames.drop(frame, short ? DropReason.ArpTooShort : DropReason.ArpHeader, device.place)
-    }
+    const { start: at } = frame
     const fault = this.#fault(frame, device)
-    if (fault >= 0) return netns.world.frames.drop(frame, fault as DropReason, device.place)
+    if (fault >= 0) {
+      frame.start = at - ethernet.HEADER
+      return netns.world.frames.drop(frame, fault as DropReason, device.place)
+    }
     if (this.process(frame, device, false)) netns.world.frames.consume(frame)
   }
 
-  /** What arp_process will have nothing to do with: the reason, or -1. */
+  /** What arp_rcv and arp_process will have nothing to do with: the reason, or -1. */
   #fault(frame: Frame, device: NetDevice): number {
-    const { bytes, start: at } = frame
+    const { bytes, start: at, end } = frame
+    if (device.noArp) return DropReason.ArpOff
+    if (!arp.valid(bytes, at, end)) return end - at < arp.LENGTH ? DropReason.ArpTooShort : DropReason.ArpHeader
     const op = arp.operation(bytes, at)
     if (op !== arp.REQUEST && op !== arp.REPLY) return DropReason.ArpOperation
     const target = arp.target(bytes, at)

@@ -54,6 +54,7 @@ export class Ipv4Layer implements Onward {
     }
     if (!ipv4.valid(frame.bytes, at, frame.end)) {
       netns.counters.ipInHdrErrors++
+      frame.network = at
       return netns.world.frames.drop(frame, headerFault(frame.bytes, at, frame.end), netns.name)
     }
     if (journal.open) journal.add(frame, new Received(frame, netns, input))
