@@ -21,6 +21,8 @@ export const ETH_P_IP = 0x0800
 export const ETH_P_ARP = 0x0806
 export const ETH_P_8021Q = 0x8100
 export const ETH_P_IPV6 = 0x86dd
+/** Below this the field is a length (802.3), and LLC follows. */
+export const ETH_P_802_3_MIN = 0x600
 
 export function valid(at: number, end: number): boolean {
   return end - at >= HEADER

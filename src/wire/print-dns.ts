@@ -1,6 +1,6 @@
 /** DNS (RFC 1035) as tcpdump prints it: the question of a query, the counts and answers of a response. */
 import { printEdns } from './print-edns.ts'
-import type { PacketText } from './print-text.ts'
+import { type PacketText, visible } from './print-text.ts'
 
 const HEADER = 12
 const IQUERY = 1
@@ -350,17 +350,6 @@ function durationText(seconds: number): string {
   ] as const) {
     if (left >= size) text += `${Math.floor(left / size)}${letter}`
     left %= size
-  }
-  return text
-}
-
-/** Control characters as ^X, the upper half with M- in front. */
-function visible(bytes: Uint8Array, at: number, end: number): string {
-  let text = ''
-  for (let i = at; i < end; i++) {
-    const low = bytes[i] & 0x7f
-    if (bytes[i] > 0x7f) text += 'M-'
-    text += low < 32 || low === 127 ? `^${String.fromCharCode(low ^ 0x40)}` : String.fromCharCode(low)
   }
   return text
 }

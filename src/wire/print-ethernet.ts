@@ -4,11 +4,12 @@ import { printArp } from './print-arp.ts'
 import { printIpv4 } from './print-ipv4.ts'
 import { printIpv6 } from './print-ipv6.ts'
 import { printLlc } from './print-llc.ts'
+import { printLldp } from './print-lldp.ts'
 import { typeNames } from './print-names.ts'
 import { hex, type PacketText } from './print-text.ts'
 
 /** EtherTypes for which tcpdump has printers, and podwire has not. */
-const undecoded = new Set([0x88cc, 0x8847, 0x8848, 0x8863, 0x8864, 0x888e, 0x8809, 0x9000])
+const undecoded = new Set([0x8847, 0x8848, 0x8863, 0x8864, 0x888e, 0x8809, 0x9000])
 
 /** A frame, or one inside a packet; `length` is what it had on the wire. */
 export function printEthernet(out: PacketText, at: number, length: number): void {
@@ -78,6 +79,9 @@ export function printPayload(out: PacketText, type: number, at: number, length: 
       return true
     case ethernet.ETH_P_IPV6:
       printIpv6(out, at, length)
+      return true
+    case 0x88cc:
+      printLldp(out, at, length)
       return true
     default:
       if (!undecoded.has(type)) return false

@@ -1,22 +1,19 @@
 /** ICMPv6 (RFC 4443), neighbour discovery (RFC 4861) and MLDv2 (RFC 3810) as tcpdump prints them. */
 import { finish } from './checksum.ts'
-import { type Around, hex, hexRow, type PacketText } from './print-text.ts'
+import { dumpBytes, printNdOptions } from './print-icmp6-options.ts'
+import { MLD2_QUERY, printMld, printMldQuery, printMldReport } from './print-mld.ts'
+import { type Around, Cut, hex, type PacketText } from './print-text.ts'
 
-const unreachable = [
-  'unreachable route @',
-  ' unreachable prohibited @',
-  'beyond scope @',
-  'unreachable address @',
-  '',
-  'unreachable ingress policy failure @',
-  'unreachable reject route @',
-]
-const optionNames = ['', 'source link-address', 'destination link-address', 'prefix info', 'redirected header', 'mtu']
-const recordTypes = ['', 'is_in', 'is_ex', 'to_in', 'to_ex', 'allow', 'block']
+/** Of quoted packets whose ports are shown. */
+const protocols = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+])
+const problems = ['erroneous', 'next header', 'option', 'incomplete header chain']
 
 export function printIcmp6(out: PacketText, at: number, length: number, around: Around): void {
   out.protocol = 'icmp6'
-  if (out.verbose > 0 && !out.unchecked && out.has(at, length)) {
+  if (out.verbose > 0 && !out.unchecked && !around.fragmented && out.has(at, length)) {
     const written = out.u16(at + 2)
     const sum = out.sum(at, length, around.pseudo(length))
     const right = hex(finish(sum + (~written & 0xffff)), 4)
@@ -28,15 +25,21 @@ export function printIcmp6(out: PacketText, at: number, length: number, around: 
   const size = `, length ${length}`
   switch (type) {
     case 1:
-      out.text += `destination unreachable, ${unreachableText(out, at)}`
+      out.text += 'destination unreachable, '
+      if (!printUnreachable(out, at, length)) return
       break
     case 2:
       out.text += `packet too big, mtu ${out.u32(at + 4)}`
       break
     case 3:
-      out.text +=
-        out.u8(at + 1) === 0 ? `time exceeded in-transit for ${out.ipv6(at + 32)}` : 'ip6 reassembly time exceeded'
+      out.text += timeText(out, at)
       break
+    case 4: {
+      const code = out.u8(at + 1)
+      const what = problems[code] === undefined ? `code-#${code}` : `${problems[code]} - octet ${out.u32(at + 4)}`
+      out.text += `parameter problem, ${what}`
+      break
+    }
     case 128:
     case 129:
       out.text += `echo ${type === 128 ? 'request' : 'reply'}, id ${out.u16(at + 4)}, seq ${out.u16(at + 6)}`
@@ -45,45 +48,90 @@ export function printIcmp6(out: PacketText, at: number, length: number, around: 
       out.text += 'router solicitation'
       if (verbose) {
         out.text += size
-        printOptions(out, at + 8, at + length)
+        printNdOptions(out, at + 8, at + length)
       }
       break
     case 134:
       out.text += 'router advertisement'
       if (verbose) {
         out.text += `${size}${advertisement(out, at)}`
-        printOptions(out, at + 16, at + length)
+        printNdOptions(out, at + 16, at + length)
       }
       break
     case 135:
       out.text += `neighbor solicitation${verbose ? size : ''}, who has ${out.ipv6(at + 8)}`
-      if (verbose) printOptions(out, at + 24, at + length)
+      if (verbose) printNdOptions(out, at + 24, at + length)
       break
     case 136:
       out.text += `neighbor advertisement${verbose ? size : ''}, tgt is ${out.ipv6(at + 8)}`
       if (verbose) {
         out.text += `, Flags ${bits(out.u8(at + 4), ['router', 'solicited', 'override'])}`
-        printOptions(out, at + 24, at + length)
+        printNdOptions(out, at + 24, at + length)
       }
+      break
+    case 130:
+      out.text += 'multicast listener query'
+      if (length >= MLD2_QUERY) printMldQuery(out, at)
+      else printMld(out, at)
+      break
+    case 131:
+    case 132:
+      out.text += `multicast listener ${type === 131 ? 'report' : 'done'}`
+      printMld(out, at)
+      break
+    case 137:
+      out.text += `redirect${verbose ? size : ''}, ${out.ipv6(at + 24)} to ${out.ipv6(at + 8)}`
+      if (verbose) printNdOptions(out, at + 40, at + length)
       break
     case 143:
       out.text += 'multicast listener report v2'
-      printReport(out, at)
+      printMldReport(out, at)
       break
+    case 200:
+    case 201:
+      out.text += `mtrace ${type === 200 ? 'response' : 'message'}${size}`
+      if (out.verbose <= 1) dumpBytes(out, '\n\t', at, at + length)
+      return
     default:
       out.text += `type-#${type}`
   }
   if (!verbose) out.text += size
 }
 
-function unreachableText(out: PacketText, at: number): string {
+/** False when nothing more is said. */
+function printUnreachable(out: PacketText, at: number, length: number): boolean {
   const code = out.u8(at + 1)
-  const about = out.ipv6(at + 32)
-  if (code !== 4) return unreachable[code]?.replace('@', about) ?? `unreachable code-#${code} (${code})`
-  const next = out.u8(at + 14)
-  const port = out.u16(at + 50)
-  const protocol = next === 6 ? 'tcp ' : next === 17 ? 'udp ' : `protocol ${next} `
-  return `unreachable port, ${about} ${protocol}port ${port}`
+  switch (code) {
+    case 0:
+      out.text += `unreachable route ${out.ipv6(at + 32)}`
+      return true
+    case 1:
+      out.text += ` unreachable prohibited ${out.ipv6(at + 32)}`
+      return true
+    case 2:
+      out.text += `beyond scope ${out.ipv6(at + 32)}, source address ${out.ipv6(at + 16)}`
+      return true
+    case 3:
+      out.text += `unreachable address ${out.ipv6(at + 32)}`
+      return true
+    case 4: {
+      out.text += 'unreachable port'
+      const protocol = protocols.get(out.u8(at + 14))
+      if (protocol === undefined) throw new Cut()
+      out.text += `, ${out.ipv6(at + 32)} ${protocol} port ${out.u16(at + 50)}`
+      return true
+    }
+    default:
+      out.text += `unknown unreach code (${code})`
+      if (out.verbose <= 1) dumpBytes(out, '\n\t', at, at + length)
+      return false
+  }
+}
+
+function timeText(out: PacketText, at: number): string {
+  const code = out.u8(at + 1)
+  if (code === 0) return `time exceeded in-transit for ${out.ipv6(at + 32)}`
+  return code === 1 ? 'time exceeded in-transit (reassembly)' : `time exceeded in-transit, unknown code (${code})`
 }
 
 /** Names for the bits from the highest down. */
@@ -99,45 +147,4 @@ function advertisement(out: PacketText, at: number): string {
     `, pref ${preference}, router lifetime ${out.u16(at + 6)}s` +
     `, reachable time ${out.u32(at + 8)}ms, retrans timer ${out.u32(at + 12)}ms`
   )
-}
-
-function printOptions(out: PacketText, at: number, end: number): void {
-  for (let option = at; option < end; ) {
-    const kind = out.u8(option)
-    const units = out.u8(option + 1)
-    const size = units * 8
-    out.text += `\n\t  ${optionNames[kind] || 'unknown'} option (${kind}), length ${size} (${units}): `
-    if (units === 0 || option + size > end) return
-    out.need(option, size)
-    if (kind === 1 || kind === 2) out.text += out.mac(option + 2)
-    else if (kind === 5) out.text += ` ${out.u32(option + 4)}`
-    if (out.verbose > 1) {
-      for (let row = option + 2; row < option + size; row += 16) {
-        const text = hexRow(out.bytes, row, Math.min(row + 16, option + size))
-          .slice(0, 39)
-          .trimEnd()
-        out.text += `\n\t    0x${hex(row - option - 2, 4)}:  ${text}`
-      }
-    }
-    option += size
-  }
-}
-
-function printReport(out: PacketText, at: number): void {
-  const groups = out.u16(at + 6)
-  out.text += `, ${groups} group record(s)`
-  if (out.verbose === 0) return
-  let group = at + 8
-  for (let i = 0; i < groups; i++) {
-    const type = out.u8(group)
-    const count = out.u16(group + 2)
-    out.text += ` [gaddr ${out.ipv6(group + 4)} ${recordTypes[type] || `[v2-report-#${type}]`}`
-    if (out.verbose > 1) {
-      out.text += ' {'
-      for (let j = 0; j < count; j++) out.text += ` ${out.ipv6(group + 20 + j * 16)}`
-      out.text += ' }'
-    } else out.text += `, ${count} source(s)`
-    out.text += ']'
-    group += 20 + count * 16
-  }
 }

@@ -4,6 +4,7 @@ import { i32 } from './bytes.ts'
 import { finish, pseudoHeader } from './checksum.ts'
 import * as ethernet from './ethernet.ts'
 import * as ipv4 from './ipv4.ts'
+import { printGre } from './print-gre.ts'
 import { printIcmp } from './print-icmp.ts'
 import { printIgmp } from './print-igmp.ts'
 import { ipOptionsText } from './print-ip-options.ts'
@@ -111,11 +112,11 @@ function printPayload(out: PacketText, ip: number, at: number, length: number, f
       covered,
     )
   if (protocol === ipv4.IPPROTO_TCP) {
-    printTcp(out, at, length, { source, destination, fragmented, udpSumFrom: 2, pseudo })
+    printTcp(out, at, length, { source, destination, fragmented, shown: false, udpSumFrom: 2, pseudo })
     return
   }
   if (protocol === ipv4.IPPROTO_UDP) {
-    printUdp(out, at, length, { source, destination, fragmented, udpSumFrom: 2, pseudo })
+    printUdp(out, at, length, { source, destination, fragmented, shown: false, udpSumFrom: 2, pseudo })
     return
   }
   out.text += `${source} > ${destination}: `
@@ -140,7 +141,7 @@ function printPayload(out: PacketText, ip: number, at: number, length: number, f
       out.text += `ESP(spi=0x${hex(out.u32(at), 8)},seq=0x${out.u32(at + 4).toString(16)}), length ${length}`
       break
     case IPPROTO_GRE:
-      out.text += 'podwire: GRE is not modelled'
+      printGre(out, at, length)
       break
     default:
       if (undecoded.has(protocol)) out.text += `podwire: ${protocolName(protocol)} is not modelled, length ${length}`

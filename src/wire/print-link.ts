@@ -34,8 +34,9 @@ export interface LinkType {
 
 const SLL_HEADER = 16
 const SLL2_HEADER = 20
-/** Protocols in place of an EtherType: a frame with an LLC header. */
-const LINUX_SLL_P_802_2 = 4
+/** Protocols in place of an EtherType: Novell's raw frames, and those with an LLC header. */
+const LINUX_SLL_P_802_3 = 1
+export const LINUX_SLL_P_802_2 = 4
 /** PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING. */
 const kinds = ['In', 'B', 'M', 'P', 'Out']
 
@@ -125,7 +126,7 @@ function printSll(out: PacketText, at: number, length: number): void {
   const type = out.u16(at + 14)
   const head = () => {
     out.text += `${kindText(out.u16(at)).padStart(3)} ${out.mac(at + 6)} `
-    if (!out.quick) out.text += `ethertype ${typeText(type)}, length ${length}: `
+    if (!out.quick) out.text += `${cookedTypeText(type)}, length ${length}: `
   }
   if (out.link) head()
   printCooked(out, type, at + SLL_HEADER, length - SLL_HEADER, head)
@@ -138,11 +139,17 @@ function printSll2(out: PacketText, at: number, length: number): void {
   const index = i32(out.bytes, at + 4)
   const head = () => {
     out.text += `ifindex ${index} ${out.mac(at + 12)} `
-    if (!out.quick) out.text += `ethertype ${typeText(type)}, length ${length}: `
+    if (!out.quick) out.text += `${cookedTypeText(type)}, length ${length}: `
   }
   out.text += `${out.interfaceName(index).padEnd(5)} ${kindText(out.u8(at + 10)).padEnd(3)} `
   if (out.link) head()
   printCooked(out, type, at + SLL2_HEADER, length - SLL2_HEADER, head)
+}
+
+/** An EtherType, or what Linux writes in its place for frames that have none. */
+function cookedTypeText(type: number): string {
+  if (type === LINUX_SLL_P_802_3) return '802.3'
+  return type === LINUX_SLL_P_802_2 ? '802.2' : `ethertype ${typeText(type)}`
 }
 
 /** Behind a cooked header; `head` prints that where nobody knows what follows. */

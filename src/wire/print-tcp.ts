@@ -18,12 +18,12 @@ export function printTcp(out: PacketText, at: number, size: number, around: Arou
   const { source, destination } = around
   if (!out.has(at, 4)) {
     // Without the blank in front that other protocols have here.
-    out.text += `${source} > ${destination}: [|tcp]`
+    out.text += `${around.shown ? '' : `${source} > ${destination}: `}[|tcp]`
     return
   }
   const from = out.u16(at + tcp.SOURCE_PORT)
   const to = out.u16(at + tcp.DESTINATION_PORT)
-  out.text += `${source}.${from} > ${destination}.${to}: `
+  out.text += around.shown ? `${from} > ${to}: ` : `${source}.${from} > ${destination}.${to}: `
   out.need(at, tcp.HEADER)
   const header = (out.u8(at + 12) >> 4) * 4
   if (header < tcp.HEADER) {

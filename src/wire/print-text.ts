@@ -13,6 +13,8 @@ export interface Around {
   readonly destination: string
   /** A first fragment: there is no checking its checksum. */
   readonly fragmented: boolean
+  /** The addresses are shown already, in front of other headers: only ports are left to show. */
+  readonly shown: boolean
   /** How many `-v` show UDP's checksum: over IPv6 tcpdump shows it earlier. */
   readonly udpSumFrom: number
   /** The sum of the pseudo-header for so many bytes. */
@@ -177,4 +179,15 @@ export function formatIpv6(bytes: Uint8Array, at: number): string {
   const text = (some: number[]) => some.map((group) => group.toString(16)).join(':')
   if (best < 0) return text(groups)
   return `${text(groups.slice(0, best))}::${text(groups.slice(best + bestLength))}`
+}
+
+/** Control characters as ^X, the upper half with M- in front. */
+export function visible(bytes: Uint8Array, at: number, end: number): string {
+  let text = ''
+  for (let i = at; i < end; i++) {
+    const low = bytes[i] & 0x7f
+    if (bytes[i] > 0x7f) text += 'M-'
+    text += low < 32 || low === 127 ? `^${String.fromCharCode(low ^ 0x40)}` : String.fromCharCode(low)
+  }
+  return text
 }

@@ -1,5 +1,7 @@
 /** UDP as tcpdump prints it, and the tunnels inside. */
 import { finish } from './checksum.ts'
+import { printDhcp } from './print-dhcp.ts'
+import { printDhcp6 } from './print-dhcp6.ts'
 import { printDns } from './print-dns.ts'
 import { type Around, hex, type PacketText } from './print-text.ts'
 import * as udp from './udp.ts'
@@ -11,13 +13,13 @@ const MULTICAST_DNS = 5353
 export function printUdp(out: PacketText, at: number, length: number, around: Around): void {
   out.protocol = 'udp'
   if (!out.has(at, 4)) {
-    out.text += `${around.source} > ${around.destination}: `
+    if (!around.shown) out.text += `${around.source} > ${around.destination}: `
     out.truncated()
     return
   }
   const from = out.u16(at + udp.SOURCE_PORT)
   const to = out.u16(at + udp.DESTINATION_PORT)
-  out.text += `${around.source}.${from} > ${around.destination}.${to}: `
+  out.text += around.shown ? `${from} > ${to}: ` : `${around.source}.${from} > ${around.destination}.${to}: `
   if (length < udp.HEADER) {
     out.text += `truncated-udp ${length}`
     return
@@ -49,8 +51,6 @@ function printSum(out: PacketText, at: number, covered: number, around: Around):
 
 /** What tcpdump decodes behind other ports and podwire does not. */
 const undecoded = new Map([
-  [67, 'BOOTP/DHCP'],
-  [68, 'BOOTP/DHCP'],
   [69, 'TFTP'],
   [88, 'Kerberos'],
   [123, 'NTP'],
@@ -75,6 +75,8 @@ function printContent(out: PacketText, at: number, length: number, from: number,
   const either = (port: number) => from === port || to === port
   if (either(DNS)) printDns(out, at, length, false)
   else if (either(MULTICAST_DNS)) printDns(out, at, length, true)
+  else if (either(67) || either(68)) printDhcp(out, at, length)
+  else if (either(546) || either(547)) printDhcp6(out, at, length)
   else if (either(vxlan.PORT_IANA)) printVxlan(out, at, length)
   // tcpdump takes Linux's old VXLAN port for Cisco's OTV, whose header has the same shape.
   else if (either(vxlan.PORT_LINUX)) printOtv(out, at, length)

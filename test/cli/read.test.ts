@@ -33,6 +33,7 @@ beforeEach(() => {
 })
 
 const golden = (name: string) => fileURLToPath(new URL(`../wire/tcpdump/${name}`, import.meta.url))
+const foreign = (name: string) => fileURLToPath(new URL(`../capture/foreign/${name}`, import.meta.url))
 const frames = golden('frames.pcap')
 
 function file(name: string, bytes: Uint8Array): string {
@@ -68,6 +69,24 @@ describe('podwire read', () => {
     expect(await runCli(['read', frames, flags])).toBe(0)
     expect(out.split('\n')).toEqual(readFileSync(golden(`${name}.txt`), 'latin1').split('\n'))
     expect(err).toBe(`reading from file ${frames}, link-type EN10MB (Ethernet), snapshot length 262144\n`)
+  })
+
+  test.each([
+    ['protocols', ['-tnn'], 'protocols.tnn'],
+    ['protocols', ['-tnnv'], 'protocols.tnnv'],
+    ['protocols', ['-tnnvve'], 'protocols.tnnvve'],
+    ['kernel', ['-tnn'], 'kernel.tnn'],
+    ['kernel', ['-tnnvve'], 'kernel.tnnvve'],
+    ['kernel-any', ['-nn'], 'kernel-any.nn'],
+    ['kernel-any', ['-tnne'], 'kernel-any.tnne'],
+    ['kernel-any', ['-tnnx', '-c', '40'], 'kernel-any.x'],
+    ['kernel-any', ['-tnnXX', '-c', '40'], 'kernel-any.XX'],
+    ['kernel-any', ['-tttttnnA', '-c', '40'], 'kernel-any.A'],
+    ['kernel-any-v1', ['-tnn'], 'kernel-any-v1.tnn'],
+    ['kernel-any-v1', ['-tnneq'], 'kernel-any-v1.tnneq'],
+  ])('prints frames that podwire did not make: %s %s', async (name, flags, text) => {
+    expect(await runCli(['read', foreign(`${name}.pcap`), ...flags])).toBe(0)
+    expect(out.split('\n')).toEqual(readFileSync(foreign(`${text}.txt`), 'latin1').split('\n'))
   })
 
   test('shows names that the file gives, unless numbers are wanted', async () => {

@@ -213,7 +213,7 @@ describe('IPv4', () => {
 test('what is not modelled says so', () => {
   const frame = inEthernet(bob.mac, alice.mac, ethernet.ETH_P_IPV6, payload(40))
   expect(print(frame)).toBe('IP6 version error: 0 != 6')
-  expect(print(inEthernet(bob.mac, alice.mac, 0x88cc, payload(40)))).toBe('podwire: LLDP is not modelled, length 40')
+  expect(print(inEthernet(bob.mac, alice.mac, 0x8863, payload(40)))).toBe('podwire: PPPoE D is not modelled, length 40')
   expect(print(inEthernet(bob.mac, alice.mac, 0x8100, bytesOf('0005 0800')))).toBe(' [|ip]')
 })
 

@@ -2,7 +2,7 @@
 import * as ethernet from '../../wire/ethernet.ts'
 import { type PrintOptions, printCaptured, printUnsupported } from '../../wire/print.ts'
 import { TcpConversations } from '../../wire/print-conversations.ts'
-import type { LinkType } from '../../wire/print-link.ts'
+import { LINUX_SLL_P_802_2, type LinkType } from '../../wire/print-link.ts'
 import { hexRow } from '../../wire/print-text.ts'
 
 export interface DumpStyle {
@@ -47,6 +47,9 @@ export interface DumpNames {
   /** Of addresses' texts; null shows them as they are. */
   readonly addresses: ReadonlyMap<string, string> | null
 }
+
+/** The bytes of LLC in front of unnumbered information, of which spanning tree's frames are. */
+const LLC = 3
 
 /** Whose printers give up in a way that makes tcpdump forget how long the link layer's header was. */
 const forgetful = new Set(['arp', 'icmp'])
@@ -112,11 +115,11 @@ export class DumpPrinter {
       case 2:
         return `${moment.seconds}.${fraction(moment, nanos)} `
       case 3:
-        return ` ${clock(since(previous, moment), nanos)} `
+        return `${between(previous, moment, nanos)} `
       case 4:
         return `${new Date(moment.seconds * 1000).toISOString().slice(0, 10)} ${clock(moment, nanos)} `
       default:
-        return ` ${clock(since(first, moment), nanos)} `
+        return `${between(first, moment, nanos)} `
     }
   }
 }
@@ -128,9 +131,12 @@ function strangeLength({ at, end, length }: Captured): string | null {
   return length < captured ? `[Invalid header: len(${length}) < caplen(${captured})]` : null
 }
 
-/** What `-x` leaves out: the link layer's header, an Ethernet frame's tags too. */
+/** What `-x` leaves out: the link layer's header, with tags, and with LLC's where that is how the frame goes on. */
 function headerOf(link: LinkType | null, bytes: Uint8Array, at: number, end: number): number {
   let header = link?.header ?? 0
+  const type = link === null ? 0 : link.type(bytes, at, end)
+  const llc = header === ethernet.HEADER ? type < ethernet.ETH_P_802_3_MIN : type === LINUX_SLL_P_802_2
+  if (llc && link !== null && header > 4) return Math.min(header + LLC, end - at)
   if (header !== ethernet.HEADER) return header
   while (at + header + 4 <= end && ethernet.isTag((bytes[at + header - 2] << 8) | bytes[at + header - 1])) header += 4
   return header
@@ -147,6 +153,12 @@ function clock(moment: Moment, nanos: boolean): string {
   return `${two(day / 3600)}:${two((day / 60) % 60)}:${two(day % 60)}.${fraction(moment, nanos)}`
 }
 
+/** With a minus where the later line has the earlier time. */
+function between(from: Moment, to: Moment, nanos: boolean): string {
+  const negative = to.seconds < from.seconds || (to.seconds === from.seconds && to.nanos < from.nanos)
+  return negative ? `-${clock(since(to, from), nanos)}` : ` ${clock(since(from, to), nanos)}`
+}
+
 function since(from: Moment, to: Moment): Moment {
   const nanos = to.nanos - from.nanos
   return nanos < 0
@@ -161,7 +173,7 @@ function dump(how: string, bytes: Uint8Array, at: number, end: number, header: n
     let text = ''
     for (let i = start; i < end; i++) {
       const byte = bytes[i]
-      if (byte === 13 && bytes[i + 1] === 10) continue
+      if (byte === 13 && (i + 1 >= end || bytes[i + 1] === 10)) continue
       const blank = byte === 9 || byte === 10 || byte === 32
       text += blank || (byte > 0x20 && byte < 0x7f) ? String.fromCharCode(byte) : '.'
     }
