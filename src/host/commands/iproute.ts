@@ -24,6 +24,7 @@ import { ss } from './ss.ts'
 import { sysctl } from './sysctl.ts'
 import { tc } from './tc.ts'
 import { tcpdump } from './tcpdump.ts'
+import { tcpreplay } from './tcpreplay.ts'
 
 /** `busybox-ifconfig` is what small images call ifconfig, and so with dmesg. */
 export const iprouteCommands: Record<string, Program> = {
@@ -52,6 +53,7 @@ export const iprouteCommands: Record<string, Program> = {
   conntrack,
   ethtool,
   tcpdump,
+  tcpreplay,
   dmesg,
   'busybox-dmesg': busyboxDmesg,
 }
