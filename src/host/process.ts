@@ -241,6 +241,8 @@ export class Process {
 
   /** A child that runs this function (a subshell), or with null the program that argv names. */
   fork(program: Program | null, argv: readonly string[], io: Partial<Io> = {}): Running {
+    // It was killed before it came to this.
+    if (this.killed) throw new Killed(this.signal)
     const child = this.place.launch(program, argv, {
       out: (text) => this.out(text),
       err: (text) => this.err(text),

@@ -94,11 +94,9 @@ export class Runner {
     } while (this.#woken)
   }
 
-  /** Runs the next event, and what it woke. */
-  async runNext(): Promise<void> {
-    if (this.#woken) await this.#yield()
-    this.world.scheduler.runNext()
-    if (this.#woken) await this.#yield()
+  /** Lets everybody go on who was woken, or begun; no time passes. */
+  async react(): Promise<void> {
+    while (this.#woken) await this.#yield()
   }
 
   /** The time of day in milliseconds since 1970, as Date takes it. */

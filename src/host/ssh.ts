@@ -1,5 +1,5 @@
 /** ssh MACHINE COMMAND: runs it over there, and prints what it prints. No bytes travel: SSH is not modelled. */
-import type { ProcessPlace, Program } from './process.ts'
+import { type ProcessPlace, type Program, SIGINT, SIGTERM } from './process.ts'
 
 /** `lookup` finds a machine's place by the name typed; null when there is none. */
 export function ssh(lookup: (name: string) => ProcessPlace | null): Program {
@@ -29,8 +29,10 @@ export function ssh(lookup: (name: string) => ProcessPlace | null): Program {
       err: (text) => self.err(text),
       stdin: self.stdin.pipe,
     })
-    const end = { close: () => remote.process.kill(15) }
+    const end = { close: () => remote.process.kill(SIGTERM) }
     self.own(end)
+    // As with a terminal at both ends (ssh -t): who interrupts ssh interrupts what runs over there.
+    for (const signal of [SIGINT, SIGTERM]) self.trap(signal, () => remote.process.kill(signal))
     const code = await remote.exit
     self.disclaim(end)
     return code

@@ -45,6 +45,8 @@ export class Pace {
   #step: Step | null = null
   /** Who waits for the world to stand. */
   #standing: (() => void)[] = []
+  /** Called whenever the world has run for a while, between two events. */
+  afterSlice: (() => void) | null = null
   /** Virtual time that was lost because the world could not keep up. */
   slipped: Nanos = 0
 
@@ -115,7 +117,7 @@ export class Pace {
     this.#standAt(scheduler.now)
     while (!signal.aborted) {
       this.#kicked = false
-      if (this.#step !== null) await this.#takeStep(this.#step)
+      if (this.#step !== null) await this.#takeStep(this.#step).finally(this.afterSlice)
       else if (this.#paused) await this.#stand()
       else await this.#keepUp()
     }
@@ -139,6 +141,7 @@ export class Pace {
     // Idle time is skipped, busy time is run in slices.
     const slice = Math.max(scheduler.now, scheduler.next) + SLICE * this.#scale
     await this.#runner.runTo(Math.min(this.#target(), slice))
+    this.afterSlice?.()
     if (this.#paused) return
     const behind = this.#target() - Math.max(scheduler.now, scheduler.next)
     if (behind > SLACK * this.#scale) {
@@ -154,12 +157,16 @@ export class Pace {
     step.until = Math.min(step.until, scheduler.now + step.for)
     for (let events = 0; this.#step === step; events++) {
       if (events === STEP_SLICE) return this.#rest(0)
+      // What a command was begun with comes first: it may have the next event.
+      await this.#runner.react()
+      if (this.#step !== step) return
       if (scheduler.next > step.until) {
         await this.#runner.runTo(step.until)
         return this.#endStep(true)
       }
       if (scheduler.pending === 0) return this.#endStep(false)
-      await this.#runner.runNext()
+      scheduler.runNext()
+      await this.#runner.react()
       if (step.done()) return this.#endStep(true)
     }
   }

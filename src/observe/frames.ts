@@ -5,7 +5,7 @@ import type { Direction, NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import type { Nanos } from '../sim/scheduler.ts'
-import { globToRegExp } from '../topology/recorder.ts'
+import { globToRegExp } from '../topology/interface-choice.ts'
 import { printFrame } from '../wire/print.ts'
 import { type LabLike, waker } from './source.ts'
 

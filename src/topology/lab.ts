@@ -8,7 +8,7 @@ import { Catalogue } from '../host/images/catalogue.ts'
 import { Machine } from '../host/machine.ts'
 import { nameServer, nameTable } from '../host/name-server.ts'
 import type { Place } from '../host/place.ts'
-import type { Io, Program } from '../host/process.ts'
+import type { Io, Program, Running } from '../host/process.ts'
 import { Runner } from '../host/run.ts'
 import { ssh } from '../host/ssh.ts'
 import { Cluster } from '../kube/cluster.ts'
@@ -16,7 +16,7 @@ import { Bridge } from '../link/bridge.ts'
 import type { NetDevice } from '../link/device.ts'
 import { Veth } from '../link/veth.ts'
 import { World } from '../link/world.ts'
-import { Netns } from '../net/netns.ts'
+import { type DeviceAddress, Netns } from '../net/netns.ts'
 import { route } from '../net/route.ts'
 import { SECOND } from '../sim/scheduler.ts'
 import { type Ipv4, type Mac, parseCidr, parseIpv4, tryParseInterfaceAddress } from '../wire/address.ts'
@@ -24,6 +24,7 @@ import { AddressNames } from './address-names.ts'
 import { type CableSpec, directionsOf } from './cable.ts'
 import { Events } from './events.ts'
 import { SYSTEM } from './interface-facts.ts'
+import { InterfaceList } from './interfaces.ts'
 import type { FileAccess } from './load.ts'
 import { Recorder } from './recorder.ts'
 import type { HostSpec, TopologyFile } from './schema.ts'
@@ -60,6 +61,8 @@ export class Lab {
   readonly recorder: Recorder | null
   /** Whose addresses which are, for captures. */
   readonly addressNames = new AddressNames()
+  /** All that frames pass, as it is now. */
+  readonly interfaces: InterfaceList
   readonly events = new Events(this)
   readonly epochSeconds: number
   #cluster: Cluster | null = null
@@ -78,6 +81,7 @@ export class Lab {
     this.epochSeconds = Date.parse(topology.epoch) / 1000
     this.world.epochSeconds = this.epochSeconds
     this.runner = new Runner(this.world, this.epochSeconds)
+    this.interfaces = new InterfaceList(this.world)
     this.recorder = options.capture === null ? null : this.#record(options.capture)
     this.#switchSpace = new Netns(this.world, 'switch')
     this.#switch = new Bridge(this.world, 'br0', this.#randomMac())
@@ -130,8 +134,13 @@ export class Lab {
 
   /** Begins a line at the workstation, and leaves it to the caller to let time pass; resolves to its exit code. */
   begin(line: string, io: Io): Promise<number> {
+    return this.start(line, io).exit
+  }
+
+  /** As `begin`, for who may want to end it. */
+  start(line: string, io: Io): Running {
     this.#reader = io
-    return this.workstation.shell(line, io).exit
+    return this.workstation.shell(line, io)
   }
 
   /** Runs a line at once, waits for its end, and gives all it said. */
@@ -156,6 +165,14 @@ export class Lab {
     // The API server is on the control plane: a worker without a cable cannot tell it that it lives.
     const node = this.#cluster?.nodes.get(machine)
     if (node?.controlPlane === false) this.#cluster?.silence(machine, 'cable', !up)
+  }
+
+  /** The IPv4 addresses of a device, wherever it is. */
+  addressesOf(device: NetDevice): readonly DeviceAddress[] {
+    const machines = [...this.machines.values(), this.workstation.machine]
+    const spaces = machines.flatMap((machine) => [machine.netns, ...machine.namespaces.values()])
+    const home = spaces.find((netns) => netns.devices.get(device.name) === device)
+    return home?.addressesOf(device) ?? []
   }
 
   /** The loose end of one more cable to the switch, for something outside of the world; its name is for the port. */

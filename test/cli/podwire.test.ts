@@ -5,7 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { readCapture } from '../../src/capture/pcapng-reader.ts'
 import { runCli } from '../../src/cli/podwire.ts'
 import { dropReasonNames, dropReasons } from '../../src/link/drop-reason.ts'
+import { ownRuntimeFolder } from '../live/emulated.ts'
 
+ownRuntimeFolder()
 let folder = ''
 let out = ''
 let err = ''
@@ -72,7 +74,7 @@ describe('podwire up', () => {
     expect(await runCli(['up', topology, '--speed', '0.5', '--for', '20ms', '--captures', captures])).toBe(0)
     // A floor that no machine can get under, not a measure of speed.
     expect(performance.now() - began).toBeGreaterThanOrEqual(40)
-    expect(err).toContain('is up; "exit" or Ctrl-C stops it\n')
+    expect(err).toContain('is up; "exit" or Ctrl-C stops it, ":help" tells how to pause and step\n')
     expect(readdirSync(captures)).toContain('all.pcapng')
   })
 
