@@ -34,11 +34,11 @@ export async function capture(interfaces: readonly string[], options: LiveCaptur
   process.stderr.write(`${announcement(client.name, names)}\n`)
   const cutter = new BlockCutter()
   const sink = written ? fileSink(options.write as string) : null
-  const text = written ? null : new LiveText(cutter, names.length !== 1 || interfaces.length !== 1, options)
+  const text = written ? null : new LiveText(names.length !== 1 || interfaces.length !== 1, options)
   const stop = onStop(() => client.end())
   try {
     await flow(client, sink ?? process.stdout, (bytes) => {
-      const { blocks } = cutter.cut(bytes)
+      const blocks = cutter.cut(bytes)
       return text === null ? blocks : text.of(blocks)
     })
   } finally {

@@ -108,6 +108,7 @@ export function addLiveCommands(
     .option('--listen <address:port>', 'give pcapng to whoever connects here, each a capture of its own', door)
     .option('--explain', 'why each frame is where it was seen, behind its line')
     .option('--no-explain', 'no packet comments in pcapng')
+    .option('-n, --numeric', 'print: addresses as numbers')
     .option('-e, --link', 'print: the Ethernet header too')
     .option('-v, --verbose', 'print: more, and still more', more, 0)
     .option('-t, --time', 'print: no time; -tt, -ttt … as tcpdump has them', more, 0)

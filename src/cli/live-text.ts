@@ -1,11 +1,12 @@
-/** Frames of a live capture as tcpdump prints them. */
-
-import { readPcapng } from '../capture/pcapng-reader.ts'
-import { DumpPrinter, type DumpStyle } from '../host/commands/tcpdump-text.ts'
-import { ETHERNET, linkTypeOf } from '../wire/print-link.ts'
-import type { BlockCutter } from './block-cutter.ts'
+/** Frames of a live capture as tcpdump prints them, while they come. */
+import { CaptureReader } from '../capture/capture-reader.ts'
+import { DumpPrinter } from '../host/commands/tcpdump-text.ts'
+import { linkTypeOf } from '../wire/print-link.ts'
+import { FileNames } from './read.ts'
 
 export interface LiveTextOptions {
+  /** `-n`: addresses as numbers. */
+  readonly numeric?: boolean
   /** `-e`: the Ethernet header too. */
   readonly link?: boolean
   /** How many `-v`, `-t`. */
@@ -17,15 +18,15 @@ export interface LiveTextOptions {
 }
 
 export class LiveText {
-  readonly #cutter: BlockCutter
   readonly #where: boolean
+  readonly #reader = new CaptureReader()
+  readonly #names = new FileNames()
   readonly #printer: DumpPrinter
 
   /** `where`: the interface and the way stand before each line, as tcpdump shows them on `any`. */
-  constructor(cutter: BlockCutter, where: boolean, options: LiveTextOptions) {
-    this.#cutter = cutter
+  constructor(where: boolean, options: LiveTextOptions) {
     this.#where = where
-    const style: DumpStyle = {
+    const style = {
       numbered: false,
       time: options.time ?? 0,
       nanos: false,
@@ -36,26 +37,24 @@ export class LiveText {
       absolute: false,
       bytes: options.hexAscii ? 'X' : options.hex ? 'x' : '',
     }
-    this.#printer = new DumpPrinter(style, { interfaceName: () => null, addresses: null })
+    const addresses = options.numeric ? null : this.#names.byAddress
+    this.#printer = new DumpPrinter(style, { interfaceName: () => null, addresses })
   }
 
-  /** The lines for whole blocks. */
-  of(blocks: Buffer): string {
-    if (blocks.length === 0) return ''
-    const file = readPcapng(Buffer.concat([this.#cutter.head, blocks]))
+  /** The lines for what has come; comments stand below their frames. */
+  of(bytes: Uint8Array): string {
+    this.#reader.push(bytes)
     let text = ''
-    const link = linkTypeOf(ETHERNET)
-    for (const packet of file.packets) {
-      const { seconds, nanos, bytes, originalLength: length, direction } = packet
+    for (let packet = this.#reader.next(); packet !== null; packet = this.#reader.next()) {
+      const { facts } = this.#reader
+      if (facts === null) break
+      this.#names.take(facts)
+      const from = facts.interfaces[packet.interface]
+      const { seconds, nanos, bytes, originalLength: length, direction, comments } = packet
+      const link = linkTypeOf(from.linkType)
       const line = this.#printer.line({ seconds, nanos, bytes, at: 0, end: bytes.length, length, link })
-      const way = direction === 'out' ? 'Out' : 'In '
-      text += this.#where ? `${file.interfaces[packet.interface].name} ${way} ${line}` : line
-      for (const comment of packet.comments) {
-        text += comment
-          .split('\n')
-          .map((each) => `        ${each}\n`)
-          .join('')
-      }
+      text += this.#where ? `${from.name} ${direction === 'out' ? 'Out' : 'In '} ${line}` : line
+      for (const each of comments) text += each.replace(/^/gm, '        ').concat('\n')
     }
     return text
   }

@@ -2,14 +2,23 @@
  * `podwire wireshark --install`: the plugin that lists emulated interfaces on Wireshark's start page, and the profile. Files
  * that are not podwire's, or no longer, are left alone, and named.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../live/control-client.ts'
 import type { InterfaceStatus } from '../live/emulator.ts'
 import { LiveError, running } from '../live/runtime-folder.ts'
-import { findFolders, knowsPreference } from './wireshark-find.ts'
+import { findFolders, knowsPreference, type WiresharkFolders } from './wireshark-find.ts'
 import { coloursText, ethersText, MARK, PROFILE, pluginText, preferencesText } from './wireshark-profile.ts'
 
 interface InstalledFile {
@@ -21,7 +30,7 @@ interface InstalledFile {
 /** Returns the exit code: 1 when a file was left alone. @throws LiveError */
 export async function install(force: boolean): Promise<number> {
   let kept = 0
-  for (const file of await files()) kept += put(file, force) ? 0 : 1
+  for (const file of await files(findFolders())) kept += put(file, force) ? 0 : 1
   say(
     'In Wireshark, choose the profile "podwire" (Edit, Configuration Profiles); emulators that run are on the start page.',
   )
@@ -31,8 +40,8 @@ export async function install(force: boolean): Promise<number> {
 /** Returns the exit code: 1 when a file was left alone. */
 export async function uninstall(force: boolean): Promise<number> {
   let kept = 0
-  const all = await files()
-  for (const { path } of all) {
+  const folders = findFolders()
+  for (const { path } of await files(folders)) {
     if (!existsSync(path)) continue
     if (!force && !isOurs(path)) {
       say(`left alone: ${path} is not as podwire wrote it (--force removes it)`)
@@ -42,31 +51,31 @@ export async function uninstall(force: boolean): Promise<number> {
     rmSync(path)
     say(`removed: ${path}`)
   }
-  const profile = profileFolder()
+  const profile = profileFolder(folders)
   if (existsSync(profile) && readdirSync(profile).length === 0) rmdirSync(profile)
   else if (existsSync(profile) && kept === 0) say(`left alone: ${profile} has files of Wireshark's own`)
   return kept === 0 ? 0 : 1
 }
 
-export function profileFolder(): string {
-  return join(findFolders().configuration, 'profiles', PROFILE)
+export function profileFolder({ configuration }: WiresharkFolders): string {
+  return join(configuration, 'profiles', PROFILE)
 }
 
 /** Writes down who has which MAC address now, if the profile is installed and the file is ours. */
-export async function refreshEthers(): Promise<void> {
-  const path = join(profileFolder(), 'ethers')
+export async function refreshEthers(profile: string): Promise<void> {
+  const path = join(profile, 'ethers')
   if (existsSync(path) && isOurs(path)) writeFileSync(path, ethersText(await macNames()))
 }
 
-async function files(): Promise<InstalledFile[]> {
+async function files(folders: WiresharkFolders): Promise<InstalledFile[]> {
   if (process.platform === 'win32') throw new LiveError('podwire: a plugin for Wireshark on Windows is not modelled')
-  const { plugins } = findFolders()
-  const profile = profileFolder()
-  const main = fileURLToPath(new URL('./main.js', import.meta.url))
+  const profile = profileFolder(folders)
+  // What was started, past the links that npm makes.
+  const main = realpathSync(process.argv[1])
   const plugin = pluginText(process.execPath, main, userInfo().uid)
   const deinterlacing = knowsPreference('protocols.conversation_deinterlacing_key')
   return [
-    ...plugins.map((folder) => ({ path: join(folder, 'podwire'), text: plugin, mode: 0o755 })),
+    ...folders.plugins.map((folder) => ({ path: join(folder, 'podwire'), text: plugin, mode: 0o755 })),
     { path: join(profile, 'preferences'), text: preferencesText(deinterlacing), mode: 0o644 },
     { path: join(profile, 'colorfilters'), text: coloursText(), mode: 0o644 },
     { path: join(profile, 'ethers'), text: ethersText(await macNames()), mode: 0o644 },

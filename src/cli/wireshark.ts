@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { LiveError } from '../live/runtime-folder.ts'
 import { openReaderDoor } from './capture.ts'
-import { findProgram, knowsPreference } from './wireshark-find.ts'
+import { findFolders, findProgram, knowsPreference } from './wireshark-find.ts'
 import { install, profileFolder, refreshEthers, uninstall } from './wireshark-install.ts'
 import { PROFILE, VXLAN_PORTS } from './wireshark-profile.ts'
 
@@ -35,17 +35,18 @@ export async function wireshark(
     throw new LiveError(`podwire: ${wanted} installed; podwire capture prints frames without them`)
   }
   const door = await openReaderDoor(interfaces, options, { host: '127.0.0.1', port: 0 })
-  const words = [gui === null ? '-l' : '-k', '-i', `TCP@${door.address}`, ...settings(interfaces), ...extra]
-  await refreshEthers()
+  const profile = profileFolder(findFolders())
+  const words = [gui === null ? '-l' : '-k', '-i', `TCP@${door.address}`, ...settings(interfaces, profile), ...extra]
+  await refreshEthers(profile)
   const code = await start(program, words)
   door.close()
   return code
 }
 
 /** What an installed profile would say, for those who have none. */
-function settings(interfaces: readonly string[]): string[] {
+function settings(interfaces: readonly string[], profile: string): string[] {
   const words = ['-o', `vxlan.udp.port:${VXLAN_PORTS}`]
-  if (existsSync(profileFolder())) return ['-C', PROFILE, ...words]
+  if (existsSync(profile)) return ['-C', PROFILE, ...words]
   words.push('-o', 'nameres.network_name:TRUE', '-o', 'nameres.use_external_name_resolver:FALSE')
   const several = interfaces.length > 1 || /[*?]/.test(interfaces[0])
   const key = 'protocols.conversation_deinterlacing_key'

@@ -152,16 +152,17 @@ test('blocks are cut wherever the stream is', () => {
   for (let size = 1; size < all.length; size++) {
     const cutter = new BlockCutter()
     const pieces: Buffer[] = []
-    for (let at = 0; at < all.length; at += size) pieces.push(cutter.cut(all.subarray(at, at + size)).blocks)
+    for (let at = 0; at < all.length; at += size) pieces.push(cutter.cut(all.subarray(at, at + size)))
     expect(Buffer.concat(pieces).equals(all)).toBe(true)
-    expect([cutter.packets, cutter.head.length]).toEqual([2, 64])
+    expect(cutter.packets).toBe(2)
   }
 })
 
 describe('podwire wireshark --install', () => {
-  /** Wireshark's folders are below a home of the test's own, whether it is installed or not. */
+  /** In a home of the test's own; whether a Wireshark is installed does not matter, as none is on the path. */
   async function inHome(...words: string[]): Promise<number> {
     vi.stubEnv('HOME', folder)
+    vi.stubEnv('PATH', folder)
     vi.stubEnv('XDG_CONFIG_HOME', join(folder, '.config'))
     try {
       out = ''

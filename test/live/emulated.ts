@@ -110,7 +110,7 @@ export class RawClient {
   /** The capture behind the first line, as far as its blocks are whole. */
   get capture() {
     const bytes = this.heard.subarray(this.heard.indexOf(10) + 1)
-    return readPcapng(new BlockCutter().cut(bytes).blocks)
+    return readPcapng(new BlockCutter().cut(bytes))
   }
 
   /** So many packets have come. */
