@@ -12,6 +12,7 @@ const floors = [
   'docker',
   'kube',
   'topology',
+  'explain',
   'live',
   'observe',
   'api',

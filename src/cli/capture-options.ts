@@ -13,6 +13,8 @@ export interface CaptureOptions {
   readonly seed?: number
   readonly filter?: string
   readonly unmask?: boolean
+  /** Write with each frame why it is where it is. */
+  readonly explain?: boolean
   readonly snaplen?: number
   readonly ring?: RingSettings
   /** The command line as it was typed, for the file to tell. */
@@ -33,6 +35,7 @@ export function withCaptureOptions(command: Command): Command {
     .option('--unmask', 'with --filter: also frames that it would take on the other side of NAT')
     .option('-s, --snaplen <bytes>', 'at most so many bytes of each frame', snaplen)
     .option('--ring <words>', 'several files, as dumpcap -b: files:N,filesize:kB,duration:S,interval:S,packets:N', ring)
+    .option('--no-explain', 'leave out the comments that say why each frame is where it is')
     .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
 }
 

@@ -14,7 +14,7 @@ import type { CaptureOptions } from './capture-options.ts'
 import { CaptureFiles } from './captures.ts'
 
 /** @throws TopologyError with every problem of the file. */
-export function readTopology(file: string): TopologyFile {
+export function readTopology(file: string, edit = (text: string) => text): TopologyFile {
   if (!existsSync(file) || !statSync(file).isFile()) {
     const problem = {
       file,
@@ -25,7 +25,7 @@ export function readTopology(file: string): TopologyFile {
     }
     throw new TopologyError([problem], () => null)
   }
-  return loadTopology(file, readFileSync(file, 'utf8'), disk(file))
+  return loadTopology(file, edit(readFileSync(file, 'utf8')), disk(file))
 }
 
 /** Files are looked for beside the topology first, then from where the command was typed. */
@@ -59,6 +59,8 @@ export function openLab(
   return Lab.build(topology, {
     ...disk(file),
     capture: capture ? (options.interfaces ?? []) : null,
+    // What nobody writes down, nobody needs to explain.
+    explain: options.explain === true && options.captures !== undefined,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   })
 }
@@ -76,19 +78,23 @@ export async function withLab<Result>(
 ): Promise<Result> {
   const opened: CaptureFiles[] = []
   let result: Result
+  let built: Lab | null = null
   try {
     const lab = await Lab.build(topology, {
       ...disk(file),
       capture: keepFrames || options.captures !== undefined ? options.interfaces : null,
       keepFrames,
+      explain: options.explain === true && options.captures !== undefined,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       onRecorder: (recorder, lab) => {
         const tables = () => flowTables(lab)
         if (options.captures !== undefined) opened.push(openFiles(recorder, options.captures, options, tables))
       },
     })
+    built = lab
     result = await use(lab, opened[0] ?? null)
   } finally {
+    built?.recorder?.stopExplaining()
     for (const files of opened) files.finish()
   }
   for (const { failure } of opened) if (failure !== null) throw new RangeError(failure)

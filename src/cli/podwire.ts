@@ -1,23 +1,47 @@
 /** The podwire command: arguments in, exit code out. Each command's work is in a file of its own. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VERSION } from '../capture/version.ts'
+import { type Protocol, protocols } from '../explain/probe.ts'
 import { withCaptureOptions } from './capture-options.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
+import { diff } from './diff.ts'
 import { listDrops } from './drops.ts'
 import { exec } from './exec.ts'
+import { explain } from './explain.ts'
 import { reportFailure } from './failure.ts'
 import { addLiveCommands } from './live-commands.ts'
 import { addReadingCommands } from './reading-commands.ts'
 import { run } from './run.ts'
 import { shell } from './shell.ts'
 import { tcpHarness } from './tcp-harness.ts'
+import { trace } from './trace.ts'
 
 /** Bad input: a topology, a manifest, an option. */
 const BAD_INPUT = 2
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
+}
+
+function count(value: string): number {
+  const number = Number(value)
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It is a whole number from 1.')
+  return number
+}
+
+function protocol(value: string): Protocol {
+  const found = protocols.find((known) => known === value)
+  if (found === undefined) throw new InvalidArgumentError(`It is one of: ${protocols.join(', ')}.`)
+  return found
+}
+
+function seed(value: string): number {
+  const number = Number(value)
+  if (!Number.isInteger(number) || number < 0 || number > 2 ** 31 - 1) {
+    throw new InvalidArgumentError('It is a whole number from 0 to 2147483647.')
+  }
+  return number
 }
 
 function program(typed: readonly string[], done: (code: number) => void): Command {
@@ -58,6 +82,52 @@ function program(typed: readonly string[], done: (code: number) => void): Comman
       done(await shell(topology, { ...options, typed }))
     })
   podwire
+    .command('explain')
+    .description('the way of one packet: each hop, and why it went there')
+    .argument('<capture|topology>', 'a pcapng file that podwire wrote, or a topology, which is run')
+    .argument('[frame]', 'its number in the merged capture, all.pcapng')
+    .option('--on <interface>', 'count the frames of this interface only, such as default/client/eth0')
+    .option('--filter <expression>', 'count the frames that match, such as "tcp port 80"; without FRAME the first')
+    .option('--packet <id>', 'the packet of this number (frame.packet_id)', count)
+    .option('--brief', 'decisions in words only, without the entries and the commands that show them')
+    .option('--json', 'print one JSON object')
+    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
+    .action(async (file: string, frame: string | undefined, options) => {
+      done(await explain(file, frame, options))
+    })
+  podwire
+    .command('diff')
+    .description('compare two captures, or two runs of topologies, packet by packet; exit 1 when they differ')
+    .argument('<A>', 'a pcapng file that podwire wrote, or a topology, which is run')
+    .argument('[B]', 'the same; with --set or --command A again when left out')
+    .option('--set <key=value>', 'change a key of topology B, such as kubeProxy.mode=ipvs', collect, [])
+    .option('-c, --command <line>', "type this in B before its steps, such as 'ssh w1 sysctl -w …'", collect, [])
+    .option('--all', 'list all differences')
+    .option('--json', 'print one JSON object')
+    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
+    .action(async (a: string, b: string | undefined, options) => {
+      done(await diff(a, b, options))
+    })
+  podwire
+    .command('trace')
+    .description(
+      'send one probe through a topology, and tell its way and that of its answer; exit 1 when it does not arrive',
+    )
+    .argument('<topology>', 'a topology file (YAML)')
+    .requiredOption('--from <sender>', 'pod/NAME, deploy/NAME, node/NAME or host/NAME')
+    .requiredOption('--to <target>', 'pod/NAME, svc/NAME, node/NAME, host/NAME, an address or a DNS name, with :PORT')
+    .option('--proto <protocol>', `${protocols.join(', ')} (default: the Service port's, else tcp)`, protocol)
+    .option('-n, --namespace <name>', 'where pods and Services are, unless they say pod/NAMESPACE/NAME', 'default')
+    .option('--after-steps', "run the topology's steps first")
+    .option('-c, --command <line>', 'type this before; may be given several times', collect, [])
+    .option('--brief', 'decisions in words only, without the entries and the commands that show them')
+    .option('--captures <dir>', 'write what was captured: frames have the numbers that they have in DIR/all.pcapng')
+    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
+    .option('--json', 'print one JSON object')
+    .action(async (topology: string, options) => {
+      done(await trace(topology, options))
+    })
+  podwire
     .command('tcp-harness')
     .description("one host's TCP in virtual time, driven by JSON lines on standard input: a door for test suites")
     .action(async () => {
@@ -79,6 +149,7 @@ function program(typed: readonly string[], done: (code: number) => void): Comman
 Examples:
   podwire run topologies/kiamol-ch03.yaml --captures out
   podwire exec topologies/two-node-flannel.yaml -c 'kubectl get pods -o wide' -c 'ssh w1 ip route'
+  podwire explain topologies/two-node-flannel.yaml --filter 'tcp dst port 8001'
   wireshark -o vxlan.udp.port:4789,8472 out/w1.example.com/flannel.1.pcapng
   podwire up topologies/two-node-flannel.yaml      and in another terminal:
   podwire capture default/client w1/flannel.1 -f icmp

@@ -94,14 +94,13 @@ export class Lab {
 
   static async build(topology: TopologyFile, options: LabOptions): Promise<Lab> {
     const lab = new Lab(topology, options)
-    for (const host of topology.hosts) lab.#addHost(host)
-    for (const node of topology.nodes) lab.#plug(node.name, `${node.ip}/${lab.#prefix}`, node.cable, lab.#gateway)
-    for (const host of topology.hosts) await lab.#configure(host)
-    await lab.#startCluster()
-    lab.#furnish()
-    for (const path of topology.manifests) await lab.#apply(path)
-    lab.events.schedule(topology.events)
-    return lab
+    try {
+      await lab.#build()
+      return lab
+    } catch (error) {
+      lab.recorder?.stopExplaining()
+      throw error
+    }
   }
 
   /** A recorder with everything that its files tell. */
@@ -181,6 +180,17 @@ export class Lab {
     loose.up = true
     this.#switchSpace.setUp(far)
     return loose
+  }
+
+  async #build(): Promise<void> {
+    const { topology } = this
+    for (const host of topology.hosts) this.#addHost(host)
+    for (const node of topology.nodes) this.#plug(node.name, `${node.ip}/${this.#prefix}`, node.cable, this.#gateway)
+    for (const host of topology.hosts) await this.#configure(host)
+    await this.#startCluster()
+    this.#furnish()
+    for (const path of topology.manifests) await this.#apply(path)
+    this.events.schedule(topology.events)
   }
 
   get #prefix(): number {

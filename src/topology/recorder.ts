@@ -35,6 +35,14 @@ export class Recorder {
     return this.#world.seed
   }
 
+  /**
+   * Decisions are told no more; what was explained stays. The flow caches of a process look whether any world is traced: one
+   * that nobody needs any more must not be.
+   */
+  stopExplaining(): void {
+    this.#world.trace(null)
+  }
+
   interfaces(): readonly CapturedInterface[] {
     return this.capture.interfaces()
   }
