@@ -6,7 +6,7 @@ import { PortState } from './bridge-state.ts'
 import { Decision } from './decision.ts'
 import { agoText } from './duration-text.ts'
 import { type Fdb, type FdbEntry, UPDATED } from './fdb.ts'
-import { bridgeFdbLine, type FdbLine, fdbLineText, stillEntry } from './fdb-text.ts'
+import { bridgeFdbLine, type FdbFacts, type FdbLine, factsOf, fdbLineText } from './fdb-text.ts'
 import type { Frame, FramePool } from './frame.ts'
 
 interface Named {
@@ -52,21 +52,20 @@ abstract class BridgeDecision extends Decision {
 
 /** An entry of the FDB, as it was. */
 abstract class EntryDecision extends BridgeDecision {
-  readonly #still: FdbEntry<Port | null>
-  readonly #device: string
   /** Since it was heard. */
   protected readonly age: Nanos
+  readonly #facts: FdbFacts
+  readonly #device: string
 
   constructor(bridge: Bridge, entry: FdbEntry<Port | null>) {
     super(bridge)
-    const { now } = bridge.world.scheduler
-    this.#still = stillEntry(entry)
+    this.#facts = factsOf(entry)
     this.#device = (entry.port?.device ?? bridge).name
-    this.age = now - entry.times[UPDATED]
+    this.age = bridge.world.scheduler.now - entry.times[UPDATED]
   }
 
   protected get line(): FdbLine {
-    return bridgeFdbLine({ name: this.bridge }, { name: this.#device }, this.#still, 0)
+    return bridgeFdbLine({ name: this.bridge }, { name: this.#device }, this.#facts, 0)
   }
 
   override entry(): string {

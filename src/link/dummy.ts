@@ -1,5 +1,8 @@
 /** dummy (drivers/net/dummy.c): a device that loses all it is given, for addresses that belong to no cable. */
+
 import { NetDevice } from './device.ts'
+import { Ends } from './device-decisions.ts'
+import { journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 
 export class Dummy extends NetDevice {
@@ -21,6 +24,8 @@ export class Dummy extends NetDevice {
   }
 
   protected override transmit(frame: Frame): void {
+    if (journal.open)
+      this.world.frames.tell(frame, this.place, new Ends(`${this.name} is a dummy: what it sends is lost`))
     this.world.frames.consume(frame)
   }
 }

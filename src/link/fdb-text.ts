@@ -1,10 +1,30 @@
 /** A line of `bridge fdb show`: one entry of a bridge's forwarding database or of a tunnel's. */
 import { SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, type Ipv4 } from '../wire/address.ts'
-import { type FdbEntry, fdbVlan, formatFdbMac, UPDATED, USED } from './fdb.ts'
+import { fdbVlan, formatFdbMac, UPDATED, USED } from './fdb.ts'
 
 interface Named {
   readonly name: string
+}
+
+/** What of an entry its line says. */
+export interface FdbFacts {
+  readonly high: number
+  readonly low: number
+  readonly local: boolean
+  readonly permanent: boolean
+  readonly byHand: boolean
+  readonly sticky: boolean
+  readonly externLearn: boolean
+  readonly times: Float64Array
+}
+
+const NO_TIMES = new Float64Array(2)
+
+/** What is so now, for a line that is written later, if ever; of the entry's times nothing is kept. */
+export function factsOf(entry: FdbFacts): FdbFacts {
+  const { high, low, local, permanent, byHand, sticky, externLearn } = entry
+  return { high, low, local, permanent, byHand, sticky, externLearn, times: NO_TIMES }
 }
 
 export type FdbState = 'permanent' | 'static' | ''
@@ -43,31 +63,25 @@ export function fdbLineText(line: FdbLine, { device, statistics }: FdbDetails): 
 }
 
 /** fdb_to_nud, for the states that are printed. */
-function stateOf(entry: FdbEntry<unknown>): FdbState {
+function stateOf(entry: FdbFacts): FdbState {
   if (entry.local) return 'permanent'
   return entry.permanent && !entry.externLearn ? 'static' : ''
 }
 
 const NO_FLAGS: readonly string[] = []
 
-function flagsOf(entry: FdbEntry<unknown>): readonly string[] {
+function flagsOf(entry: FdbFacts): readonly string[] {
   if (!entry.externLearn && !entry.sticky) return NO_FLAGS
   return [...(entry.externLearn ? ['extern_learn'] : []), ...(entry.sticky ? ['sticky'] : [])]
 }
 
-function agesOf(entry: FdbEntry<unknown>, now: number): [number, number] {
+function agesOf(entry: FdbFacts, now: number): [number, number] {
   const age = (which: number) => Math.floor((now - entry.times[which]) / SECOND)
   return [age(USED), age(UPDATED)]
 }
 
-/** The entry as it is now, for a line that is made later. */
-export function stillEntry<Port>(entry: FdbEntry<Port>): FdbEntry<Port> {
-  const { high, low, port, local, permanent, fixed, byHand, serial, gone, sticky, externLearn, times } = entry
-  return { high, low, port, local, permanent, fixed, byHand, serial, gone, sticky, externLearn, times }
-}
-
 /** An entry of a bridge; `device` is its port, or the bridge itself. */
-export function bridgeFdbLine(bridge: Named, device: Named, entry: FdbEntry<unknown>, now: number): FdbLine {
+export function bridgeFdbLine(bridge: Named, device: Named, entry: FdbFacts, now: number): FdbLine {
   return {
     mac: formatFdbMac(entry),
     device,
@@ -81,13 +95,22 @@ export function bridgeFdbLine(bridge: Named, device: Named, entry: FdbEntry<unkn
   }
 }
 
-/** An entry of a tunnel, whose outer packets travel in the namespace of this number; null: in its own. */
-export function tunnelFdbLine(device: Named, entry: FdbEntry<Ipv4>, netnsid: number | null, now: number): FdbLine {
+/**
+ * An entry of a tunnel for the VTEP `destination`, whose outer packets travel in the namespace of this number; null: in
+ * its own.
+ */
+export function tunnelFdbLine(
+  device: Named,
+  entry: FdbFacts,
+  destination: Ipv4,
+  netnsid: number | null,
+  now: number,
+): FdbLine {
   return {
     mac: formatFdbMac(entry),
     device,
     bridge: null,
-    destination: entry.port,
+    destination,
     netnsid,
     vlan: 0,
     state: entry.permanent ? (entry.byHand && !entry.local ? 'static' : 'permanent') : '',

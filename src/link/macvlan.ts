@@ -14,6 +14,8 @@ import { type Mac, sameMac } from '../wire/address.ts'
 import { i32, u16 } from '../wire/bytes.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice, type RxHandler, type Surroundings } from './device.ts'
+import { ByMac } from './device-decisions.ts'
+import { journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { stackOf, unstack } from './stack.ts'
 
@@ -152,6 +154,7 @@ export class MacvlanPort implements RxHandler, Task {
     if (ethernet.isGroup(bytes, start)) return this.#takesGroup(frame)
     const to = this.passthru ? this.devices[0] : this.lookup(bytes, start + ethernet.DESTINATION)
     if (to === null) return false
+    if (journal.open) this.#world.frames.tell(frame, to.place, new ByMac(to, false))
     if (to.up) to.receive(frame)
     else this.#world.frames.drop(frame, DropReason.ReceiverDown, to.place)
     return true
@@ -164,6 +167,7 @@ export class MacvlanPort implements RxHandler, Task {
       if (to === from || !to.up || (to.modeBit & modes) === 0 || !to.hears(frame.bytes, frame.start)) continue
       const copy = this.#world.frames.copy(frame)
       if (local) copy.scrub()
+      if (journal.open) this.#world.frames.tell(copy, to.place, new ByMac(to, true))
       to.enqueue(copy)
     }
   }

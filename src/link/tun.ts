@@ -4,6 +4,8 @@
  */
 import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice } from './device.ts'
+import { Ends } from './device-decisions.ts'
+import { journal } from './flow-cache.ts'
 import type { Frame } from './frame.ts'
 
 export class Tun extends NetDevice {
@@ -13,6 +15,8 @@ export class Tun extends NetDevice {
   read: ((bytes: Uint8Array, start: number, end: number) => void) | null = null
 
   protected override transmit(frame: Frame): void {
+    if (journal.open)
+      this.world.frames.tell(frame, this.place, new Ends(`the program that holds ${this.name} reads it`))
     this.read?.(frame.bytes, frame.start + ethernet.HEADER, frame.end)
     this.world.frames.consume(frame)
   }

@@ -5,6 +5,8 @@
 import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { NetDevice, type RxHandler, type Surroundings } from './device.ts'
+import { VlanTag } from './device-decisions.ts'
+import { journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { stackOf, unstack } from './stack.ts'
 
@@ -44,6 +46,7 @@ export class VlanDevice extends NetDevice {
   /** vlan_dev_hard_start_xmit. */
   protected override transmit(frame: Frame): void {
     frame.start = ethernet.insertTag(frame.bytes, frame.start, this.id)
+    if (journal.open) this.world.frames.tell(frame, this.place, new VlanTag(this, false))
     this.lower.send(frame)
   }
 }
@@ -65,6 +68,7 @@ class VlanGroupOfDevices implements RxHandler {
     if (device === undefined) return false
     if (device.up) {
       frame.start = ethernet.removeTag(bytes, start)
+      if (journal.open) this.#world.frames.tell(frame, device.place, new VlanTag(device, true))
       device.receive(frame)
     } else this.#world.frames.drop(frame, DropReason.ReceiverDown, device.place)
     return true

@@ -32,10 +32,13 @@ abstract class IpDecision extends Decision {
 /** A sentence that is known when it is told: of what happens rarely. */
 export class IpVerdict extends IpDecision {
   readonly #sentence: string
+  /** The packet that it answers; 0: none. */
+  readonly packet: number
 
-  constructor(sentence: string) {
+  constructor(sentence: string, packet = 0) {
     super()
     this.#sentence = sentence
+    this.packet = packet
   }
 
   override sentence(): string {

@@ -1,15 +1,19 @@
 /** The way of what IPVS sends to a real server (__ip_vs_get_out_rt of net/netfilter/ipvs/ip_vs_xmit.c). */
+import { journal } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { Passage } from '../netfilter/host.ts'
 import { type Ipv4, isLoopback } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { TtlLowered } from './ip-decisions.ts'
 import type { Namespace } from './namespace.ts'
+import { tellRoute } from './route-decisions.ts'
 
 /** See Onward.passage. */
 export function passage(netns: Namespace, frame: Frame, destination: Ipv4): Passage {
   const { bytes, network: at } = frame
   const found = netns.lookup(destination)
+  if (journal.open) tellRoute(netns, frame, destination, found)
   if (found === null || (found.type !== 'unicast' && found.type !== 'local')) {
     netns.icmpError(frame, icmp.DESTINATION_UNREACHABLE, icmp.HOST_UNREACHABLE, 0)
     return Passage.REFUSED
@@ -25,6 +29,7 @@ export function passage(netns: Namespace, frame: Frame, destination: Ipv4): Pass
     netns.icmpError(frame, icmp.TIME_EXCEEDED, 0, 0)
     return Passage.REFUSED
   }
+  if (journal.open) netns.world.frames.tell(frame, netns.name, new TtlLowered(frame))
   ipv4.decrementTtl(bytes, at)
   const mtu = netns.mtuBy(found, destination)
   const about = ipv4.protocol(bytes, at) === ipv4.IPPROTO_ICMP

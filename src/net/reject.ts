@@ -1,9 +1,11 @@
 /** The REJECT target's answers (nf_reject_ipv4.c): an ICMP unreachable, or a RST. */
+import { journal } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { Hook, type RejectWith } from '../netfilter/netfilter.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
+import { IpVerdict } from './ip-decisions.ts'
 import type { Namespace } from './namespace.ts'
 
 const codes: Readonly<Record<Exclude<RejectWith, 'tcp-reset'>, number>> = {
@@ -46,5 +48,10 @@ function reset(netns: Namespace, frame: Frame): void {
   tcp.write(answer.bytes, answer.start, answer.end, tcp.HEADER, from, to, fromPort, toPort, seq, ack, flagBits, 0)
   // The answer belongs to the connection that it ends: its NAT is undone on the way back.
   if (frame.tracked !== null) netns.netfilter.conntrack.attach(answer, frame)
+  if (journal.open) {
+    const { frames } = netns.world
+    const packet = frames.identify(frame)
+    frames.tell(answer, netns.name, new IpVerdict(`answers packet ${packet}: a RST, as a rule wants it`, packet))
+  }
   netns.send(answer, from, to, ipv4.IPPROTO_TCP, netns.defaultTtl, 0, 0, ipv4.DF)
 }

@@ -2,8 +2,8 @@
 
 import { Decision } from '../link/decision.ts'
 import type { NetDevice } from '../link/device.ts'
-import { type FdbEntry, formatFdbMac } from '../link/fdb.ts'
-import { fdbLineText, stillEntry, tunnelFdbLine } from '../link/fdb-text.ts'
+import type { FdbEntry } from '../link/fdb.ts'
+import { type FdbFacts, type FdbLine, factsOf, fdbLineText, tunnelFdbLine } from '../link/fdb-text.ts'
 import { outerNetnsid } from '../net/lower-link.ts'
 import { formatIpv4, formatMac, type Ipv4 } from '../wire/address.ts'
 
@@ -28,33 +28,42 @@ abstract class TunnelDecision extends Decision {
   }
 }
 
-/** The FDB named the VTEP that has the destination: the frame travels on inside UDP. */
-export class Encapsulates extends TunnelDecision {
-  readonly #still: FdbEntry<Ipv4>
+/** An entry of the FDB, as it was. */
+abstract class EntryDecision extends TunnelDecision {
+  protected readonly remote: Ipv4
+  readonly #facts: FdbFacts
   readonly #netnsid: number | null
-  readonly #remote: Ipv4
+
+  constructor(tunnel: Tunnel, entry: FdbEntry<Ipv4>) {
+    super(tunnel)
+    this.remote = entry.port
+    this.#facts = factsOf(entry)
+    this.#netnsid = outerNetnsid(tunnel)
+  }
+
+  protected get line(): FdbLine {
+    return tunnelFdbLine({ name: this.device }, this.#facts, this.remote, this.#netnsid, 0)
+  }
+
+  override entry(): string {
+    return fdbLineText(this.line, { device: false, statistics: false }).trimEnd()
+  }
+}
+
+/** The FDB named the VTEP that has the destination: the frame travels on inside UDP. */
+export class Encapsulates extends EntryDecision {
   readonly #sourcePort: number
   readonly #port: number
 
   constructor(tunnel: Tunnel, entry: FdbEntry<Ipv4>, sourcePort: number) {
-    super(tunnel)
-    this.#still = stillEntry(entry)
-    this.#netnsid = outerNetnsid(tunnel)
-    this.#remote = entry.port
+    super(tunnel, entry)
     this.#sourcePort = sourcePort
     this.#port = tunnel.port
   }
 
   override sentence(): string {
-    const to = `${formatIpv4(this.#remote)}, UDP port ${this.#port}`
+    const to = `${formatIpv4(this.remote)}, UDP port ${this.#port}`
     return `encapsulated to ${to}, from port ${this.#sourcePort} (a hash of the inner flow), with VNI ${this.vni}`
-  }
-
-  override entry(): string {
-    return fdbLineText(tunnelFdbLine({ name: this.device }, this.#still, this.#netnsid, 0), {
-      device: false,
-      statistics: false,
-    }).trimEnd()
   }
 }
 
@@ -95,25 +104,9 @@ export class Decapsulates extends TunnelDecision {
 }
 
 /** Who sent it is behind that peer from now on. */
-export class TunnelLearnt extends TunnelDecision {
-  readonly #still: FdbEntry<Ipv4>
-  readonly #netnsid: number | null
-
-  constructor(tunnel: Tunnel, entry: FdbEntry<Ipv4>) {
-    super(tunnel)
-    this.#still = stillEntry(entry)
-    this.#netnsid = outerNetnsid(tunnel)
-  }
-
+export class TunnelLearnt extends EntryDecision {
   override sentence(): string {
-    return `learnt: ${formatFdbMac(this.#still)} is behind the peer that sent it`
-  }
-
-  override entry(): string {
-    return fdbLineText(tunnelFdbLine({ name: this.device }, this.#still, this.#netnsid, 0), {
-      device: false,
-      statistics: false,
-    }).trimEnd()
+    return `learnt: ${this.line.mac} is behind the peer that sent it`
   }
 }
 

@@ -79,5 +79,5 @@ function tunnelLines(context: IpContext, device: VxlanDevice): FdbLine[] {
 }
 
 export function tunnelLine(device: VxlanDevice, entry: FdbEntry<Ipv4>, now: number): FdbLine {
-  return tunnelFdbLine(device, entry, outerNetnsid(device), now)
+  return tunnelFdbLine(device, entry, entry.port, outerNetnsid(device), now)
 }
