@@ -227,7 +227,10 @@ export class PutTogether extends IpDecision {
   }
 
   override sentence(): string {
-    return `put together of ${this.packets.length} fragments, packets ${this.packets.join(', ')}`
+    // Fragments keep their datagram's number; those of a foreign sender may have one each.
+    const numbers = [...new Set(this.packets)]
+    const whose = numbers.length === 1 ? ` of packet ${numbers[0]}` : `, packets ${numbers.join(', ')}`
+    return `put together of ${this.packets.length} fragments${whose}`
   }
 }
 
