@@ -336,7 +336,8 @@ describe('whatever goes wrong', () => {
         const read = readCapture(bytes.subarray(0, whole))
         expect(read.packets.length).toBeGreaterThan(500)
         expect(read.interfaces.map(({ name }) => name)).toContain('a/eth0')
-        const dissector = await Dissector.open(bytes)
+        // tshark reads the file as it is, and says that it is cut; its library in here takes whole files only.
+        const dissector = await Dissector.open(bytes.subarray(0, whole))
         expect(dissector.frames('icmp').length).toBeGreaterThan(500)
         dissector.close()
       }
