@@ -261,10 +261,10 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     address: Ipv4,
     prefix: number,
     broadcast?: Ipv4 | null,
-    options: AddressOptions = {},
+    options?: AddressOptions,
   ): void {
     this.sysctl.inet.detach(device)
-    this.#addresses.add(device, address, prefix, broadcast, options)
+    this.#addresses.add(device, address, prefix, broadcast, options ?? {})
   }
 
   /** New lifetimes for an address that is there (virtual times); false when it is not. */
