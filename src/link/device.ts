@@ -43,6 +43,7 @@ export type Tap = (frame: Frame, device: NetDevice, direction: Direction) => voi
 
 /** Who takes what arrives: a namespace, or a bridge for its port. */
 export interface Receiver {
+  /** A frame came in by a device. Takes the frame. */
   receive(frame: Frame, from: NetDevice): void
 }
 

@@ -145,7 +145,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.notices?.link(device, false)
   }
 
-  /** The device leaves, with all that was set on it. */
   release(device: NetDevice): void {
     this.setDown(device)
     for (const { address } of this.addressesOf(device)) this.removeAddress(device, address)
@@ -353,7 +352,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   // ── packets ──────────────────────────────────────────────────────────
 
-  /** A frame came in by one of the devices. Takes the frame. */
   receive(frame: Frame, from: NetDevice): void {
     const { bytes, start } = frame
     const { frames } = this.world

@@ -237,7 +237,7 @@ describe('capture options', () => {
     const file = topology('ring2.yaml', hosts + pings(10))
     const sizes = join(folder, 'ring-size')
     const only = ['--interfaces', 'a/eth0', '--filter', 'icmp']
-    expect(await runCli(['run', file, '--captures', sizes, ...only, '--ring', 'filesize:1'])).toBe(0)
+    expect(await runCli(['run', file, '--captures', sizes, ...only, '--no-explain', '--ring', 'filesize:1'])).toBe(0)
     const lengths = readdirSync(join(sizes, 'a')).map((name) => statSync(join(sizes, 'a', name)).size)
     expect(lengths.length).toBeGreaterThan(2)
     // A file is full when it has reached 1000 bytes: the counters, and at most a frame, are more.
@@ -319,7 +319,7 @@ describe('whatever goes wrong', () => {
     try {
       const captures = join(folder, 'killed')
       const file = topology('killed.yaml', `${hosts}steps: [{run: "ssh a ping -c 1000000 -i 0.01 10.0.0.2"}]\n`)
-      const child = spawn(process.execPath, [command, 'run', file, '--captures', captures, '--quiet'], {
+      const child = spawn(process.execPath, [command, 'run', file, '--captures', captures, '--quiet', '--no-explain'], {
         stdio: 'ignore',
       })
       const ended = new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)))
