@@ -21,7 +21,8 @@ export interface CaptureOptions {
   readonly typed?: readonly string[]
 }
 
-export function withCaptureOptions(command: Command): Command {
+/** Where capture files go, and of which interfaces. */
+export function withCaptureFiles(command: Command): Command {
   return command
     .option('--captures <dir>', 'write one capture file per interface, and all of them in DIR/all.pcapng')
     .option('--format <format>', `${formats.join(', ')}: what kind of files`, format, 'pcapng')
@@ -31,12 +32,17 @@ export function withCaptureOptions(command: Command): Command {
       globs,
       [],
     )
+    .option('--no-explain', 'leave out the comments that say why each frame is where it is')
+    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
+}
+
+/** And which frames, and how. */
+export function withCaptureOptions(command: Command): Command {
+  return withCaptureFiles(command)
     .option('--filter <expression>', 'only frames that pass this capture filter (pcap-filter(7))', filter)
     .option('--unmask', 'with --filter: also frames that it would take on the other side of NAT')
     .option('-s, --snaplen <bytes>', 'at most so many bytes of each frame', snaplen)
     .option('--ring <words>', 'several files, as dumpcap -b: files:N,filesize:kB,duration:S,interval:S,packets:N', ring)
-    .option('--no-explain', 'leave out the comments that say why each frame is where it is')
-    .option('--seed <n>', "seed of everything that is random (default: the topology's)", seed)
 }
 
 function globs(value: string, before: string[]): string[] {

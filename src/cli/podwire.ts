@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VERSION } from '../capture/version.ts'
 import { type Protocol, protocols } from '../explain/probe.ts'
-import { withCaptureOptions } from './capture-options.ts'
+import { withCaptureFiles, withCaptureOptions } from './capture-options.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { diff } from './diff.ts'
@@ -140,7 +140,7 @@ function program(typed: readonly string[], done: (code: number) => void): Comman
     .action((options) => {
       done(listDrops(options))
     })
-  addReadingCommands(podwire, done, withCaptureOptions)
+  addReadingCommands(podwire, done, withCaptureFiles)
   addLiveCommands(podwire, withCaptureOptions, typed, done)
   addCompletion(podwire)
   podwire.addHelpText(

@@ -45,20 +45,30 @@ export async function replay(
   // The recorder knows every interface by its name; without --captures it watches this one only.
   const only = options.captures === undefined ? [name] : options.interfaces
   const interfaces = only.length === 0 || only.includes(name) ? only : [...only, name]
-  let problem = null as CaptureInputError | null
-  const summary = await withLab(topologyFile, topology, { ...options, interfaces }, true, async (lab) => {
-    const play = new Play(lab, deviceNamed(lab, name), options)
-    try {
-      await play.run(file)
-    } catch (error) {
-      // A file that ends too early was played as far as it goes.
-      if (!(error instanceof CaptureInputError)) throw error
-      problem = error
-    } finally {
-      play.end()
-    }
-    return play.summary(name)
-  })
+  const { captures, format, seed } = options
+  const capturing = {
+    format,
+    interfaces,
+    ...(captures === undefined ? {} : { captures }),
+    ...(seed === undefined ? {} : { seed }),
+  }
+  return withLab(topologyFile, topology, capturing, captures === undefined, (lab) => playInto(lab, file, name, options))
+}
+
+async function playInto(lab: Lab, file: string, name: string, options: ReplayOptions): Promise<number> {
+  const device = deviceNamed(lab, name)
+  const play = new Play(lab, device, options)
+  let problem: CaptureInputError | null = null
+  try {
+    await play.run(file)
+  } catch (error) {
+    // A file that ends too early was played as far as it goes.
+    if (!(error instanceof CaptureInputError)) throw error
+    problem = error
+  } finally {
+    play.end()
+  }
+  const summary = play.summary(name)
   if (problem !== null && summary.sent === 0) throw problem
   process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : textOf(summary, options))
   if (problem !== null) process.stderr.write(`podwire: ${problem.message}\n`)
