@@ -13,6 +13,7 @@ import { compileFilter } from '../capture/pcap-filter.ts'
 import { OUTBOUND } from '../capture/pcapng-writer.ts'
 import type { NetDevice } from '../link/device.ts'
 import type { Nanos } from '../sim/scheduler.ts'
+import { factsOf } from '../topology/interface-facts.ts'
 import { interfacePattern } from '../topology/interfaces.ts'
 import type { Lab } from '../topology/lab.ts'
 import type { Ipv4 } from '../wire/address.ts'
@@ -57,6 +58,7 @@ export class LiveReader implements CaptureListener {
     this.#filter = compileFilter(settings.filter)
     this.#capture = new Capture(lab.world, lab.epochSeconds)
     this.#capture.keeps = false
+    this.#leave.push(lab.introduce(this.#capture))
     if (settings.comments) {
       const explainer = new Explainer(lab.world)
       this.#capture.explainer = explainer
@@ -93,7 +95,7 @@ export class LiveReader implements CaptureListener {
     const wants = interfacePattern(this.settings.interfaces)
     const attach = (device: NetDevice) => {
       const name = lab.interfaces.nameOf(device)
-      if (wants(name)) this.#capture.attach(device, name, `${device.kind} ${name}`)
+      if (wants(name)) this.#capture.attach(device, name, `${device.kind} ${name}`, () => factsOf(device))
     }
     for (const device of lab.interfaces) attach(device)
     // Readers that wait for a first interface have it at once; those of pods to come follow with their first frames.

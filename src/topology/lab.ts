@@ -3,6 +3,7 @@
  * outside hosts are machines with eth0 on it; the operator sits at a workstation beside the network, with kubectl
  * and ssh.
  */
+import type { Capture } from '../capture/capture.ts'
 import { linuxCommands } from '../host/commands/table.ts'
 import { Catalogue } from '../host/images/catalogue.ts'
 import { Machine } from '../host/machine.ts'
@@ -105,19 +106,20 @@ export class Lab {
 
   /** A recorder with everything that its files tell. */
   #record(globs: readonly string[]): Recorder {
-    const { name, nodes, hosts } = this.topology
     const recorder = new Recorder(this.world, this.epochSeconds, globs)
     recorder.capture.keeps = this.#options.keepFrames ?? true
-    recorder.capture.section = {
-      hardware: 'emulated by podwire',
-      os: SYSTEM,
-      comment: describeRun(name, this.world.seed),
-    }
-    for (const machine of [...nodes, ...hosts]) this.addressNames.set(machine.ip, machine.name)
-    this.addressNames.follow(recorder.capture)
+    this.introduce(recorder.capture)
     if (this.#options.explain === true) recorder.explain()
     this.#options.onRecorder?.(recorder, this)
     return recorder
+  }
+
+  /** The capture learns what its files tell: of what they are, and whose addresses which are, until what is returned is called. */
+  introduce(capture: Capture): () => void {
+    const { name, nodes, hosts } = this.topology
+    capture.section = { hardware: 'emulated by podwire', os: SYSTEM, comment: describeRun(name, this.world.seed) }
+    for (const machine of [...nodes, ...hosts]) this.addressNames.set(machine.ip, machine.name)
+    return this.addressNames.follow(capture)
   }
 
   /** The cluster; null in a topology without nodes. */

@@ -96,7 +96,7 @@ describe('podwire capture', () => {
 
   test('prints one interface as tcpdump does', async () => {
     up = await Emulated.up()
-    const ended = runCli(['capture', 'a/eth0', '-f', 'icmp', '-c', '2', '-t'])
+    const ended = runCli(['capture', 'a/eth0', '-n', '-f', 'icmp', '-c', '2', '-t'])
     await whileCapturing('ssh a ping -c 1 10.0.0.2')
     expect(await ended).toBe(0)
     expect(out).toMatch(
