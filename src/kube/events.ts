@@ -9,6 +9,9 @@ export class EventRecorder {
   readonly #store: Store
   readonly #component: string
   readonly #host: string | null
+  /** What the last event was about, and when; and the nanoseconds of the next one's name if it is the same. */
+  #named = ''
+  #next = 0n
 
   constructor(store: Store, component: string, host: string | null = null) {
     this.#store = store
@@ -83,14 +86,20 @@ export class EventRecorder {
       event.type === type &&
       event.source.component === this.#component &&
       event.source.host === (this.#host ?? undefined)
-    return this.#store.list<KubeEvent>('Event', namespace, matches)[0] ?? null
+    const { uid } = about.metadata
+    if (uid === undefined) return this.#store.list<KubeEvent>('Event', namespace, matches)[0] ?? null
+    const same = this.#store.eventsAbout(uid, message).filter((e) => e.metadata.namespace === namespace && matches(e))
+    return same.reduce<KubeEvent | null>((first, e) => (first === null || nameOf(e) < nameOf(first) ? e : first), null)
   }
 
-  /** `web.187a3f21c0de4a55`: the object and the nanoseconds since 1970. */
+  /** `web.187a3f21c0de4a55`: the object and the nanoseconds since 1970, or so many more that nobody has the name yet. */
   #name(namespace: string, object: string): string {
     const { now, epochSeconds } = this.#store.clock
-    for (let nanos = BigInt(epochSeconds) * 1_000_000_000n + BigInt(Math.floor(now)); ; nanos++) {
-      const name = `${object}.${nanos.toString(16)}`
+    const about = `${now} ${namespace}/${object}`
+    if (about !== this.#named) this.#next = BigInt(epochSeconds) * 1_000_000_000n + BigInt(Math.floor(now))
+    this.#named = about
+    for (;;) {
+      const name = `${object}.${(this.#next++).toString(16)}`
       if (this.#store.get('Event', namespace, name) === null) return name
     }
   }
@@ -103,4 +112,8 @@ export class EventRecorder {
       this.#store.remove(event)
     }
   }
+}
+
+function nameOf(event: KubeEvent): string {
+  return event.metadata.name
 }

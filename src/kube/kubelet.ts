@@ -59,7 +59,7 @@ export class Kubelet {
   setAlive(alive: boolean): void {
     this.#alive = alive
     if (!alive) return
-    for (const pod of this.#store.list<Pod>('Pod', null, (p) => p.spec.nodeName === this.#context.node)) {
+    for (const pod of this.#store.bound.on(this.#context.node)) {
       this.#queue.add(pod.metadata.uid as string, KUBELET)
     }
     for (const uid of this.#workers.keys()) this.#queue.add(uid, KUBELET)
@@ -89,7 +89,8 @@ export class Kubelet {
   #sync(uid: string): void {
     if (!this.#alive) return
     const worker = this.#workers.get(uid)
-    const pod = this.#store.list<Pod>('Pod', null, (candidate) => candidate.metadata.uid === uid)[0] ?? null
+    const found = this.#store.find(uid)
+    const pod = found?.kind === 'Pod' ? (found as Pod) : null
     if (worker === undefined) {
       if (pod === null) return
       if (pod.metadata.deletionTimestamp !== undefined) return this.#gone(pod)

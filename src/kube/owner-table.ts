@@ -1,9 +1,11 @@
 /** Who is who, and who owns whom: what would otherwise be looked for among all objects. */
-import type { KubeObject } from './objects.ts'
+import type { KubeEvent, KubeObject } from './objects.ts'
 
 export class OwnerTable {
   readonly #byUid = new Map<string, KubeObject>()
   readonly #owned = new Map<string, Map<string, KubeObject>>()
+  /** Events by whom they are about and what they say, and by their own uid. */
+  readonly #told = new Map<string, Map<string, KubeEvent>>()
 
   find(uid: string): KubeObject | null {
     return this.#byUid.get(uid) ?? null
@@ -13,9 +15,18 @@ export class OwnerTable {
     return [...(this.#owned.get(uid)?.values() ?? [])]
   }
 
+  eventsAbout(uid: string, message: string): KubeEvent[] {
+    return [...(this.#told.get(`${uid} ${message}`)?.values() ?? [])]
+  }
+
   add(object: KubeObject): void {
     const uid = object.metadata.uid as string
     this.#byUid.set(uid, object)
+    const about = aboutWhat(object)
+    if (about !== null) {
+      const told = this.#told.get(about) ?? new Map<string, KubeEvent>()
+      this.#told.set(about, told.set(uid, object as KubeEvent))
+    }
     for (const owner of object.metadata.ownerReferences ?? []) {
       const owned = this.#owned.get(owner.uid) ?? new Map<string, KubeObject>()
       this.#owned.set(owner.uid, owned.set(uid, object))
@@ -25,10 +36,22 @@ export class OwnerTable {
   remove(object: KubeObject): void {
     const uid = object.metadata.uid as string
     this.#byUid.delete(uid)
+    const about = aboutWhat(object)
+    if (about !== null) {
+      const told = this.#told.get(about)
+      told?.delete(uid)
+      if (told?.size === 0) this.#told.delete(about)
+    }
     for (const owner of object.metadata.ownerReferences ?? []) {
       const owned = this.#owned.get(owner.uid)
       owned?.delete(uid)
       if (owned?.size === 0) this.#owned.delete(owner.uid)
     }
   }
+}
+
+function aboutWhat(object: KubeObject): string | null {
+  if (object.kind !== 'Event') return null
+  const { involvedObject, message } = object as KubeEvent
+  return involvedObject.uid === undefined ? null : `${involvedObject.uid} ${message}`
 }

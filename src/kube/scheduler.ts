@@ -5,6 +5,7 @@
 import type { Scheduler as Time } from '../sim/scheduler.ts'
 import { keyOf, splitKey, WorkQueue } from './controllers/queue.ts'
 import { EventRecorder } from './events.ts'
+import { portMappings } from './host-ports.ts'
 import type { Condition, Node, Pod } from './objects.ts'
 import { controllerOf, isActive } from './ownership.ts'
 import { NO_PORTS, refusal } from './scheduling.ts'
@@ -37,8 +38,9 @@ export class PodScheduler {
     if (pod === null || !waits(pod)) return
     const nodes = this.#store.list<Node>('Node')
     const finished = ({ status }: Pod) => status.phase === 'Succeeded' || status.phase === 'Failed'
-    const bound = this.#store.list<Pod>('Pod', null, (other) => !finished(other))
-    const on = (node: Node) => bound.filter((other) => other.spec.nodeName === node.metadata.name)
+    const asksForPorts = portMappings(pod).length > 0
+    const on = (node: Node) =>
+      asksForPorts ? this.#store.bound.on(node.metadata.name).filter((other) => !finished(other)) : []
     const refusals = new Map(nodes.map((node) => [node, refusal(pod, node, on(node))]))
     const fit = nodes.filter((node) => refusals.get(node) === null)
     if (fit.length === 0) this.#fail(pod, [...refusals.values()] as string[])
@@ -47,14 +49,12 @@ export class PodScheduler {
 
   #best(pod: Pod, nodes: readonly Node[]): Node {
     const owner = controllerOf(pod)?.uid
-    const pods = this.#store.list<Pod>('Pod').filter(isActive)
-    const on = (node: Node) => pods.filter((other) => other.spec.nodeName === node.metadata.name)
-    const siblings = (node: Node) =>
-      on(node).filter((o) => owner !== undefined && controllerOf(o)?.uid === owner).length
-    const score = (node: Node) => [siblings(node), on(node).length] as const
+    const { bound } = this.#store
+    const siblings = ({ metadata }: Node) => (owner === undefined ? 0 : bound.siblingsOn(metadata.name, owner))
+    const pods = ({ metadata }: Node) => bound.activeOn(metadata.name)
     return nodes.reduce((best, node) => {
-      const [a, b] = [score(best), score(node)]
-      return b[0] < a[0] || (b[0] === a[0] && b[1] < a[1]) ? node : best
+      const fewer = siblings(node) - siblings(best)
+      return fewer < 0 || (fewer === 0 && pods(node) < pods(best)) ? node : best
     })
   }
 

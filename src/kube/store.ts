@@ -11,11 +11,13 @@ import { ApiError } from './api-error.ts'
 import { setDefaults } from './defaults.ts'
 import { equal, freeze } from './json.ts'
 import { KINDS, type KindInfo } from './kinds.ts'
-import type { KubeObject } from './objects.ts'
+import type { KubeEvent, KubeObject, Pod } from './objects.ts'
 import { OwnerTable } from './owner-table.ts'
 import { type PatchType, patched } from './patch.ts'
+import { PodTable } from './pod-table.ts'
 import { SCHEMAS } from './schema.ts'
 import { inspect } from './schema-shape.ts'
+import { Shelf } from './shelf.ts'
 import { Clock } from './timestamp.ts'
 import { validate } from './validation.ts'
 
@@ -47,8 +49,11 @@ export class Store {
   onWarning: ((sentence: string) => void) | null = null
   readonly #random: Random
   readonly #objects = new Map<string, Map<string, KubeObject>>()
-  readonly #places = new Map<string, readonly string[]>()
+  /** The same in their order. */
+  readonly #shelves = new Map<string, Shelf>()
   readonly #owners = new OwnerTable()
+  /** The pods that are bound to nodes, whatever they do there. */
+  readonly bound = new PodTable()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #admissions = new Map<string, Admission>()
   readonly #changes: Change[] = []
@@ -58,7 +63,10 @@ export class Store {
   constructor(now: () => Nanos, random: Random, epochSeconds: number) {
     this.clock = new Clock(now, epochSeconds)
     this.#random = random
-    for (const kind of KINDS.keys()) this.#objects.set(kind, new Map())
+    for (const kind of KINDS.keys()) {
+      this.#objects.set(kind, new Map())
+      this.#shelves.set(kind, new Shelf())
+    }
   }
 
   /** The latest version that was given out. */
@@ -77,14 +85,10 @@ export class Store {
     namespace: string | null = null,
     matches: (object: T) => boolean = () => true,
   ): T[] {
-    const found: T[] = []
-    const all = namespace === null || !this.#info(kind).namespaced
-    const objects = this.#of(kind) as Map<string, T>
-    for (const place of this.#placesOf(kind, objects)) {
-      const object = objects.get(place) as T
-      if ((all || object.metadata.namespace === namespace) && matches(object)) found.push(object)
-    }
-    return found
+    const info = this.#info(kind)
+    const shelf = this.#shelves.get(info.kind) as Shelf
+    if (namespace === null || !info.namespaced) return shelf.list(matches)
+    return shelf.list(matches, `${namespace}\u0000`, `${namespace}\u0001`)
   }
 
   /** The object with this uid; null when there is none any more. */
@@ -97,13 +101,9 @@ export class Store {
     return this.#owners.ownedBy(uid)
   }
 
-  /** Keys in order; sorted anew only when some came or went. */
-  #placesOf(kind: string, objects: ReadonlyMap<string, KubeObject>): readonly string[] {
-    const known = this.#places.get(kind)
-    if (known !== undefined) return known
-    const sorted = [...objects.keys()].sort()
-    this.#places.set(kind, sorted)
-    return sorted
+  /** Events that say this about the object with this uid, in no order. */
+  eventsAbout(uid: string, message: string): readonly KubeEvent[] {
+    return this.#owners.eventsAbout(uid, message)
   }
 
   /** @throws ApiError AlreadyExists, NotFound (the namespace), Invalid, BadRequest, Forbidden. */
@@ -201,8 +201,8 @@ export class Store {
     const { namespace, name } = object.metadata
     const old = this.#existing(object.kind, namespace ?? null, name)
     this.#of(object.kind).delete(key(namespace ?? null, name))
-    this.#places.delete(object.kind)
-    this.#owners.remove(old)
+    this.#shelves.get(object.kind)?.take(key(namespace ?? null, name))
+    this.#unlist(old)
     const last = structuredClone(old)
     last.metadata.resourceVersion = String(++this.#version)
     this.#tell({ type: 'DELETED', object: freeze(last), old })
@@ -353,12 +353,19 @@ export class Store {
   #put(object: KubeObject, old: KubeObject | null, type: 'ADDED' | 'MODIFIED'): KubeObject {
     object.metadata.resourceVersion = String(++this.#version)
     freeze(object)
-    this.#of(object.kind).set(key(object.metadata.namespace ?? null, object.metadata.name), object)
-    if (old === null) this.#places.delete(object.kind)
-    else this.#owners.remove(old)
+    const place = key(object.metadata.namespace ?? null, object.metadata.name)
+    this.#of(object.kind).set(place, object)
+    this.#shelves.get(object.kind)?.put(place, object)
+    if (old !== null) this.#unlist(old)
     this.#owners.add(object)
+    if (object.kind === 'Pod') this.bound.add(object as Pod)
     this.#tell({ type, object, old })
     return object
+  }
+
+  #unlist(old: KubeObject): void {
+    this.#owners.remove(old)
+    if (old.kind === 'Pod') this.bound.remove(old as Pod)
   }
 
   #tell(change: Change): void {

@@ -120,7 +120,7 @@ export class NodeLifecycleController {
   }
 
   #podsOf(node: string): Pod[] {
-    return this.#store.list<Pod>('Pod', null, (pod) => pod.spec.nodeName === node && isActive(pod))
+    return this.#store.bound.on(node).filter(isActive)
   }
 }
 

@@ -73,15 +73,17 @@ export class ReplicaSetController {
   }
 
   #report(set: ReplicaSet): void {
-    const pods = this.#store
-      .list<Pod>('Pod', set.metadata.namespace as string, (pod) => controllerOf(pod)?.uid === set.metadata.uid)
-      .filter(isActive)
+    const owned = this.#store.ownedBy(set.metadata.uid as string)
+    const pods = owned.filter(
+      (object): object is Pod => object.kind === 'Pod' && controllerOf(object)?.uid === set.metadata.uid,
+    )
+    const active = pods.filter(isActive)
     const labels = set.spec.template.metadata?.labels ?? {}
-    const labelled = pods.filter((pod) => Object.entries(labels).every(([k, v]) => pod.metadata.labels?.[k] === v))
-    const ready = pods.filter(isReady)
+    const labelled = active.filter((pod) => Object.entries(labels).every(([k, v]) => pod.metadata.labels?.[k] === v))
+    const ready = active.filter(isReady)
     const available = ready.filter((pod) => this.#isAvailable(set, pod))
     this.#store.updateStatus('ReplicaSet', set.metadata.namespace as string, set.metadata.name, {
-      replicas: pods.length,
+      replicas: active.length,
       ...(labelled.length > 0 ? { fullyLabeledReplicas: labelled.length } : {}),
       ...(ready.length > 0 ? { readyReplicas: ready.length } : {}),
       ...(available.length > 0 ? { availableReplicas: available.length } : {}),
