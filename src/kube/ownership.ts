@@ -1,7 +1,10 @@
 /** Who owns what: controller references, adoption and release of pods by their labels. */
+import { controllerOf } from './control.ts'
 import { selects } from './label-selector.ts'
 import type { KubeObject, LabelSelector, OwnerReference, Pod } from './objects.ts'
 import type { Store } from './store.ts'
+
+export { controllerOf, isActive } from './control.ts'
 
 /** The reference that makes `owner` the controller of an object. */
 export function controllerReference(owner: KubeObject): OwnerReference {
@@ -13,18 +16,6 @@ export function controllerReference(owner: KubeObject): OwnerReference {
     controller: true,
     blockOwnerDeletion: true,
   }
-}
-
-/** The controller of an object; null when nobody controls it. */
-export function controllerOf(object: KubeObject): OwnerReference | null {
-  return object.metadata.ownerReferences?.find((reference) => reference.controller === true) ?? null
-}
-
-/** Failed and succeeded pods, and those on their way out, do not count as replicas. */
-export function isActive(pod: Pod): boolean {
-  return (
-    pod.metadata.deletionTimestamp === undefined && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
-  )
 }
 
 export function isReady(pod: Pod): boolean {

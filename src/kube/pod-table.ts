@@ -1,6 +1,7 @@
 /** The pods by node, and how many are active there: what the scheduler would otherwise count for each pod again. */
+
+import { controllerOf, isActive } from './control.ts'
 import type { Pod } from './objects.ts'
-import { controllerOf, isActive } from './ownership.ts'
 
 /** What is on one node. */
 class Bound {
