@@ -214,7 +214,7 @@ export class Capture implements Watched {
     const length = frame.end - start
     const inbound = direction === 'in'
     const time = inbound && frame.stamp !== 0 ? frame.stamp : this.world.scheduler.now
-    const flags = inbound ? INBOUND | receptionOf(seen.device, bytes, start) : OUTBOUND
+    const flags = flagsOf(seen.device, inbound, bytes, start)
     const id = this.world.frames.identify(frame)
     if (seen.frames++ === 0) seen.header()
     seen.bytes += length
@@ -238,9 +238,10 @@ function noFacts(): InterfaceFacts {
   return {}
 }
 
-/** How a frame that came in was addressed. */
-function receptionOf(device: NetDevice, bytes: Uint8Array, at: number): number {
-  if (sameMac(bytes, at, device.mac, 0)) return UNICAST
-  if (ethernet.isBroadcast(bytes, at)) return BROADCAST
-  return ethernet.isGroup(bytes, at) ? MULTICAST : PROMISCUOUS
+/** epb_flags: which way a frame went by the device, and of one that came in how it was addressed. */
+export function flagsOf(device: NetDevice, inbound: boolean, bytes: Uint8Array, at: number): number {
+  if (!inbound) return OUTBOUND
+  if (sameMac(bytes, at, device.mac, 0)) return INBOUND | UNICAST
+  if (ethernet.isBroadcast(bytes, at)) return INBOUND | BROADCAST
+  return INBOUND | (ethernet.isGroup(bytes, at) ? MULTICAST : PROMISCUOUS)
 }

@@ -55,7 +55,7 @@ function format(value: string): CaptureFormat {
   return found
 }
 
-function seed(value: string): number {
+export function seed(value: string): number {
   const number = Number(value)
   if (!Number.isInteger(number) || number < 0 || number > 2 ** 31 - 1) {
     throw new InvalidArgumentError('It is a whole number from 0 to 2147483647.')

@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VERSION } from '../capture/version.ts'
 import { type Protocol, protocols } from '../explain/probe.ts'
-import { withCaptureFiles, withCaptureOptions } from './capture-options.ts'
+import { seed, withCaptureFiles, withCaptureOptions } from './capture-options.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { diff } from './diff.ts'
@@ -34,14 +34,6 @@ function protocol(value: string): Protocol {
   const found = protocols.find((known) => known === value)
   if (found === undefined) throw new InvalidArgumentError(`It is one of: ${protocols.join(', ')}.`)
   return found
-}
-
-function seed(value: string): number {
-  const number = Number(value)
-  if (!Number.isInteger(number) || number < 0 || number > 2 ** 31 - 1) {
-    throw new InvalidArgumentError('It is a whole number from 0 to 2147483647.')
-  }
-  return number
 }
 
 function program(typed: readonly string[], done: (code: number) => void): Command {

@@ -4,6 +4,7 @@ import { MILLISECOND, Scheduler } from '../sim/scheduler.ts'
 import type { NetDevice } from './device.ts'
 import { journal } from './flow-cache.ts'
 import { FramePool, type Tracer } from './frame.ts'
+import { Tracers } from './tracers.ts'
 
 /** In milliseconds. */
 const DAY = 86_400_000
@@ -28,6 +29,7 @@ export class World {
   /** Are passes of known flows cached? For devices that are made from now on; what can be observed is the same. */
   flowCache = true
   readonly frames = new FramePool()
+  #tracers: readonly Tracer[] = []
   readonly random: Random
   readonly seed: number
 
@@ -42,12 +44,23 @@ export class World {
   }
 
   /**
-   * From now on the tracer is told all decisions about this world's frames; null: nobody. While any world of the process is
-   * traced, all of them go the long way.
+   * Until the returned function is called, the tracer is told all decisions about this world's frames, with whoever else
+   * traces it. While any world of the process is traced, all of them go the long way.
    */
-  trace(tracer: Tracer | null): void {
-    journal.trace(this, tracer !== null)
-    this.frames.tracer = tracer
+  trace(tracer: Tracer): () => void {
+    this.#traceBy([...this.#tracers, tracer])
+    return () => this.#traceBy(this.#tracers.filter((each) => each !== tracer))
+  }
+
+  /** Nobody traces it any more. */
+  untrace(): void {
+    this.#traceBy([])
+  }
+
+  #traceBy(tracers: readonly Tracer[]): void {
+    this.#tracers = tracers
+    this.frames.tracer = tracers.length > 1 ? new Tracers(tracers) : (tracers.at(0) ?? null)
+    journal.trace(this, tracers.length > 0)
   }
 
   /** Until the returned function is called, the watcher hears of devices: whoever captures from time zero listens here. */

@@ -9,7 +9,6 @@ import { formatIpv4, formatMac } from '../wire/address.ts'
 import { printFrame } from '../wire/print.ts'
 import { LiveReader, type ReaderSettings } from './live-reader.ts'
 import { Pace, type StepGoal } from './pace.ts'
-import { Tracers } from './tracers.ts'
 
 /** A step shows so many frames; the rest it counts. */
 const SHOWN = 50
@@ -59,7 +58,6 @@ export class Emulator {
   readonly stop: () => void
   readonly doors = new Map<string, Server>()
   readonly #readers = new Set<LiveReader>()
-  readonly #tracers: Tracers
 
   constructor(lab: Lab, name: string, topology: string, speed: number, stop: () => void) {
     this.lab = lab
@@ -68,7 +66,6 @@ export class Emulator {
     this.stop = stop
     this.pace = new Pace(lab.runner, speed)
     this.pace.afterSlice = () => this.#flush()
-    this.#tracers = new Tracers(lab.world)
   }
 
   status(): EmulatorStatus {
@@ -147,7 +144,7 @@ export class Emulator {
 
   /** Somebody reads the world from now on. @throws FilterError */
   read(settings: ReaderSettings, socket: Socket): LiveReader {
-    const reader: LiveReader = new LiveReader(this.lab, this.#tracers, settings, socket, () => {
+    const reader: LiveReader = new LiveReader(this.lab, settings, socket, () => {
       this.#readers.delete(reader)
     })
     this.#readers.add(reader)

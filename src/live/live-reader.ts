@@ -17,7 +17,6 @@ import { factsOf } from '../topology/interface-facts.ts'
 import { interfacePattern } from '../topology/interfaces.ts'
 import type { Lab } from '../topology/lab.ts'
 import type { Ipv4 } from '../wire/address.ts'
-import type { Tracers } from './tracers.ts'
 
 /** What waits for a reader in this process; the kernel's own buffer comes on top. */
 const ROOM = 8 << 20
@@ -52,7 +51,7 @@ export class LiveReader implements CaptureListener {
   #over = false
 
   /** `ended` is called once, whoever ended it. @throws FilterError */
-  constructor(lab: Lab, tracers: Tracers, settings: ReaderSettings, socket: Socket, ended: () => void) {
+  constructor(lab: Lab, settings: ReaderSettings, socket: Socket, ended: () => void) {
     this.settings = settings
     this.#socket = socket
     this.#filter = compileFilter(settings.filter)
@@ -62,7 +61,7 @@ export class LiveReader implements CaptureListener {
     if (settings.comments) {
       const explainer = new Explainer(lab.world)
       this.#capture.explainer = explainer
-      this.#leave.push(tracers.add(explainer))
+      this.#leave.push(lab.world.trace(explainer))
     }
     const write = (blocks: Uint8Array) => void socket.write(Buffer.from(blocks))
     this.#stream = new PcapngStream(

@@ -51,60 +51,33 @@ class Told implements ObservedDecision {
   }
 }
 
-type Hear = (decision: ObservedDecision) => void
-
-/** The tracer of one world, while it is observed; who traced before goes on hearing, first. */
+/** The tracer of one subscription. */
 class Observing implements Tracer {
   readonly #world: World
-  #earlier: Tracer | null = null
-  #listeners: readonly Hear[] = []
+  readonly #hear: (decision: ObservedDecision) => void
 
-  constructor(world: World) {
+  constructor(world: World, hear: (decision: ObservedDecision) => void) {
     this.#world = world
-  }
-
-  add(hear: Hear): () => void {
-    const { frames } = this.#world
-    if (this.#listeners.length === 0 && frames.tracer !== this) {
-      this.#earlier = frames.tracer
-      this.#world.trace(this)
-    }
-    this.#listeners = [...this.#listeners, hear]
-    return () => {
-      this.#listeners = this.#listeners.filter((each) => each !== hear)
-      if (this.#listeners.length > 0 || frames.tracer !== this) return
-      this.#world.trace(this.#earlier)
-      this.#earlier = null
-    }
+    this.#hear = hear
   }
 
   decided(frame: Frame, where: string, decision: Decision): void {
-    this.#earlier?.decided(frame, where, decision)
     const { frames, scheduler } = this.#world
-    this.#tell(new Told(scheduler.now, where, frames.identify(frame), decision))
+    this.#hear(new Told(scheduler.now, where, frames.identify(frame), decision))
   }
 
   dropped(frame: Frame, reason: DropReason, where: string): void {
-    this.#earlier?.dropped(frame, reason, where)
     const { frames, scheduler } = this.#world
     const sentence = `dropped: ${dropReasons[reason].words}`
     const packetId = frames.identify(frame)
-    this.#tell({ time: scheduler.now, where, packetId, kind: 'drop', sentence, entry: null, command: null })
-  }
-
-  #tell(decision: ObservedDecision): void {
-    for (const hear of this.#listeners) hear(decision)
+    this.#hear({ time: scheduler.now, where, packetId, kind: 'drop', sentence, entry: null, command: null })
   }
 }
-
-const observing = new WeakMap<World, Observing>()
 
 export function decisions(source: LabLike | World): Observable<ObservedDecision> {
   const world = worldOf(source)
   return new Observable((subscriber) => {
-    const tracer = observing.get(world) ?? new Observing(world)
-    observing.set(world, tracer)
-    const end = tracer.add((decision) => subscriber.next(decision))
+    const end = world.trace(new Observing(world, (decision) => subscriber.next(decision)))
     const wake = waker(source)
     return () => {
       end()

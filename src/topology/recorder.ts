@@ -9,6 +9,7 @@ import { factsOf } from './interface-facts.ts'
 export class Recorder {
   readonly capture: Capture
   readonly #world: World
+  #endOfTrace: (() => void) | null = null
   readonly #choice: InterfaceChoice
 
   /** `globs`: only interfaces whose `machine/interface` name matches one of them; none: all. */
@@ -26,7 +27,7 @@ export class Recorder {
   explain(): Explainer {
     const explainer = new Explainer(this.#world)
     this.capture.explainer = explainer
-    this.#world.trace(explainer)
+    this.#endOfTrace = this.#world.trace(explainer)
     return explainer
   }
 
@@ -40,7 +41,9 @@ export class Recorder {
    * that nobody needs any more must not be.
    */
   stopExplaining(): void {
-    this.#world.trace(null)
+    this.#endOfTrace?.()
+    this.#endOfTrace = null
+    this.capture.explainer = null
   }
 
   interfaces(): readonly CapturedInterface[] {

@@ -109,7 +109,7 @@ describe('decisions and sightings', () => {
     const heard: unknown[] = []
     explainer.onTold = ({ where, packetId, decision }) => heard.push([where, packetId, String(decision)])
     tell(frame, 'one')
-    world.trace(null)
+    world.untrace()
     tell(frame, 'two')
     expect(heard).toEqual([['w1', 1, 'one']])
     world.frames.consume(frame)

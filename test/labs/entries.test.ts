@@ -55,7 +55,7 @@ test.each([
     const result = await runStep(lab, step, i + 1, quiet)
     expect(result.failures).toEqual([])
   }
-  lab.world.trace(null)
+  lab.world.untrace()
   expect(journal.open).toBe(false)
   expect([wrong.length, wrong.slice(0, 5).join('\n')]).toEqual([0, ''])
   expect(counts.get('bridge')).toBeGreaterThan(10)

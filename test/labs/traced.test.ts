@@ -26,7 +26,7 @@ async function play(file: string, traced: boolean): Promise<Map<string, string>>
   }
   seen.set('chance', `${lab.world.random.int32()} ${lab.world.scheduler.pending} ${lab.world.frames.inUse}`)
   if (listener !== null) {
-    lab.world.trace(null)
+    lab.world.untrace()
     expect(listener.told.length).toBeGreaterThan(100)
   }
   return seen

@@ -13,7 +13,7 @@ import { frameOf, Inbox, mac, Stub, testWorld } from '../support/world.ts'
 let traced: World | null = null
 
 afterEach(() => {
-  traced?.trace(null)
+  traced?.untrace()
   expect(traced?.frames.inUse).toBe(0)
   expect(journal.open).toBe(false)
 })

@@ -17,7 +17,7 @@ import { frameOf, Inbox, mac, Stub, testWorld } from '../support/world.ts'
 let traced: World | null = null
 
 afterEach(() => {
-  traced?.trace(null)
+  traced?.untrace()
   expect(traced?.frames.inUse).toBe(0)
   expect(journal.open).toBe(false)
 })
@@ -41,7 +41,7 @@ function cable(netem: Netem) {
 
 test('a wire needs no word, a long cable says how long it takes', () => {
   expect(cable({ delay: 10 * MICROSECOND }).send()).toEqual([])
-  traced?.trace(null)
+  traced?.untrace()
   expect(cable({ delay: 5 * MILLISECOND }).send()).toEqual(['a: the cable takes 5 ms for it'])
 })
 
@@ -51,7 +51,7 @@ test('rate, and how many are before it; a full queue; loss', () => {
     'a: the cable takes 2 ms for it, behind 1 more',
     'a: dropped: QueueFull',
   ])
-  traced?.trace(null)
+  traced?.untrace()
   expect(cable({ loss: 1 }).send()).toEqual(['a: dropped: Impaired'])
 })
 

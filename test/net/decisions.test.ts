@@ -19,7 +19,7 @@ import { defaultRoute, join, mac, newWorld, ping } from './network.ts'
 let traced: World | null = null
 
 afterEach(() => {
-  traced?.trace(null)
+  traced?.untrace()
   expect(traced?.frames.inUse).toBe(0)
   expect(journal.open).toBe(false)
 })

@@ -40,7 +40,7 @@ beforeEach(() => {
 
 afterEach(() => {
   lab.end()
-  lab.world.trace(null)
+  lab.world.untrace()
 })
 
 describe('decisions of IPVS', () => {

@@ -33,7 +33,7 @@ export class Listener implements Tracer {
   }
 
   stop(): void {
-    this.#box.world.trace(null)
+    this.#box.world.untrace()
   }
 
   #run(command: string): string {

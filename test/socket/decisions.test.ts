@@ -47,11 +47,11 @@ let listener = new Listener(pair)
 afterEach(() => {
   pair.settle()
   expect(pair.world.frames.inUse).toBe(0)
-  pair.world.trace(null)
+  pair.world.untrace()
 })
 
 function begin(options: ConstructorParameters<typeof Pair>[0] = {}): void {
-  pair.world.trace(null)
+  pair.world.untrace()
   pair = new Pair(options)
   listener = new Listener(pair)
 }
@@ -232,7 +232,7 @@ describe('decisions of sockets', () => {
     begin({ loss: 0.1, delay: 1e6 })
     const traced = play()
     expect(listener.heard().length).toBeGreaterThan(100)
-    pair.world.trace(null)
+    pair.world.untrace()
     pair = new Pair({ loss: 0.1, delay: 1e6 })
     expect(play()).toEqual(traced)
   })

@@ -41,7 +41,7 @@ export class Listener implements Tracer {
   }
 }
 
-/** Traces the world from now on; `world.trace(null)` ends it. */
+/** Traces the world from now on; `world.untrace()` ends it. */
 export function listen(world: World): Listener {
   const listener = new Listener(world)
   world.trace(listener)

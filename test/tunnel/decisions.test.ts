@@ -16,7 +16,7 @@ import { misspelt } from '../support/printed.ts'
 let traced: World | null = null
 
 afterEach(() => {
-  traced?.trace(null)
+  traced?.untrace()
   expect(traced?.frames.inUse).toBe(0)
   expect(journal.open).toBe(false)
 })

@@ -102,7 +102,7 @@ describe('ss', () => {
       dropped: () => {},
     })
     await node.prints('ping -c 1 10.244.1.1', node.podPlace)
-    node.node.netns.world.trace(null)
+    node.node.netns.world.untrace()
     expect(said.filter((line) => line.startsWith('raw ICMP socket'))).toEqual([
       expect.stringMatching(/^raw ICMP socket of ping \(pid [0-9]+\) sends an echo request, id [0-9]+, seq 1$/),
     ])
