@@ -5,6 +5,7 @@
  * A signal ends a process by rejecting what it awaits with Killed, so that its `finally` blocks run; whatever the
  * process opened through `self` is closed when it ends, as the kernel closes descriptors.
  */
+import { settleCounters } from '../link/account.ts'
 import type { World } from '../link/world.ts'
 import type { Netns } from '../net/netns.ts'
 import { wheel } from '../sim/jiffies.ts'
@@ -138,6 +139,8 @@ export class Process {
     this.cwd = io.cwd ?? place.workdir
     this.tty = io.tty ?? false
     this.began = place.machine.world.scheduler.now
+    // Until it first waits it runs inside the event that began it.
+    settleCounters()
     this.stdin = new Input(this, io.stdin instanceof TextPipe ? io.stdin : TextPipe.of(io.stdin ?? ''))
   }
 

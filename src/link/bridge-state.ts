@@ -1,6 +1,7 @@
 /** What is set on a bridge's port beside its flags: the states of 802.1D, and settings that wait for a use. */
 import { MAC_ZERO, type Mac } from '../wire/address.ts'
 import { VlanGroup } from './bridge-vlan.ts'
+import { configurationChanged } from './flow-cache.ts'
 
 /** BR_STATE_* (802.1D), by number. */
 export const PortState = { disabled: 0, listening: 1, learning: 2, forwarding: 3, blocking: 4 } as const
@@ -28,19 +29,55 @@ export class PortNotes {
 
 /** What is set on a port and asked for each frame. */
 export class PortSettings {
-  /** A frame may go back out of the port that it came in by. */
-  hairpin = false
-  /** Isolated ports talk to the others only. */
-  isolated = false
-  learning = true
+  #hairpin = false
+  #isolated = false
+  #learning = true
+  #state: PortState = PortState.forwarding
   /** Unknown unicast is sent here too (BR_FLOOD). */
   flooding = true
   /** Multicast and broadcast of other ports: what the host sends goes out regardless. */
   mcastFlood = true
   bcastFlood = true
-  state: PortState = PortState.forwarding
   readonly vlans = new VlanGroup()
   readonly notes = new PortNotes()
+
+  /** A frame may go back out of the port that it came in by. */
+  get hairpin(): boolean {
+    return this.#hairpin
+  }
+
+  set hairpin(on: boolean) {
+    this.#hairpin = on
+    configurationChanged()
+  }
+
+  /** Isolated ports talk to the others only. */
+  get isolated(): boolean {
+    return this.#isolated
+  }
+
+  set isolated(on: boolean) {
+    this.#isolated = on
+    configurationChanged()
+  }
+
+  get learning(): boolean {
+    return this.#learning
+  }
+
+  set learning(on: boolean) {
+    this.#learning = on
+    configurationChanged()
+  }
+
+  get state(): PortState {
+    return this.#state
+  }
+
+  set state(state: PortState) {
+    this.#state = state
+    configurationChanged()
+  }
 }
 
 interface Deliverer extends PortSettings {

@@ -20,11 +20,11 @@ import type { BridgeFilter } from './bridge-filter.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { refusal } from './bridge-refusal.ts'
 import { delivers, leastMtu, lowestMac, PortSettings, PortState } from './bridge-state.ts'
-import { Handover, noteLearnt, noteTaken } from './bridge-steps.ts'
+import { noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
-import { Departure, Lookup } from './device-steps.ts'
+import { Lookup } from './device-steps.ts'
 import { Fdb, type FdbEntry, USED } from './fdb.ts'
 import { configurationChanged, journal } from './flow-cache.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
@@ -291,6 +291,10 @@ export class Bridge extends NetDevice {
     frames.drop(frame, DropReason.UnknownProtocol, port.device.place)
   }
 
+  protected override noteDeparture(frame: Frame): void {
+    this.tallyDeparture(frame)
+  }
+
   /** br_dev_xmit: a frame of the host itself. */
   protected override transmit(frame: Frame): void {
     if (frame.bridgeInput !== null && this.filter !== null && this.filter.resume(frame)) return
@@ -305,7 +309,6 @@ export class Bridge extends NetDevice {
     const entry = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
     if (entry === null || entry.port === null) return this.#flood(frame, null, true, vlan)
     if (journal.open) {
-      journal.add(frame, new Departure(this))
       journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, false))
       this.world.frames.tell(frame, this.place, new told.FdbHit(this, entry))
     }
@@ -351,7 +354,6 @@ export class Bridge extends NetDevice {
   }
 
   #forward(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
-    if (journal.open) journal.add(frame, new Handover(from, to))
     if (!delivers(from, to, vlan)) {
       if (journal.open) told.tellUndelivered(this, frame, from, to, vlan)
       return this.world.frames.drop(frame, refusal(from, to, vlan), to.device.place)

@@ -1,19 +1,9 @@
 /** What devices do to a frame of a known flow, to be done once more (see flow-cache.ts). */
-import type { Mac } from '../wire/address.ts'
 import { type Fdb, type FdbEntry, UPDATED, USED } from './fdb.ts'
-import { Step } from './flow-cache.ts'
-import type { Frame } from './frame.ts'
+import { Step, type Tally } from './flow-cache.ts'
 
-/** A device as far as its doors go. */
-export interface Doors {
-  readonly up: boolean
-  readonly carrier: boolean
-  readonly mac: Mac
-  readonly mtu: number
-  readonly tap: unknown
-  readonly stack: unknown
-  readonly qdisc: unknown
-  readonly receiver: unknown
+/** A device's own counters. */
+interface Counted {
   rxPackets: number
   rxBytes: number
   txPackets: number
@@ -25,46 +15,30 @@ interface Clock {
 }
 
 /** A device received it. */
-export class Arrival extends Step {
-  readonly #device: Doors
-  readonly #receiver: unknown
+export class Arrival implements Tally {
+  readonly #device: Counted
 
-  constructor(device: Doors, receiver: unknown) {
-    super()
+  constructor(device: Counted) {
     this.#device = device
-    this.#receiver = receiver
   }
 
-  override holds(): boolean {
-    const device = this.#device
-    return device.up && device.tap === null && device.stack === null && device.receiver === this.#receiver
-  }
-
-  override again(frame: Frame): void {
-    this.#device.rxPackets++
-    this.#device.rxBytes += frame.end - frame.start
+  add(packets: number, bytes: number): void {
+    this.#device.rxPackets += packets
+    this.#device.rxBytes += bytes
   }
 }
 
 /** A virtual device sent it into something below it that is not a cable. */
-export class Departure extends Step {
-  readonly #device: Doors
-  readonly #mtu: number
+export class Departure implements Tally {
+  readonly #device: Counted
 
-  constructor(device: Doors) {
-    super()
+  constructor(device: Counted) {
     this.#device = device
-    this.#mtu = device.mtu
   }
 
-  override holds(): boolean {
-    const device = this.#device
-    return device.up && device.carrier && device.qdisc === null && device.tap === null && device.mtu === this.#mtu
-  }
-
-  override again(frame: Frame): void {
-    this.#device.txPackets++
-    this.#device.txBytes += frame.end - frame.start
+  add(packets: number, bytes: number): void {
+    this.#device.txPackets += packets
+    this.#device.txBytes += bytes
   }
 }
 

@@ -17,8 +17,8 @@ import { LARGE } from '../sim/count.ts'
 import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
-import { Arrival } from './device-steps.ts'
-import { journal } from './flow-cache.ts'
+import { Arrival, Departure } from './device-steps.ts'
+import { configurationChanged, journal } from './flow-cache.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
 import { type KernelLog, LogLevel } from './kernel-log.ts'
 import { LinkSettings } from './link-settings.ts'
@@ -67,29 +67,26 @@ export abstract class NetDevice {
   name: string
   /** `namespace/name`, once it is in a namespace: where drops and decisions happen. */
   place: string
-  mac: Mac
-  mtu = 1500
-  up = false
+  #mac: Mac
+  #mtu = 1500
+  #up = false
+  #tap: Tap | null = null
+  #receiver: Receiver | null = null
+  #stack: Stack | null = null
+  #qdisc: Qdisc | null = null
+  #promiscuous = false
   /** It was up once in this namespace, and has had a queue since (dev_activate). */
   activated = false
   /** Interface index inside its namespace, from 1. */
   index = 0
-  /** Called for each frame; null while nobody listens. See `listen`. */
-  tap: Tap | null = null
   #listeners: Listeners<NetDevice> | null = null
-  receiver: Receiver | null = null
   /** The bridge this device is a port of. */
   master: NetDevice | null = null
-  promiscuous = false
   /** Of the machine it is in. */
   kernelLog: KernelLog | null = null
   /** IFF_NOARP: neighbours are not asked for, frames go to the device's own address. */
   noArp = false
   #settings: LinkSettings | null = null
-  /** The devices upon this one, which see what it receives first; null: none. */
-  stack: Stack | null = null
-  /** What `tc` put at the egress; null: noqueue, the default. */
-  qdisc: Qdisc | null = null
   rxPackets = 0
   rxBytes = LARGE
   rxDropped = 0
@@ -102,9 +99,86 @@ export abstract class NetDevice {
     this.world = world
     this.name = name
     this.place = name
-    this.mac = mac
+    this.#mac = mac
     this.rxBytes = 0
     this.txBytes = 0
+  }
+
+  // What decides whether and where frames pass: with another value, no recorded pass is sure any more.
+
+  get mac(): Mac {
+    return this.#mac
+  }
+
+  set mac(mac: Mac) {
+    this.#mac = mac
+    configurationChanged()
+  }
+
+  get mtu(): number {
+    return this.#mtu
+  }
+
+  set mtu(mtu: number) {
+    this.#mtu = mtu
+    configurationChanged()
+  }
+
+  get up(): boolean {
+    return this.#up
+  }
+
+  set up(up: boolean) {
+    this.#up = up
+    configurationChanged()
+  }
+
+  /** Called for each frame; null while nobody listens. See `listen`. */
+  get tap(): Tap | null {
+    return this.#tap
+  }
+
+  set tap(tap: Tap | null) {
+    this.#tap = tap
+    configurationChanged()
+  }
+
+  get receiver(): Receiver | null {
+    return this.#receiver
+  }
+
+  set receiver(receiver: Receiver | null) {
+    this.#receiver = receiver
+    configurationChanged()
+  }
+
+  /** The devices upon this one, which see what it receives first; null: none. */
+  get stack(): Stack | null {
+    return this.#stack
+  }
+
+  set stack(stack: Stack | null) {
+    this.#stack = stack
+    configurationChanged()
+  }
+
+  /** What `tc` put at the egress; null: noqueue, the default. */
+  get qdisc(): Qdisc | null {
+    return this.#qdisc
+  }
+
+  set qdisc(qdisc: Qdisc | null) {
+    this.#qdisc = qdisc
+    configurationChanged()
+  }
+
+  get promiscuous(): boolean {
+    return this.#promiscuous
+  }
+
+  set promiscuous(promiscuous: boolean) {
+    this.#promiscuous = promiscuous
+    configurationChanged()
   }
 
   /** What frames do not meet. */
@@ -120,8 +194,8 @@ export abstract class NetDevice {
 
   /** Down the stack, into the queue when there is one. The frame begins with its Ethernet header. */
   send(frame: Frame): void {
-    if (!this.up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.place)
-    if (this.qdisc !== null) return this.qdisc.enqueue(frame)
+    if (!this.#up) return this.world.frames.drop(frame, DropReason.DeviceDown, this.place)
+    if (this.#qdisc !== null) return this.#qdisc.enqueue(frame)
     this.leave(frame)
   }
 
@@ -129,22 +203,39 @@ export abstract class NetDevice {
   leave(frame: Frame): void {
     this.txPackets++
     this.txBytes += frame.end - frame.start
-    if (this.tap !== null) this.tap(frame, this, 'out')
+    if (this.#tap !== null) this.#tap(frame, this, 'out')
+    if (journal.open) this.noteDeparture(frame)
     this.transmit(frame)
   }
 
   /** Up the stack: count, tap, hand to the receiver. */
   receive(frame: Frame): void {
-    if (!this.up || this.receiver === null) {
+    if (!this.#up || this.#receiver === null) {
       this.rxDropped++
       return this.world.frames.drop(frame, DropReason.ReceiverDown, this.place)
     }
     this.rxPackets++
     this.rxBytes += frame.end - frame.start
-    if (this.tap !== null) this.tap(frame, this, 'in')
-    if (this.stack !== null && this.stack.takes(frame)) return
-    if (journal.open) journal.add(frame, new Arrival(this, this.receiver))
-    this.receiver.receive(frame, this)
+    if (this.#tap !== null) this.#tap(frame, this, 'in')
+    if (journal.open) this.#noteArrival(frame)
+    if (this.#stack !== null && this.#stack.takes(frame)) return
+    this.#receiver.receive(frame, this)
+  }
+
+  #noteArrival(frame: Frame): void {
+    if (this.#tap !== null || this.#stack !== null) journal.refuse()
+    journal.tally(frame, new Arrival(this), frame.end - frame.start)
+  }
+
+  /** A frame leaves while its pass is recorded. A device that does with it what is no step keeps this. */
+  protected noteDeparture(_frame: Frame): void {
+    journal.refuse()
+  }
+
+  /** ... and one whose `transmit` is all steps calls this. */
+  protected tallyDeparture(frame: Frame): void {
+    if (this.#tap !== null || this.#qdisc !== null) journal.refuse()
+    journal.tally(frame, new Departure(this), frame.end - frame.start)
   }
 
   /** Calls the tap for each frame from now on, behind those that listen already; what is returned ends that. */

@@ -2,43 +2,23 @@
  * The flow cache: what a machine did with one frame, from the cable it came in by to the cable it left by, it does
  * again with the next frame of the same flow, without asking its tables again.
  *
- * While a pass is recorded, every layer that it goes through writes a `Step` into the `journal`: the counters that it
- * moves, the entry that it refreshes, the bytes that it rewrites. A later frame with the same header takes the same
- * steps if each of them still `holds`: devices up and unwatched, entries alive, headers valid, timers not run out.
+ * While a pass is recorded, every layer that it goes through writes what it does into the `journal`: a `Step` for the entry
+ * that it refreshes and the bytes that it rewrites, a `Tally` for what it counts (see account.ts). A later frame with the
+ * same header takes the same steps if each of them still `holds`: entries alive, headers valid, timers not run out.
  * Whatever is not a step cannot be cached: a layer that does something rarer calls `journal.refuse`.
  *
  * The cache changes nothing that can be observed: bytes, counters, tables and moments are those of the long way
  * (test/link/flow-cache.test.ts plays the same traffic both ways). Changes of configuration (routes, rules, sysctls,
- * ports) forget all passes of the process at once, by `configurationChanged`.
+ * ports, devices and who watches them) forget all passes of the process at once, by `configurationChanged`.
  */
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import { Account } from './account.ts'
 import type { Frame } from './frame.ts'
+import type { Judge, Step, Tally } from './step.ts'
+import { type Walk, walkOf } from './walk.ts'
 
-/** What one layer did, to be done once more. */
-export abstract class Step {
-  /**
-   * Would the layer do the very same with this frame, now? Looks, and changes nothing. `frame.start` is where the frame
-   * begins as it came in; `scope.end` is where the packet ends as far as the layers before have seen.
-   */
-  holds(_frame: Frame): boolean {
-    return true
-  }
-
-  /** Does it. */
-  again(_frame: Frame): void {}
-}
-
-/** A step that can decide against the frame only by doing its work. At most one is in a pass, and it is asked first. */
-export interface Judge {
-  /** False: the long way must be gone; it will use this judgment. */
-  judge(frame: Frame): boolean
-  /** The frame has gone its long way. */
-  settled(): void
-}
-
-/** Where the packet that is being looked at ends. */
-export const scope = { end: 0 }
+export { type Judge, Step, type Tally } from './step.ts'
 
 const configuration = { generation: 0 }
 
@@ -61,23 +41,16 @@ interface Counter {
   bytes: number
 }
 
-/** Rules that matched a packet of this length. */
-class Counted extends Step {
-  readonly counters: Counter[] = []
-  readonly network: number
+class Counted implements Tally {
+  readonly #counter: Counter
 
-  constructor(network: number) {
-    super()
-    this.network = network
+  constructor(counter: Counter) {
+    this.#counter = counter
   }
 
-  override again(frame: Frame): void {
-    const length = ipv4.totalLength(frame.bytes, frame.network)
-    const { counters } = this
-    for (let i = 0; i < counters.length; i++) {
-      counters[i].packets++
-      counters[i].bytes += length
-    }
+  add(packets: number, bytes: number): void {
+    this.#counter.packets += packets
+    this.#counter.bytes += bytes
   }
 }
 
@@ -91,6 +64,9 @@ export class Journal {
   /** How many passes were done again so far. */
   repeated = 0
   steps: Step[] = []
+  tallies: Tally[] = []
+  /** By how many bytes what each tally counts differs from the frame that came in. */
+  more: number[] = []
   judge: Judge | null = null
   /** Where the pass ended: the device that the frame was given to. */
   last: Outlet | null = null
@@ -100,20 +76,22 @@ export class Journal {
   readonly #traced = new Set<object>()
   #frame: Frame | null = null
   #start = 0
+  #length = 0
   #refused = false
-  #counted: Counted | null = null
 
   begin(frame: Frame): void {
     this.open = true
     this.steps = []
+    this.tallies = []
+    this.more = []
     this.judge = null
     this.last = null
     this.covered = 0
     this.mask.fill(0)
     this.#frame = frame
     this.#start = frame.start
+    this.#length = frame.end - frame.start
     this.#refused = false
-    this.#counted = null
   }
 
   /** Is this world traced from now on? */
@@ -153,14 +131,17 @@ export class Journal {
     this.add(frame, step)
   }
 
+  /** A counter went up by one packet and this many bytes of it. */
+  tally(frame: Frame, tally: Tally, length: number): void {
+    if (this.#frame === null) return
+    if (frame !== this.#frame || this.last !== null) this.#refused = true
+    this.tallies.push(tally)
+    this.more.push(length - this.#length)
+  }
+
   /** A rule or a policy counted the packet. */
   count(frame: Frame, counter: Counter): void {
-    if (this.#frame === null) return
-    if (this.#counted === null || this.#counted.network !== frame.network) {
-      this.#counted = new Counted(frame.network)
-      this.add(frame, this.#counted)
-    }
-    this.#counted.counters.push(counter)
+    if (this.#frame !== null) this.tally(frame, new Counted(counter), ipv4.totalLength(frame.bytes, frame.network))
   }
 
   /** Flows differ in these bytes. Those of headers that the pass itself put in front are no part of what came in. */
@@ -206,55 +187,11 @@ export interface Inlet {
   receive(frame: Frame): void
 }
 
-/** The steps of a pass, one after the other. */
-interface Walk {
-  /** Has the frame the header that the words tell? */
-  fits(words: Int32Array, frame: Frame): boolean
-  holds(steps: readonly Step[], frame: Frame): boolean
-  again(steps: readonly Step[], frame: Frame): void
-}
-
-const walks = new Map<string, Walk>()
-const kinds = new Map<unknown, number>()
-
-/** Passes that look at the same parts of a header and consist of the same kinds of steps share a walk. */
-function walkOf(mask: Int32Array, steps: readonly Step[]): Walk {
-  const shape = steps.map(({ constructor }) => {
-    const kind = kinds.get(constructor) ?? kinds.size
-    kinds.set(constructor, kind)
-    return kind
-  })
-  const key = `${mask.join(' ')}: ${shape.join(' ')}`
-  const walk = walks.get(key) ?? written(mask, steps, key)
-  walks.set(key, walk)
-  return walk
-}
-
-/**
- * The loops over words and steps, written out: at a place of its own each call meets one kind of step only, which V8 then calls
- * directly or puts in its place; in a loop it would look up the method for each step of each frame. (A pass of 18 steps
- * takes 0.2 µs instead of 0.5.) Only numbers go into the text.
- */
-function written(mask: Int32Array, steps: readonly Step[], key: string): Walk {
-  const { holds, again } = Step.prototype
-  const same = [...mask].flatMap((bits, i) =>
-    bits === 0 ? [] : [`(view.getInt32(start + ${i * 4}, true) & ${bits}) === words[${i}]`],
-  )
-  const asked = steps.flatMap((step, i) => (step.holds === holds ? [] : [`steps[${i}].holds(frame)`]))
-  const done = steps.flatMap((step, i) => (step.again === again ? [] : [`steps[${i}].again(frame)`]))
-  // The key makes each text another one: V8 keeps what it learns of a function by its text.
-  const text = (body: string, first = 'steps') => new Function(first, 'frame', `/* ${key} */ ${body}`)
-  return {
-    fits: text(`const { view, start } = frame; return ${same.join(' && ') || 'true'}`, 'words') as Walk['fits'],
-    holds: text(`return ${asked.join(' && ') || 'true'}`) as Walk['holds'],
-    again: text(done.join('\n')) as Walk['again'],
-  }
-}
-
 /** What was done with the frames of one flow. */
 class Pass {
   readonly generation = configuration.generation
   readonly steps: readonly Step[]
+  readonly account: Account
   readonly walk: Walk
   readonly judge: Judge | null
   readonly last: Outlet
@@ -268,6 +205,7 @@ class Pass {
 
   constructor(written: Journal, last: Outlet, header: DataView, hash: number, length: number) {
     this.steps = written.steps
+    this.account = new Account(written.tallies, written.more)
     this.judge = written.judge
     this.last = last
     this.covered = written.covered
@@ -292,11 +230,11 @@ class Pass {
   }
 
   holds(frame: Frame): boolean {
-    scope.end = frame.end
     return this.walk.holds(this.steps, frame)
   }
 
   again(frame: Frame): void {
+    this.account.count(frame.end - frame.start)
     this.walk.again(this.steps, frame)
     this.last.send(frame)
   }

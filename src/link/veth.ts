@@ -187,12 +187,14 @@ export class Veth extends NetDevice implements Task {
     }
   }
 
+  /** Passes end here. */
+  protected override noteDeparture(frame: Frame): void {
+    journal.finish(frame, this)
+  }
+
   protected override transmit(frame: Frame): void {
     const peer = this.#wire
-    if (journal.open) {
-      journal.finish(frame, this)
-      if (!this.#impaired && this.#delay >= SLOW) this.#tell(frame, this.#delay)
-    }
+    if (journal.open && !this.#impaired && this.#delay >= SLOW) this.#tell(frame, this.#delay)
     if (peer === null || !peer.up) {
       this.txDropped++
       return this.world.frames.drop(frame, peer === null ? DropReason.NoCarrier : DropReason.ReceiverDown, this.place)

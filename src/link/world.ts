@@ -1,6 +1,7 @@
 /** One emulated world. Everything that needs time, chance or frames is given this; there are no globals. */
 import { Random } from '../sim/random.ts'
 import { MILLISECOND, Scheduler } from '../sim/scheduler.ts'
+import { settleCounters } from './account.ts'
 import type { NetDevice } from './device.ts'
 import { journal } from './flow-cache.ts'
 import { FramePool, type Tracer } from './frame.ts'
@@ -41,6 +42,7 @@ export class World {
   constructor(seed = 1) {
     this.seed = seed
     this.random = new Random(seed)
+    this.scheduler.atRest = settleCounters
   }
 
   /**

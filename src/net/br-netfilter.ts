@@ -62,7 +62,7 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
       return this.#netns.world.frames.drop(frame, DropReason.BridgedHeader, this.#bridge.place)
     }
     if (journal.open) {
-      journal.add(frame, new AtPort(frame, at, port))
+      journal.add(frame, new AtPort(frame, at))
       this.#tell(frame, told.atPort(this.#netns.sysctl, this.#bridge, port.device, !this.#enabled))
     }
     frame.network = at

@@ -1,68 +1,64 @@
 /** What IPv4 and br_netfilter do to a packet of a known flow, to be done once more (see link/flow-cache.ts). */
-import type { Bridge, BridgePort } from '../link/bridge.ts'
-import type { NetDevice } from '../link/device.ts'
-import { journal, Step, scope } from '../link/flow-cache.ts'
+import type { Bridge } from '../link/bridge.ts'
+import { journal, Step, type Tally } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { ANY, copyMac, type Ipv4, type Mac } from '../wire/address.ts'
+import { add, finish, fold, pseudoHeader } from '../wire/checksum.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
+import type { Counters } from './counters.ts'
 import type { Namespace } from './namespace.ts'
 import type { Entry } from './neighbour-entry.ts'
 
-/** The header at this distance from where the frame began is valid, and says where the packet ends. */
+/**
+ * The header at this distance from where the frame began is valid, and the packet ends where the frame does. Of what the
+ * checksum is taken over, only the length and the identification differ within a flow.
+ */
 abstract class Header extends Step {
   readonly #offset: number
+  /** The sum of all other fields. */
+  readonly #sum: number
 
   constructor(frame: Frame, at: number) {
     super()
+    const { bytes, end } = frame
     this.#offset = journal.offset(at)
     journal.coverPacket(frame, at)
+    if (at + ipv4.totalLength(bytes, at) !== end) journal.refuse()
+    this.#sum = fold(add(0, bytes, at, 2) + add(0, bytes, at + 6, 4) + add(0, bytes, at + ipv4.SOURCE, 8))
   }
 
   override holds(frame: Frame): boolean {
+    const { view } = frame
     const at = frame.start + this.#offset
-    if (!ipv4.valid(frame.bytes, at, scope.end)) return false
-    scope.end = at + ipv4.totalLength(frame.bytes, at)
-    return true
+    const total = view.getUint16(at + ipv4.TOTAL_LENGTH)
+    if (at + total !== frame.end) return false
+    return (
+      fold(this.#sum + total + view.getUint16(at + ipv4.IDENTIFICATION) + view.getUint16(at + ipv4.CHECKSUM)) === 0xffff
+    )
   }
 }
 
 /** br_netfilter looked at it at a bridge's port, in front of PREROUTING. */
 export class AtPort extends Header {
-  readonly #port: BridgePort
-
-  constructor(frame: Frame, at: number, port: BridgePort) {
-    super(frame, at)
-    this.#port = port
-  }
-
   override again(frame: Frame): void {
     const at = frame.start + ethernet.HEADER
     frame.network = at
     frame.transport = at + ipv4.HEADER
-    frame.end = at + ipv4.totalLength(frame.bytes, at)
-    frame.bridgeInput = this.#port.device
   }
 }
 
 /** DNAT sent it beyond the bridge: to the bridge's own MAC. */
 export class ToBridge extends Step {
-  readonly #bridge: Bridge
   readonly #mac: Mac
 
   constructor(bridge: Bridge) {
     super()
-    this.#bridge = bridge
     this.#mac = bridge.mac
   }
 
-  override holds(): boolean {
-    return this.#bridge.mac === this.#mac
-  }
-
   override again(frame: Frame): void {
-    frame.routed = true
     copyMac(frame.bytes, frame.start + ethernet.DESTINATION, this.#mac, 0)
   }
 }
@@ -81,98 +77,102 @@ export class ToStation extends Step {
   }
 
   override again(frame: Frame): void {
-    frame.routed = true
     copyMac(frame.bytes, frame.start + ethernet.DESTINATION, this.#entry.mac, 0)
   }
 }
 
 /** It came up to a namespace, addressed to the device. */
 export class Entered extends Step {
-  readonly #device: NetDevice
-  readonly #mac: Mac
-
-  constructor(frame: Frame, device: NetDevice) {
+  constructor(frame: Frame) {
     super()
     if (frame.group || frame.toBridge) journal.refuse()
     journal.cover(frame.start, ethernet.HEADER)
-    this.#device = device
-    this.#mac = device.mac
-  }
-
-  override holds(): boolean {
-    return this.#device.mac === this.#mac
   }
 
   override again(frame: Frame): void {
-    frame.group = false
-    frame.toHost = true
     frame.start += ethernet.HEADER
   }
 }
 
-/** ip_rcv of a packet that no bridge has looked at. */
-export class Received extends Header {
-  readonly #netns: Namespace
-  readonly #input: NetDevice
+/** What ip_rcv counts. */
+class ReceivedPackets implements Tally {
+  readonly #counters: Counters
 
-  constructor(frame: Frame, netns: Namespace, input: NetDevice) {
-    super(frame, frame.start)
-    this.#netns = netns
-    this.#input = input
+  constructor(counters: Counters) {
+    this.#counters = counters
   }
 
-  override again(frame: Frame): void {
-    const { counters } = this.#netns
-    const { bytes, start: at } = frame
-    counters.ipInReceives++
-    counters.ipInOctets += frame.end - at
-    counters.ipInEcn[ipv4.tos(bytes, at) & 3]++
-    frame.inputIndex = this.#input.index
-    frame.network = at
-    frame.transport = at + ipv4.HEADER
-    frame.end = at + ipv4.totalLength(bytes, at)
+  add(packets: number, bytes: number): void {
+    this.#counters.ipInReceives += packets
+    this.#counters.ipInOctets += bytes
   }
 }
 
-/** ip_rcv of what went through PREROUTING at a bridge's port. */
-export class PassedUp extends Step {
-  readonly #netns: Namespace
-  readonly #input: NetDevice
+/** ... and by the congestion bits of the header, which are part of what distinguishes flows. */
+class ReceivedEcn implements Tally {
+  readonly #counters: Counters
+  readonly #bits: number
 
-  constructor(netns: Namespace, input: NetDevice) {
-    super()
-    this.#netns = netns
-    this.#input = input
+  constructor(counters: Counters, bits: number) {
+    this.#counters = counters
+    this.#bits = bits
   }
 
+  add(packets: number): void {
+    this.#counters.ipInEcn[this.#bits] += packets
+  }
+}
+
+/** ip_rcv of a packet that no bridge has looked at. */
+class Received extends Header {
   override again(frame: Frame): void {
-    const { counters } = this.#netns
-    counters.ipInReceives++
-    counters.ipInOctets += frame.end - frame.start
-    frame.inputIndex = this.#input.index
-    frame.bridgeInput = null
+    const at = frame.start
+    frame.network = at
+    frame.transport = at + ipv4.HEADER
+  }
+}
+
+export function noteReceived(frame: Frame, { counters }: Namespace): void {
+  const at = frame.start
+  journal.tally(frame, new ReceivedPackets(counters), frame.end - at)
+  journal.tally(frame, new ReceivedEcn(counters, ipv4.tos(frame.bytes, at) & 3), 0)
+  journal.add(frame, new Received(frame, at))
+}
+
+/** ip_rcv of what went through PREROUTING at a bridge's port. */
+export function notePassedUp(frame: Frame, { counters }: Namespace): void {
+  journal.tally(frame, new ReceivedPackets(counters), frame.end - frame.start)
+}
+
+type PacketCounter = 'ipForwDatagrams' | 'ipOutRequests' | 'ipInDelivers' | 'udpInDatagrams'
+
+/** A counter of the namespace. */
+class Packets implements Tally {
+  readonly #counters: Counters
+  readonly #name: PacketCounter
+
+  constructor(counters: Counters, name: PacketCounter) {
+    this.#counters = counters
+    this.#name = name
+  }
+
+  add(packets: number): void {
+    this.#counters[this.#name] += packets
   }
 }
 
 /** ip_forward. The time to live is part of what distinguishes flows. */
 class Forwarded extends Step {
-  readonly #netns: Namespace
-
-  constructor(netns: Namespace) {
-    super()
-    this.#netns = netns
-  }
-
   override again(frame: Frame): void {
     ipv4.decrementTtl(frame.bytes, frame.network)
-    this.#netns.counters.ipForwDatagrams++
   }
 }
 
 /** `back`: it leaves by the device that it came in by, of which its sender may be told. */
 export function noteForwarded(frame: Frame, netns: Namespace, back: boolean): void {
   if (frame.options !== 0 || frame.group || (back && !frame.routed)) journal.refuse()
-  journal.add(frame, new Forwarded(netns))
+  journal.tally(frame, new Packets(netns.counters, 'ipForwDatagrams'), 0)
+  journal.add(frame, new Forwarded())
 }
 
 /** The identification that the next `Sent` writes: whoever hands the packet to IP chooses it. */
@@ -180,52 +180,39 @@ export const next = { id: 0 }
 
 /** ip_local_out of what a tunnel sends. */
 class Sent extends Step {
-  readonly #netns: Namespace
+  readonly #service: number
+  readonly #fragment: number
+  readonly #lifeAndProtocol: number
   readonly #source: Ipv4
   readonly #destination: Ipv4
-  readonly #protocol: number
-  readonly #ttl: number
-  readonly #tos: number
-  readonly #fragment: number
+  /** The sum of all fields but length, identification and checksum. */
+  readonly #sum: number
 
-  constructor(
-    netns: Namespace,
-    source: Ipv4,
-    destination: Ipv4,
-    protocol: number,
-    ttl: number,
-    tos: number,
-    fragment: number,
-  ) {
+  constructor(source: Ipv4, destination: Ipv4, protocol: number, ttl: number, tos: number, fragment: number) {
     super()
-    this.#netns = netns
+    this.#service = 0x4500 | tos
+    this.#fragment = fragment
+    this.#lifeAndProtocol = (ttl << 8) | protocol
     this.#source = source
     this.#destination = destination
-    this.#protocol = protocol
-    this.#ttl = ttl
-    this.#tos = tos
-    this.#fragment = fragment
+    this.#sum = fold(this.#service + fragment + this.#lifeAndProtocol + pseudoHeader(source, destination, 0, 0))
   }
 
   override again(frame: Frame): void {
-    this.#netns.counters.ipOutRequests++
     frame.transport = frame.start
     const at = frame.push(ipv4.HEADER)
     frame.network = at
+    const { view } = frame
     const { id } = next
     const total = frame.end - at
-    ipv4.write(
-      frame.bytes,
-      at,
-      total,
-      this.#source,
-      this.#destination,
-      this.#protocol,
-      this.#ttl,
-      this.#tos,
-      id,
-      this.#fragment,
-    )
+    view.setUint16(at, this.#service)
+    view.setUint16(at + ipv4.TOTAL_LENGTH, total)
+    view.setUint16(at + ipv4.IDENTIFICATION, id)
+    view.setUint16(at + ipv4.FRAGMENT, this.#fragment)
+    view.setUint16(at + ipv4.TTL, this.#lifeAndProtocol)
+    view.setUint16(at + ipv4.CHECKSUM, finish(this.#sum + total + id))
+    view.setInt32(at + ipv4.SOURCE, this.#source)
+    view.setInt32(at + ipv4.DESTINATION, this.#destination)
   }
 }
 
@@ -249,67 +236,67 @@ export function noteSent(
   ) {
     journal.refuse()
   }
-  journal.add(frame, new Sent(netns, source, destination, protocol, ttl, tos, fragment))
+  journal.tally(frame, new Packets(netns.counters, 'ipOutRequests'), 0)
+  journal.add(frame, new Sent(source, destination, protocol, ttl, tos, fragment))
+}
+
+/** What ip_finish_output2 counts. */
+class Transmitted implements Tally {
+  readonly #counters: Counters
+
+  constructor(counters: Counters) {
+    this.#counters = counters
+  }
+
+  add(packets: number, bytes: number): void {
+    this.#counters.ipOutTransmits += packets
+    this.#counters.ipOutOctets += bytes
+  }
 }
 
 /** ip_finish_output2; the neighbour is the next step's. */
 class Finished extends Step {
-  readonly #netns: Namespace
-
-  constructor(netns: Namespace) {
-    super()
-    this.#netns = netns
-  }
-
   override again(frame: Frame): void {
-    const { counters } = this.#netns
-    counters.ipOutTransmits++
     frame.start = frame.network
-    counters.ipOutOctets += frame.end - frame.start
   }
 }
 
 /** `group`: no neighbour's. */
-export function noteFinished(frame: Frame, netns: Namespace, group: boolean): void {
+export function noteFinished(frame: Frame, { counters }: Namespace, group: boolean): void {
   if (group) journal.refuse()
-  journal.add(frame, new Finished(netns))
+  journal.tally(frame, new Transmitted(counters), frame.end - frame.network)
+  journal.add(frame, new Finished())
 }
 
 /** ip_local_deliver, to a transport. */
-export class Delivered extends Step {
-  readonly #netns: Namespace
-
-  constructor(netns: Namespace) {
-    super()
-    this.#netns = netns
-  }
-
+class Delivered extends Step {
   override again(frame: Frame): void {
     frame.start = frame.transport
-    this.#netns.counters.ipInDelivers++
   }
 }
 
-/** A datagram for a port that the kernel itself listens on. */
-export class Datagram extends Step {
-  readonly #netns: Namespace
+export function noteDelivered(frame: Frame, { counters }: Namespace): void {
+  journal.tally(frame, new Packets(counters, 'ipInDelivers'), 0)
+  journal.add(frame, new Delivered())
+}
+
+/** A datagram for a port that the kernel itself listens on: as long as its packet. */
+class Datagram extends Step {
   readonly #offset: number
 
-  constructor(frame: Frame, netns: Namespace) {
+  constructor(frame: Frame) {
     super()
-    this.#netns = netns
     this.#offset = journal.offset(frame.start)
+    if (frame.start + udp.length(frame.bytes, frame.start) !== frame.end) journal.refuse()
   }
 
   override holds(frame: Frame): boolean {
     const at = frame.start + this.#offset
-    if (!udp.valid(frame.bytes, at, scope.end)) return false
-    scope.end = at + udp.length(frame.bytes, at)
-    return true
+    return at + frame.view.getUint16(at + udp.LENGTH) === frame.end
   }
+}
 
-  override again(frame: Frame): void {
-    this.#netns.counters.udpInDatagrams++
-    frame.end = frame.start + udp.length(frame.bytes, frame.start)
-  }
+export function noteDatagram(frame: Frame, { counters }: Namespace): void {
+  journal.tally(frame, new Packets(counters, 'udpInDatagrams'), 0)
+  journal.add(frame, new Datagram(frame))
 }

@@ -20,7 +20,7 @@ import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
 import * as told from './ip-decisions.ts'
-import { Delivered, noteFinished, noteForwarded, noteSent, PassedUp, Received } from './ip-steps.ts'
+import { noteDelivered, noteFinished, noteForwarded, notePassedUp, noteReceived, noteSent } from './ip-steps.ts'
 import { passage } from './ipvs-passage.ts'
 import { logMartian, Martian, martian, martianReason } from './martian.ts'
 import type { Namespace } from './namespace.ts'
@@ -45,7 +45,7 @@ export class Ipv4Layer implements Onward {
     netns.counters.ipInOctets += frame.end - at
     frame.inputIndex = input.index
     if (frame.bridgeInput !== null) {
-      if (journal.open) journal.add(frame, new PassedUp(netns, input))
+      if (journal.open) notePassedUp(frame, netns)
       // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
       frame.bridgeInput = null
       // ip_rcv forgets how large the fragments were that the port put together, though the pieces stay as they are.
@@ -57,7 +57,7 @@ export class Ipv4Layer implements Onward {
       frame.network = at
       return netns.world.frames.drop(frame, headerFault(frame.bytes, at, frame.end), netns.name)
     }
-    if (journal.open) journal.add(frame, new Received(frame, netns, input))
+    if (journal.open) noteReceived(frame, netns)
     netns.counters.ipInEcn[ipv4.tos(frame.bytes, at) & 3]++
     frame.network = at
     frame.transport = at + ipv4.headerLength(frame.bytes, at)
@@ -261,7 +261,7 @@ export class Ipv4Layer implements Onward {
     const transport = netns.transports.of(protocol)
     if (transport !== null || protocol === ipv4.IPPROTO_ICMP) netns.counters.ipInDelivers++
     if (protocol === ipv4.IPPROTO_ICMP) return netns.icmp.receive(whole)
-    if (journal.open) journal.add(whole, new Delivered(netns))
+    if (journal.open) noteDelivered(whole, netns)
     if (transport !== null) return transport.receive(whole, netns)
     netns.counters.ipInUnknownProtos++
     netns.icmp.error(whole, icmp.DESTINATION_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, 0)

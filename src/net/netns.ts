@@ -365,7 +365,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
       if (journal.open) frames.tell(frame, from.place, new OtherHost(frame, from))
       return frames.drop(frame, known ? DropReason.OtherHost : DropReason.UnknownProtocol, this.name)
     }
-    if (journal.open) journal.add(frame, new Entered(frame, from))
+    if (journal.open) journal.add(frame, new Entered(frame))
     frame.start = start + ethernet.HEADER
     if (type === ethernet.ETH_P_IP) return this.ipv4.receive(frame, from)
     if (type === ethernet.ETH_P_ARP) return this.arp.receive(frame, from)

@@ -1,4 +1,5 @@
 /** The iptables command line: `iptables -t nat -A PREROUTING … `, everything but printing to a terminal. */
+import { settleCounters } from '../link/account.ts'
 import { NetfilterError } from './error.ts'
 import { hookNames, type TableName, tableHooks, tableNames } from './hook.ts'
 import type { ListOptions } from './rule-text.ts'
@@ -146,6 +147,7 @@ export function editRules(ruleset: Ruleset, table: TableName, words: Words): boo
  * prints. @throws NetfilterError; iptables would print `iptables: ` and its sentence, and exit with 1 (2 for usage).
  */
 export function iptables(ruleset: Ruleset, args: readonly string[]): string {
+  settleCounters()
   const options: ListOptions = {}
   let table: TableName = 'filter'
   const words: string[] = []

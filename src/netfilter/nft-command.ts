@@ -1,4 +1,5 @@
 /** `nft` behind its options: one batch of commands, done as a whole or not at all. */
+import { settleCounters } from '../link/account.ts'
 import type { NetDevice } from '../link/device.ts'
 import { NftCommands } from './nft-commands.ts'
 import { NftError, NftRefused, type Source } from './nft-error.ts'
@@ -34,6 +35,7 @@ export interface NftPlace {
 }
 
 export function nft(rules: NftRuleset, place: NftPlace, request: NftRequest): NftAnswer {
+  settleCounters()
   const options: PrintOptions = {
     handles: request.handles === true,
     stateless: request.stateless === true,

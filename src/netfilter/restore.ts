@@ -1,4 +1,5 @@
 /** iptables-restore: tables from text, each as a whole or not at all. */
+import { settleCounters } from '../link/account.ts'
 import type { Chain, Rule, Table } from './chain.ts'
 import { editRules, noTable } from './command.ts'
 import { NetfilterError } from './error.ts'
@@ -27,6 +28,7 @@ interface Before {
 
 /** @throws NetfilterError with the line; the table on that line and those behind it are then as they were. */
 export function restore(ruleset: Ruleset, text: string, options: RestoreOptions = {}): void {
+  settleCounters()
   const lines = text.split('\n')
   const counted = options.counters !== false
   let before: Before | null = null

@@ -1,4 +1,5 @@
 /** iptables-save, `iptables -S` and `iptables -L`. */
+import { settleCounters } from '../link/account.ts'
 import type { Table } from './chain.ts'
 import type { TableName } from './hook.ts'
 import { hookNames } from './hook.ts'
@@ -18,6 +19,7 @@ const PROGRAM = 'iptables-save v1.8.9'
 
 /** The text of iptables-save: all tables that exist. */
 export function save(ruleset: Ruleset, options: SaveOptions = {}): string {
+  settleCounters()
   let text = ''
   const program = ruleset.legacy ? PROGRAM : `${PROGRAM} (nf_tables)`
   for (const table of ruleset.list()) {
@@ -53,6 +55,7 @@ export function saveCommands(
   number: number | null,
   counters: boolean,
 ): string {
+  settleCounters()
   const table = tableOf(ruleset, name)
   const chains = chainName === null ? table.ordered() : [ruleset.chain(name, chainName)]
   const lines: string[] = []
@@ -83,6 +86,7 @@ export function list(
   options: ListOptions = {},
   number: number | null = null,
 ): string {
+  settleCounters()
   const table = tableOf(ruleset, name)
   const chains = chainName === null ? table.ordered() : [ruleset.chain(name, chainName)]
   if (number !== null) {

@@ -48,6 +48,8 @@ export class Scheduler {
   #wanted = new Float64Array(1)
   #size = 0
   #stopped = false
+  /** Called when it rests, before anybody outside looks: what events put off is done. */
+  atRest: (() => void) | null = null
 
   get now(): Nanos {
     return this.#now[0]
@@ -120,23 +122,29 @@ export class Scheduler {
    */
   run(until: Nanos = Number.POSITIVE_INFINITY): void {
     this.#stopped = false
-    while (this.#size > 0 && this.#due[0] <= until) {
-      const timer = this.#timers[0]
-      this.#now[0] = this.#due[0]
-      this.cancel(timer)
-      timer.task.run()
-      if (this.#stopped) return
+    try {
+      while (!this.#stopped && this.#size > 0 && this.#due[0] <= until) this.#step()
+    } finally {
+      this.atRest?.()
     }
-    if (until !== Number.POSITIVE_INFINITY && until > this.#now[0]) this.#now[0] = until
+    if (!this.#stopped && until !== Number.POSITIVE_INFINITY && until > this.#now[0]) this.#now[0] = until
+  }
+
+  #step(): void {
+    const timer = this.#timers[0]
+    this.#now[0] = this.#due[0]
+    this.cancel(timer)
+    timer.task.run()
   }
 
   /** Runs the next event, whenever it is due; false when there is none. */
   runNext(): boolean {
     if (this.#size === 0) return false
-    const timer = this.#timers[0]
-    this.#now[0] = this.#due[0]
-    this.cancel(timer)
-    timer.task.run()
+    try {
+      this.#step()
+    } finally {
+      this.atRest?.()
+    }
     return true
   }
 

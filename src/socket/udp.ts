@@ -5,7 +5,7 @@
 import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { Errno } from '../net/errno.ts'
-import { Datagram } from '../net/ip-steps.ts'
+import { noteDatagram } from '../net/ip-steps.ts'
 import type { Transport } from '../net/namespace.ts'
 import type { Netns } from '../net/netns.ts'
 import { ANY, type Ipv4, isMulticast } from '../wire/address.ts'
@@ -243,7 +243,7 @@ export class UdpTransport implements Transport {
     const handler = this.#kernelPorts.get(port)
     if (handler !== undefined) {
       if (journal.open) {
-        journal.add(frame, new Datagram(frame, netns))
+        noteDatagram(frame, netns)
         frames.tell(frame, netns.name, takenByKernel(port))
       }
       netns.counters.udpInDatagrams++

@@ -8,7 +8,7 @@
 
 import type { Decision } from '../link/decision.ts'
 import { NetDevice, type Receiver } from '../link/device.ts'
-import { Departure, Lookup } from '../link/device-steps.ts'
+import { Lookup } from '../link/device-steps.ts'
 import { Fdb, USED } from '../link/fdb.ts'
 import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
@@ -100,6 +100,10 @@ export class VxlanDevice extends NetDevice {
     if (by instanceof Netns) this.#home = by
   }
 
+  protected override noteDeparture(frame: Frame): void {
+    this.tallyDeparture(frame)
+  }
+
   protected override transmit(frame: Frame): void {
     const { bytes, start } = frame
     if (this.proxy && ethernet.type(bytes, start) === ethernet.ETH_P_ARP) return this.#answer(frame)
@@ -114,9 +118,8 @@ export class VxlanDevice extends NetDevice {
     const chosen = this.local === ANY
     const local = chosen ? this.#sourceTo(entry.port, sourcePort) : this.local
     if (journal.open) {
-      journal.add(frame, new Departure(this))
       journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, true))
-      journal.add(frame, new Encapsulated(this, local, entry.port, sourcePort))
+      journal.add(frame, new Encapsulated(this, frame, local, entry.port, sourcePort))
       this.#tell(frame, new Encapsulates(this, entry, sourcePort))
     }
     const id = this.encapsulate(frame, local, entry.port, sourcePort)
@@ -173,7 +176,7 @@ export class VxlanDevice extends NetDevice {
   /** The inner frame begins at frame.start; `from` is the VTEP that sent it. */
   decapsulated(frame: Frame, from: Ipv4): void {
     if (journal.open) {
-      journal.add(frame, new Decapsulated(frame, this))
+      journal.add(frame, new Decapsulated(frame))
       this.#tell(frame, new Decapsulates(this, from))
     }
     frame.scrub()

@@ -20,10 +20,10 @@ export const DEFAULT_TTL = 64
 export const SOURCE = 12
 export const DESTINATION = 16
 const TOS = 1
-const TOTAL_LENGTH = 2
-const IDENTIFICATION = 4
-const FRAGMENT = 6
-const TTL = 8
+export const TOTAL_LENGTH = 2
+export const IDENTIFICATION = 4
+export const FRAGMENT = 6
+export const TTL = 8
 const PROTOCOL = 9
 export const CHECKSUM = 10
 

@@ -14,7 +14,7 @@ import { IPPROTO_UDP } from './ipv4.ts'
 export const HEADER = 8
 export const SOURCE_PORT = 0
 export const DESTINATION_PORT = 2
-const LENGTH = 4
+export const LENGTH = 4
 export const CHECKSUM = 6
 
 /** Long enough for its own length field. The checksum is `checksumOk`'s. */

@@ -29,3 +29,8 @@ export function write(bytes: Uint8Array, at: number, networkIdentifier: number):
   put32(bytes, at, 0x08000000)
   put32(bytes, at + 4, networkIdentifier << 8)
 }
+
+/** The one's-complement sum of the header's words, unfolded. */
+export function sum(networkIdentifier: number): number {
+  return 0x0800 + (networkIdentifier >>> 8) + ((networkIdentifier & 0xff) << 8)
+}
