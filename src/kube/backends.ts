@@ -1,5 +1,5 @@
 /** Which pods stand behind a Service, and at which ports: what Endpoints and EndpointSlices are made of. */
-import { hasLabels } from './label-selector.ts'
+import { selected } from './label-table.ts'
 import type { EndpointPort, Pod, Service, TargetRef } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { Store } from './store.ts'
@@ -26,12 +26,12 @@ export interface Backend {
 export function backendsOf(store: Store, service: Service): Backend[] {
   const selector = service.spec.selector ?? {}
   const chosen = (pod: Pod) =>
-    hasLabels(pod.metadata.labels, selector) &&
-    pod.status.podIP !== undefined &&
-    pod.status.phase !== 'Succeeded' &&
-    pod.status.phase !== 'Failed'
-  return store
-    .list<Pod>('Pod', service.metadata.namespace as string, chosen)
+    pod.status.podIP !== undefined && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
+  const namespace = service.metadata.namespace as string
+  const everyone = Object.keys(selector).length === 0
+  const pods = everyone ? store.list<Pod>('Pod', namespace) : selected(store.tables.labelled, namespace, selector)
+  return pods
+    .filter(chosen)
     .map((pod) => backendOf(store, service, pod))
     .sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.pod.metadata.name < b.pod.metadata.name ? -1 : 1))
 }

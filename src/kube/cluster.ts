@@ -32,7 +32,7 @@ import { parseManifests } from './manifest.ts'
 import { KubeNode } from './node.ts'
 import { NodeContact, type Silence } from './node-contact.ts'
 import { nodeLocalObjects } from './nodelocal.ts'
-import type { KubeObject, Pod } from './objects.ts'
+import type { KubeObject, Node, Pod } from './objects.ts'
 import { isReady } from './ownership.ts'
 import type { PodSandbox } from './pod.ts'
 import { kubeRouter, type NetworkPolicyOptions } from './policy/kube-router.ts'
@@ -263,9 +263,7 @@ export class Cluster {
     const { machines, catalogue, cni } = options
     if (machines.length === 0) throw new PlanError('a cluster needs at least one node')
     const cidrs = new PodCidrs(clusterCIDR)
-    const proxy = kubeProxy(
-      (machine) => [...this.nodes.values()].find((node) => node.machine === machine)?.proxy ?? null,
-    )
+    const proxy = kubeProxy((machine) => this.nodes.get(machine.name)?.proxy ?? null)
     const records = storeRecords(this.store, options.dns?.upstream ?? {})
     const router = kubeRouter((machine) => this.nodes.get(machine.name)?.router ?? null)
     const system = new SystemImages(coreDns({ records }), proxy, router)
@@ -365,14 +363,13 @@ export class Cluster {
 
   /** Tells every flanneld of the nodes that there are. */
   #nodeChanged(type: string, changed: KubeObject): void {
-    const object = this.store.get('Node', null, changed.metadata.name)
-    for (const node of this.nodes.values()) {
-      if (type === 'DELETED') node.flannel.leave(changed.metadata.name)
-      else if (object !== null) {
-        const peer = peerOf(object as Parameters<typeof peerOf>[0])
-        if (peer !== null) node.flannel.join(peer)
-      }
+    if (type === 'DELETED') {
+      for (const node of this.nodes.values()) node.flannel.leave(changed.metadata.name)
+      return
     }
+    const object = this.store.get<Node>('Node', null, changed.metadata.name)
+    const peer = object === null ? null : peerOf(object)
+    if (peer !== null) for (const node of this.nodes.values()) node.flannel.join(peer)
   }
 
   #applyOne(object: KubeObject): Applied {

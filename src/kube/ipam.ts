@@ -2,7 +2,7 @@
  * Address plans: the pod CIDR split among nodes, the Service CIDR and node ports, and host-local's addresses for
  * pods. ip-num checks what people write; what goes on from here are plain numbers.
  */
-import { IPv4CidrRange, IPv4Prefix } from 'ip-num'
+import { IPv4CidrRange } from 'ip-num'
 import type { Random } from '../sim/random.ts'
 import {
   type Cidr,
@@ -46,54 +46,80 @@ export function checkDisjoint(networks: readonly { readonly what: string; readon
   })
 }
 
+/** A node's part may be so many bits longer than the cluster's network (ipam's clusterSubnetMaxDiff). */
+const MOST_BITS = 16
+
 /** Gives each node its part of the cluster's pod network, lowest first, as the controller manager does. */
 export class PodCidrs {
   readonly #cluster: string
-  readonly #parts: string[]
-  readonly #taken = new Set<string>()
+  readonly #network: Cidr
+  readonly #prefix: number
+  /** How many parts there are. */
+  readonly #count: number
+  /** Parts that have been given out, by number; and those where a wanted network lies. */
+  readonly #given = new Set<number>()
+  readonly #spoilt = new Set<number>()
+  /** Networks that were wanted, with what they cover. */
+  readonly #wanted: { readonly text: string; readonly cidr: Cidr }[] = []
+  /** Before it, all parts are taken. */
+  #next = 0
 
   constructor(cluster: string, nodePrefix = 24) {
-    const parsed = range('podCIDR', cluster)
-    const prefix = Number(parsed.getPrefix().getValue())
+    const prefix = Number(range('podCIDR', cluster).getPrefix().getValue())
     if (nodePrefix < prefix || nodePrefix > 30) {
       throw new PlanError(`podCIDR ${cluster} cannot be split into /${nodePrefix} networks for nodes`)
     }
-    if (nodePrefix - prefix > 12)
-      throw new PlanError(`podCIDR ${cluster} has more than 4096 /${nodePrefix} networks: take a longer prefix`)
+    if (nodePrefix - prefix > MOST_BITS) {
+      const most = 2 ** MOST_BITS
+      throw new PlanError(`podCIDR ${cluster} has more than ${most} /${nodePrefix} networks: take a longer prefix`)
+    }
     this.#cluster = cluster
-    const parts = nodePrefix === prefix ? [parsed] : parsed.splitInto(IPv4Prefix.fromNumber(BigInt(nodePrefix)))
-    this.#parts = parts.map((part) => part.toCidrString())
+    this.#network = parseCidr(cluster)
+    this.#prefix = nodePrefix
+    this.#count = 2 ** (nodePrefix - prefix)
   }
 
   /** Takes the wanted network, or the first free one. @throws PlanError */
   allocate(node: string, wanted: string | null): string {
     if (wanted === null) {
-      const free = this.#parts.find((part) => !this.#overlaps(part))
-      if (free === undefined) {
+      while (this.#given.has(this.#next) || this.#spoilt.has(this.#next)) this.#next++
+      if (this.#next >= this.#count) {
         throw new PlanError(
-          `podCIDR ${this.#cluster} is exhausted: all ${this.#parts.length} networks are taken, none is left for node ${node}`,
+          `podCIDR ${this.#cluster} is exhausted: all ${this.#count} networks are taken, none is left for node ${node}`,
         )
       }
-      this.#taken.add(free)
-      return free
+      this.#given.add(this.#next)
+      return this.#textOf(this.#next)
     }
     const parsed = range(`podCIDR of node ${node}`, wanted)
     if (!parsed.inside(IPv4CidrRange.fromCidr(this.#cluster)) && wanted !== this.#cluster) {
       throw new PlanError(`podCIDR ${wanted} of node ${node} lies outside the cluster's ${this.#cluster}`)
     }
-    const other = this.#overlaps(wanted)
+    const cidr = parseCidr(wanted)
+    const other = this.#overlaps(cidr)
     if (other) throw new PlanError(`podCIDR ${wanted} of node ${node} overlaps ${other}, which another node has`)
-    this.#taken.add(wanted)
+    this.#wanted.push({ text: wanted, cidr })
+    const { first, last } = this.#covered(cidr)
+    for (let part = first; part <= last; part++) this.#spoilt.add(part)
     return wanted
   }
 
-  #overlaps(part: string): string | null {
-    const mine = parseCidr(part)
-    for (const text of this.#taken) {
-      const other = parseCidr(text)
-      if (contains(mine, other.network) || contains(other, mine.network)) return text
-    }
+  #overlaps(mine: Cidr): string | null {
+    const near = this.#wanted.find(({ cidr }) => contains(mine, cidr.network) || contains(cidr, mine.network))
+    if (near !== undefined) return near.text
+    const { first, last } = this.#covered(mine)
+    for (let part = first; part <= last; part++) if (this.#given.has(part)) return this.#textOf(part)
     return null
+  }
+
+  /** The parts that share addresses with a network inside the cluster's. */
+  #covered({ network, prefix }: Cidr): { first: number; last: number } {
+    const first = Math.floor(((network - this.#network.network) >>> 0) / 2 ** (32 - this.#prefix))
+    return { first, last: first + (prefix >= this.#prefix ? 0 : 2 ** (this.#prefix - prefix) - 1) }
+  }
+
+  #textOf(part: number): string {
+    return `${formatIpv4(nth(this.#network, part * 2 ** (32 - this.#prefix)))}/${this.#prefix}`
   }
 }
 

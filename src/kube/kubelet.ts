@@ -40,7 +40,7 @@ export class Kubelet {
       wake: (uid, delay) => this.#queue.add(uid, delay),
     }
     runtime.onChange = (sandbox) => this.#queue.add(sandbox.uid, RELIST)
-    store.listen('Pod', ({ object, old }) => this.#changed(object as Pod, old as Pod | null))
+    hear(store, options.node, (pod, old) => this.#changed(pod, old))
     store.listen('ConfigMap', ({ type, object }) => {
       if (type === 'MODIFIED') this.#configured(object as ConfigMap)
     })
@@ -59,7 +59,7 @@ export class Kubelet {
   setAlive(alive: boolean): void {
     this.#alive = alive
     if (!alive) return
-    for (const pod of this.#store.bound.on(this.#context.node)) {
+    for (const pod of this.#store.tables.bound.on(this.#context.node)) {
       this.#queue.add(pod.metadata.uid as string, KUBELET)
     }
     for (const uid of this.#workers.keys()) this.#queue.add(uid, KUBELET)
@@ -77,7 +77,6 @@ export class Kubelet {
 
   /** What the kubelet itself reported is no news. */
   #changed(pod: Pod, old: Pod | null): void {
-    if (pod.spec.nodeName !== this.#context.node) return
     const uid = pod.metadata.uid as string
     const reported = old !== null && this.#workers.has(uid) && equal(old.spec, pod.spec) && !gatesMoved(pod, old)
     const leaving = pod.metadata.deletionTimestamp !== undefined
@@ -122,5 +121,20 @@ function gatesMoved(pod: Pod, old: Pod): boolean {
   return (pod.spec.readinessGates ?? []).some(({ conditionType }) => {
     const [now, before] = [pod, old].map((each) => each.status.conditions?.find(({ type }) => type === conditionType))
     return now?.status !== before?.status
+  })
+}
+
+type Hearer = (pod: Pod, old: Pod | null) => void
+
+const hearers = new WeakMap<Store, Map<string, Hearer>>()
+
+/** The kubelets of a store share one listener: each hears of its own node's pods, as their watches select by spec.nodeName. */
+function hear(store: Store, node: string, hearer: Hearer): void {
+  const known = hearers.get(store)
+  if (known !== undefined) return void known.set(node, hearer)
+  const made = new Map([[node, hearer]])
+  hearers.set(store, made)
+  store.listen('Pod', ({ object, old }) => {
+    made.get((object as Pod).spec.nodeName ?? '')?.(object as Pod, old as Pod | null)
   })
 }

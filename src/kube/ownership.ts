@@ -39,10 +39,9 @@ export function claim<T extends KubeObject>(
   kind: string,
 ): T[] {
   const claimed: T[] = []
-  for (const object of store.list<T>(kind, owner.metadata.namespace ?? null)) {
+  for (const object of candidates<T>(store, owner, kind)) {
     const controller = controllerOf(object)
     const matches = selects(selector, object.metadata.labels)
-    if (controller !== null && controller.uid !== owner.metadata.uid) continue
     if (controller !== null && matches) claimed.push(object)
     else if (controller !== null) release(store, object, owner)
     else if (
@@ -57,6 +56,16 @@ export function claim<T extends KubeObject>(
     }
   }
   return claimed
+}
+
+/** What it controls, and what nobody does, in its namespace: by name. */
+function candidates<T extends KubeObject>(store: Store, owner: KubeObject, kind: string): T[] {
+  const { uid, namespace } = owner.metadata
+  const own = store
+    .ownedBy(uid as string)
+    .filter((each) => each.kind === kind && each.metadata.namespace === namespace && controllerOf(each)?.uid === uid)
+  const all = [...own, ...store.tables.owners.orphans(kind, namespace as string)] as T[]
+  return all.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
 }
 
 function release(store: Store, object: KubeObject, owner: KubeObject): void {

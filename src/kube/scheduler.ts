@@ -40,7 +40,7 @@ export class PodScheduler {
     const finished = ({ status }: Pod) => status.phase === 'Succeeded' || status.phase === 'Failed'
     const asksForPorts = portMappings(pod).length > 0
     const on = (node: Node) =>
-      asksForPorts ? this.#store.bound.on(node.metadata.name).filter((other) => !finished(other)) : []
+      asksForPorts ? this.#store.tables.bound.on(node.metadata.name).filter((other) => !finished(other)) : []
     const refusals = new Map(nodes.map((node) => [node, refusal(pod, node, on(node))]))
     const fit = nodes.filter((node) => refusals.get(node) === null)
     if (fit.length === 0) this.#fail(pod, [...refusals.values()] as string[])
@@ -49,7 +49,7 @@ export class PodScheduler {
 
   #best(pod: Pod, nodes: readonly Node[]): Node {
     const owner = controllerOf(pod)?.uid
-    const { bound } = this.#store
+    const { bound } = this.#store.tables
     const siblings = ({ metadata }: Node) => (owner === undefined ? 0 : bound.siblingsOn(metadata.name, owner))
     const pods = ({ metadata }: Node) => bound.activeOn(metadata.name)
     return nodes.reduce((best, node) => {

@@ -11,13 +11,12 @@ import { ApiError } from './api-error.ts'
 import { setDefaults } from './defaults.ts'
 import { equal, freeze } from './json.ts'
 import { KINDS, type KindInfo } from './kinds.ts'
-import type { KubeEvent, KubeObject, Pod } from './objects.ts'
-import { OwnerTable } from './owner-table.ts'
+import type { KubeEvent, KubeObject } from './objects.ts'
 import { type PatchType, patched } from './patch.ts'
-import { PodTable } from './pod-table.ts'
 import { SCHEMAS } from './schema.ts'
 import { inspect } from './schema-shape.ts'
 import { Shelf } from './shelf.ts'
+import { StoreTables } from './store-tables.ts'
 import { Clock } from './timestamp.ts'
 import { validate } from './validation.ts'
 
@@ -51,9 +50,7 @@ export class Store {
   readonly #objects = new Map<string, Map<string, KubeObject>>()
   /** The same in their order. */
   readonly #shelves = new Map<string, Shelf>()
-  readonly #owners = new OwnerTable()
-  /** The pods that are bound to nodes, whatever they do there. */
-  readonly bound = new PodTable()
+  readonly tables = new StoreTables()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #admissions = new Map<string, Admission>()
   readonly #changes: Change[] = []
@@ -93,17 +90,17 @@ export class Store {
 
   /** The object with this uid; null when there is none any more. */
   find(uid: string): KubeObject | null {
-    return this.#owners.find(uid)
+    return this.tables.owners.find(uid)
   }
 
   /** Objects that name this one as an owner. */
   ownedBy(uid: string): KubeObject[] {
-    return this.#owners.ownedBy(uid)
+    return this.tables.owners.ownedBy(uid)
   }
 
   /** Events that say this about the object with this uid, in no order. */
   eventsAbout(uid: string, message: string): readonly KubeEvent[] {
-    return this.#owners.eventsAbout(uid, message)
+    return this.tables.owners.eventsAbout(uid, message)
   }
 
   /** @throws ApiError AlreadyExists, NotFound (the namespace), Invalid, BadRequest, Forbidden. */
@@ -202,7 +199,7 @@ export class Store {
     const old = this.#existing(object.kind, namespace ?? null, name)
     this.#of(object.kind).delete(key(namespace ?? null, name))
     this.#shelves.get(object.kind)?.take(key(namespace ?? null, name))
-    this.#unlist(old)
+    this.tables.remove(old)
     const last = structuredClone(old)
     last.metadata.resourceVersion = String(++this.#version)
     this.#tell({ type: 'DELETED', object: freeze(last), old })
@@ -356,16 +353,10 @@ export class Store {
     const place = key(object.metadata.namespace ?? null, object.metadata.name)
     this.#of(object.kind).set(place, object)
     this.#shelves.get(object.kind)?.put(place, object)
-    if (old !== null) this.#unlist(old)
-    this.#owners.add(object)
-    if (object.kind === 'Pod') this.bound.add(object as Pod)
+    if (old !== null) this.tables.remove(old)
+    this.tables.add(object)
     this.#tell({ type, object, old })
     return object
-  }
-
-  #unlist(old: KubeObject): void {
-    this.#owners.remove(old)
-    if (old.kind === 'Pod') this.bound.remove(old as Pod)
   }
 
   #tell(change: Change): void {

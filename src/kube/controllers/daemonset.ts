@@ -48,15 +48,16 @@ export class DaemonSetController {
     const hash = templateHash(set.spec.template)
     const pods = claim<Pod>(this.#store, set, set.spec.selector, 'Pod')
     const nodes = this.#store.list<Node>('Node').filter((node) => wants(set, node))
+    const targeted = byTarget(pods)
     for (const node of nodes) {
-      const here = pods.filter((pod) => targetOf(pod) === node.metadata.name)
+      const here = targeted.get(node.metadata.name) ?? []
       if (here.length === 0) this.#create(set, node, hash)
       for (const pod of here.filter((p) => p.status.phase === 'Failed' && p.metadata.deletionTimestamp === undefined)) {
         this.#delete(set, pod)
       }
     }
-    for (const pod of pods)
-      if (isActive(pod) && !nodes.some((n) => n.metadata.name === targetOf(pod))) this.#delete(set, pod)
+    const names = new Set(nodes.map((node) => node.metadata.name))
+    for (const pod of pods) if (isActive(pod) && !names.has(targetOf(pod) ?? '')) this.#delete(set, pod)
     if (set.spec.updateStrategy.type === 'RollingUpdate')
       this.#replaceOutdated(set, pods.filter(isActive), nodes.length, hash)
     this.#report(set, nodes, hash)
@@ -107,10 +108,12 @@ export class DaemonSetController {
 
   #report(set: DaemonSet, nodes: readonly Node[], hash: string): void {
     const { namespace, name, uid, generation } = set.metadata
-    const pods = this.#store
-      .list<Pod>('Pod', namespace as string, (pod) => controllerOf(pod)?.uid === uid)
-      .filter(isActive)
-    const on = (node: Node) => pods.find((pod) => targetOf(pod) === node.metadata.name) ?? null
+    const owned = this.#store.ownedBy(uid as string) as Pod[]
+    const pods = owned
+      .filter((pod) => pod.kind === 'Pod' && controllerOf(pod)?.uid === uid && isActive(pod))
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    const targeted = byTarget(pods)
+    const on = (node: Node) => targeted.get(node.metadata.name)?.at(0) ?? null
     const scheduled = nodes.map(on).filter((pod): pod is Pod => pod !== null)
     const ready = scheduled.filter(isReady).length
     const updated = scheduled.filter((pod) => pod.metadata.labels?.[HASH] === hash).length
@@ -145,4 +148,15 @@ function pinnedTo(node: string): NonNullable<NonNullable<Pod['spec']['affinity']
 function targetOf(pod: Pod): string | null {
   const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
   return pod.spec.nodeName ?? terms?.[0]?.matchFields?.[0]?.values?.[0] ?? null
+}
+
+function byTarget(pods: readonly Pod[]): Map<string | null, Pod[]> {
+  const targeted = new Map<string | null, Pod[]>()
+  for (const pod of pods) {
+    const target = targetOf(pod)
+    const here = targeted.get(target)
+    if (here === undefined) targeted.set(target, [pod])
+    else here.push(pod)
+  }
+  return targeted
 }

@@ -120,7 +120,7 @@ export class NodeLifecycleController {
   }
 
   #podsOf(node: string): Pod[] {
-    return this.#store.bound.on(node).filter(isActive)
+    return this.#store.tables.bound.on(node).filter(isActive)
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { equal } from '../json.ts'
 import { hasLabels } from '../label-selector.ts'
-import type { Pod, Service } from '../objects.ts'
+import type { KubeObject, Pod, Service } from '../objects.ts'
 import type { Store } from '../store.ts'
 import { keyOf, WorkQueue } from './queue.ts'
 
@@ -11,14 +11,23 @@ export function serviceQueue(store: Store, scheduler: Scheduler, sync: (key: str
   store.listen('Service', ({ object }) => queue.add(keyOf(object)))
   store.listen('Pod', ({ type, object, old }) => {
     if (type === 'MODIFIED' && !matters(object as Pod, old as Pod)) return
-    for (const service of store.list<Service>('Service', object.metadata.namespace as string)) {
-      const { selector } = service.spec
-      if (selector === undefined) continue
-      if ([object, old].some((pod) => pod !== null && hasLabels(pod.metadata.labels, selector)))
-        queue.add(keyOf(service))
-    }
+    const concerned = new Map<string, Service>()
+    for (const pod of [object, old])
+      if (pod !== null) for (const each of behind(store, pod)) concerned.set(each.metadata.name, each)
+    for (const name of [...concerned.keys()].sort()) queue.add(keyOf(concerned.get(name) as Service))
   })
   return queue
+}
+
+/** The Services that select the pod. */
+function* behind(store: Store, { metadata }: KubeObject): Generator<Service> {
+  const { namespace = '', labels = {} } = metadata
+  yield* store.tables.selectors.under(namespace, null)
+  for (const [key, value] of Object.entries(labels)) {
+    for (const service of store.tables.selectors.under(namespace, key, value)) {
+      if (hasLabels(labels, service.spec.selector ?? {})) yield service
+    }
+  }
 }
 
 /** Has something changed that an endpoint shows? */
