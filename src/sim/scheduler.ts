@@ -2,9 +2,10 @@
  * The only clock. Time is virtual nanoseconds in a plain number: exact to 104 days.
  *
  * Events due at one instant run in the order in which they were armed, so a run is a pure function of what was
- * asked of it. The queue is a 4-ary heap over typed arrays; a Timer is made once and armed many times, so that
- * an event allocates nothing.
+ * asked of it. What is due soon stands in a 4-ary heap over typed arrays, what is not waits in a wheel until it is; a Timer is
+ * made once and armed many times, so that an event allocates nothing.
  */
+import { TimerWheel } from './timer-wheel.ts'
 
 /** Virtual nanoseconds since the world began. */
 export type Nanos = number
@@ -21,7 +22,7 @@ export interface Task {
 /** One alarm of one task; made once, armed as often as needed. */
 export class Timer {
   readonly task: Task
-  /** Its place in the heap; -1 while it is not armed. */
+  /** Its place in the heap; below -1: its entry in the wheel, counted from -2 down; -1 while it is not armed. */
   slot = -1
 
   constructor(task: Task) {
@@ -29,9 +30,13 @@ export class Timer {
   }
 
   get armed(): boolean {
-    return this.slot >= 0
+    return this.slot !== IDLE
   }
 }
+
+const IDLE = -1
+/** The timer that has the wheel's first entry. */
+const FIRST_ENTRY = -2
 
 /** Places in the key of a timer. */
 const DUE = 0
@@ -47,6 +52,7 @@ export class Scheduler {
   #key = new Float64Array(2)
   #wanted = new Float64Array(1)
   #size = 0
+  #wheel = new TimerWheel()
   #stopped = false
   /** Called when it rests, before anybody outside looks: what events put off is done. */
   atRest: (() => void) | null = null
@@ -57,7 +63,7 @@ export class Scheduler {
 
   /** How many timers are armed. */
   get pending(): number {
-    return this.#size
+    return this.#size + this.#wheel.size
   }
 
   /** How many times a timer was ever armed. */
@@ -67,12 +73,14 @@ export class Scheduler {
 
   /** When the next event is due; Infinity when there is none. */
   get next(): Nanos {
-    return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#due[0]
+    return this.#ready() ? this.#due[0] : Number.POSITIVE_INFINITY
   }
 
   /** When an armed timer is due; Infinity when it is not armed. */
   dueOf(timer: Timer): Nanos {
-    return timer.slot < 0 ? Number.POSITIVE_INFINITY : this.#due[timer.slot]
+    const { slot } = timer
+    if (slot <= FIRST_ENTRY) return this.#wheel.dueOf(FIRST_ENTRY - slot)
+    return slot === IDLE ? Number.POSITIVE_INFINITY : this.#due[slot]
   }
 
   /** Arms the timer for a moment, or moves it there. A moment in the past means now. */
@@ -83,12 +91,33 @@ export class Scheduler {
 
   /** As `at`, with the moment in an array: the hot path passes no doubles, which would be boxed. */
   atEntry(timer: Timer, times: Float64Array, index: number): void {
-    if (timer.slot >= 0) this.cancel(timer)
-    if (this.#size === this.#due.length) this.#grow()
+    if (timer.slot !== IDLE) this.cancel(timer)
     const due = times[index]
     this.#key[DUE] = due < this.#now[0] ? this.#now[0] : due
     this.#key[ORDER] = ++this.#sequence[0]
+    const horizon = this.#wheel.horizon[0]
+    if (this.#key[DUE] < horizon || horizon === Number.POSITIVE_INFINITY) this.#enqueue(timer)
+    else timer.slot = FIRST_ENTRY - this.#wheel.add(timer, this.#key)
+  }
+
+  /** The wheel's timer is due soon: it keeps its moment and its turn. */
+  inherit(timer: Timer, times: Float64Array, orders: Float64Array, entry: number): void {
+    this.#key[DUE] = times[entry]
+    this.#key[ORDER] = orders[entry]
+    this.#enqueue(timer)
+  }
+
+  #enqueue(timer: Timer): void {
+    if (this.#size === this.#due.length) this.#grow()
     this.#up(this.#size++, timer)
+  }
+
+  /** Is there a next event? Then it stands at the head of the heap. */
+  #ready(): boolean {
+    if (this.#size > 0) return true
+    if (this.#wheel.size === 0) return false
+    this.#wheel.advance(this)
+    return true
   }
 
   after(timer: Timer, delay: Nanos): void {
@@ -104,8 +133,9 @@ export class Scheduler {
 
   cancel(timer: Timer): void {
     const slot = timer.slot
-    if (slot < 0) return
-    timer.slot = -1
+    if (slot === IDLE) return
+    timer.slot = IDLE
+    if (slot <= FIRST_ENTRY) return this.#wheel.remove(FIRST_ENTRY - slot)
     const last = --this.#size
     const moved = this.#timers[last]
     this.#timers[last] = timer // keeps the array packed; the place is free
@@ -123,7 +153,7 @@ export class Scheduler {
   run(until: Nanos = Number.POSITIVE_INFINITY): void {
     this.#stopped = false
     try {
-      while (!this.#stopped && this.#size > 0 && this.#due[0] <= until) this.#step()
+      while (!this.#stopped && this.#ready() && this.#due[0] <= until) this.#step()
     } finally {
       this.atRest?.()
     }
@@ -139,7 +169,7 @@ export class Scheduler {
 
   /** Runs the next event, whenever it is due; false when there is none. */
   runNext(): boolean {
-    if (this.#size === 0) return false
+    if (!this.#ready()) return false
     try {
       this.#step()
     } finally {

@@ -37,7 +37,14 @@ type Step =
   | { readonly kind: 'run'; readonly until: number }
 
 const name = fc.nat(TIMERS - 1)
-const time = fc.nat(40)
+/** Within one span of the timer wheel, around the borders of its rows, and anywhere. */
+const time = fc.oneof(
+  fc.nat(40),
+  fc
+    .tuple(fc.nat(4), fc.nat(3), fc.integer({ min: -2, max: 2 }))
+    .map(([row, far, near]) => Math.max(0, far * 2 ** (26 + 6 * row) + near)),
+  fc.maxSafeNat(),
+)
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('at' as const), name, due: time }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), name }) },
@@ -72,7 +79,7 @@ describe('the scheduler', () => {
             const link = naiveLeft.shift()
             if (link !== undefined) naive.at(link[0], naive.now + link[1])
           }
-          for (const one of [...steps, { kind: 'run', until: 1000 } as const]) {
+          for (const one of [...steps, { kind: 'run', until: Number.MAX_SAFE_INTEGER } as const]) {
             if (one.kind === 'at') {
               real.at(timers[one.name], one.due)
               naive.at(one.name, one.due)
@@ -145,5 +152,22 @@ describe('the scheduler', () => {
     expect([rung, scheduler.now]).toEqual([[1], 1])
     scheduler.run(50)
     expect([rung, scheduler.now]).toEqual([[1, 3], 50])
+  })
+
+  test('what is never due waits behind everything else', () => {
+    const scheduler = new Scheduler()
+    const log: string[] = []
+    const never = new Timer({ run: () => log.push('never') })
+    const late = new Timer({ run: () => log.push('late') })
+    scheduler.at(never, Number.POSITIVE_INFINITY)
+    scheduler.at(late, Number.MAX_SAFE_INTEGER)
+    scheduler.run(Number.MAX_SAFE_INTEGER)
+    expect(log).toEqual(['late'])
+    expect(scheduler.dueOf(never)).toBe(Number.POSITIVE_INFINITY)
+    scheduler.at(late, Number.POSITIVE_INFINITY)
+    expect(scheduler.pending).toBe(2)
+    scheduler.cancel(never)
+    scheduler.cancel(late)
+    expect(scheduler.pending).toBe(0)
   })
 })
