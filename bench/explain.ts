@@ -1,25 +1,26 @@
 /** `npm run bench -- explain`: the forwarding workloads with every decision told to an explainer, and with nobody listening. */
-import { spawnSync } from 'node:child_process'
-import type { Result } from './run.ts'
+import { measureApart } from '../src/bench/apart.ts'
+import type { Variant } from '../src/bench/measure.ts'
+import { median } from '../src/bench/report.ts'
+import { INLINING } from '../src/cli/v8.ts'
 
 const ROUNDS = 3
 
-/** Frames per CPU second, the median of some runs, each in a process of its own. */
-function rate(workload: string, variant: string): number {
-  const rates = Array.from({ length: ROUNDS }, () => {
-    const args = [process.argv[1], workload, '64', '1', variant]
-    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-    const { frames, cpu_s } = JSON.parse(stdout) as Result
-    return frames / cpu_s
-  })
-  return rates.sort((a, b) => a - b)[ROUNDS >> 1]
+/** Frames per CPU second. */
+async function rate(point: string, variant: Variant): Promise<number> {
+  const rates: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const { frames, cpuSeconds } = await measureApart({ point, variant, effort: { seconds: 1 } }, [INLINING])
+    rates.push(frames / cpuSeconds)
+  }
+  return median(rates)
 }
 
-export function explainTable(): void {
+export async function explainTable(): Promise<void> {
   process.stdout.write('workload  frames/CPU-s  explained  times slower\n')
   for (const workload of ['W1', 'W2', 'W3', 'W4']) {
-    const plain = rate(workload, 'hop')
-    const explained = rate(workload, 'traced')
+    const plain = await rate(`${workload}/64`, 'hop')
+    const explained = await rate(`${workload}/64`, 'traced')
     const cells = [
       workload.padEnd(8),
       `${(plain / 1e6).toFixed(2)}M`.padStart(12),

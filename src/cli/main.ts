@@ -12,4 +12,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 const { runCli } = bundledCli() ?? (await import('./podwire.ts'))
-process.exitCode = await runCli(process.argv.slice(2))
+process.exitCode = await runCli(process.argv.slice(2), () => import('../bench/command.ts'))

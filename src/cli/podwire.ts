@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VERSION } from '../capture/version.ts'
 import { type Protocol, protocols } from '../explain/probe.ts'
+import { addBenchCommands, type LoadBench } from './bench-commands.ts'
 import { seed, withCaptureFiles, withCaptureOptions } from './capture-options.ts'
 import { check } from './check.ts'
 import { addCompletion } from './completion.ts'
@@ -36,7 +37,7 @@ function protocol(value: string): Protocol {
   return found
 }
 
-function program(typed: readonly string[], done: (code: number) => void): Command {
+function program(typed: readonly string[], loadBench: LoadBench, done: (code: number) => void): Command {
   const podwire = new Command('podwire')
     .description(
       'A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.',
@@ -134,6 +135,7 @@ function program(typed: readonly string[], done: (code: number) => void): Comman
     })
   addReadingCommands(podwire, done, withCaptureFiles)
   addLiveCommands(podwire, withCaptureOptions, typed, done)
+  addBenchCommands(podwire, loadBench, done)
   addCompletion(podwire)
   podwire.addHelpText(
     'after',
@@ -153,11 +155,15 @@ Exit codes: 0 all went well; 1 an expectation failed (run); the last command's o
   return podwire
 }
 
+const noBench: LoadBench = () => {
+  throw new Error('who started the command did not say how the benches are loaded')
+}
+
 /** Runs one command line; returns its exit code. */
-export async function runCli(args: readonly string[]): Promise<number> {
+export async function runCli(args: readonly string[], loadBench = noBench): Promise<number> {
   let code = 0
   try {
-    await program(args, (result) => {
+    await program(args, loadBench, (result) => {
       code = result
     }).parseAsync(args, { from: 'user' })
     return code

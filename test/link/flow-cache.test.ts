@@ -13,7 +13,7 @@ import {
   SERVICE_PORT,
   service,
   VIP,
-} from '../../bench/networks.ts'
+} from '../../src/bench/networks.ts'
 import { IpvsMode } from '../../src/kube/proxy-ipvs.ts'
 import type { ProxyMode, ProxyModeOptions } from '../../src/kube/proxy-mode.ts'
 import { NftablesMode } from '../../src/kube/proxy-nftables.ts'

@@ -22,7 +22,7 @@ export async function podwire(...args: string[]): Promise<Typed> {
     }),
   ]
   try {
-    const code = await runCli(args)
+    const code = await runCli(args, () => import('../../src/bench/command.ts'))
     return { code, out, err }
   } finally {
     for (const spy of spies) spy.mockRestore()

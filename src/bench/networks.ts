@@ -7,24 +7,35 @@
  *   W3 service   A ── cni0 (br_netfilter, kube-proxy) ── B        A calls 10.96.0.10:53, B serves 8053
  *   W4 overlay   A ── cni0/flannel.1 ── switch ── flannel.1/cni0 ── B   the same call, through VXLAN
  */
-import { kubeProxyRules } from '../src/kube/proxy-rules.ts'
-import { Bridge } from '../src/link/bridge.ts'
-import type { NetDevice } from '../src/link/device.ts'
-import { Veth } from '../src/link/veth.ts'
-import { World } from '../src/link/world.ts'
-import { installBridgeFilter } from '../src/net/br-netfilter.ts'
-import { Netns } from '../src/net/netns.ts'
-import { route } from '../src/net/route.ts'
-import { MICROSECOND } from '../src/sim/scheduler.ts'
-import { VxlanDevice } from '../src/tunnel/vxlan.ts'
-import { type Mac, parseCidr, parseIpv4 } from '../src/wire/address.ts'
+import { NftablesMode } from '../kube/proxy-nftables.ts'
+import { kubeProxyRules } from '../kube/proxy-rules.ts'
+import type { ProxyService } from '../kube/proxy-services.ts'
+import { Bridge } from '../link/bridge.ts'
+import type { NetDevice } from '../link/device.ts'
+import { Veth } from '../link/veth.ts'
+import { World } from '../link/world.ts'
+import { installBridgeFilter } from '../net/br-netfilter.ts'
+import { Netns } from '../net/netns.ts'
+import { route } from '../net/route.ts'
+import { MICROSECOND } from '../sim/scheduler.ts'
+import { VxlanDevice } from '../tunnel/vxlan.ts'
+import { formatIpv4, type Ipv4, type Mac, parseCidr, parseIpv4 } from '../wire/address.ts'
 
 export const VIP = '10.96.0.10'
 export const SERVICE_PORT = 53
 export const BACKEND_PORT = 8053
 
-const CABLE = { delay: MICROSECOND }
-const ANYWHERE = parseCidr('0.0.0.0/0')
+/** Delays of every cable. */
+export const CABLE = { delay: MICROSECOND }
+export const ANYWHERE = parseCidr('0.0.0.0/0')
+
+/** What kube-proxy has to serve on the nodes: so many Services, each with the same backend. */
+export interface Services {
+  readonly count: number
+  readonly mode: 'iptables' | 'nftables'
+}
+
+const ONE: Services = { count: 1, mode: 'iptables' }
 
 /** Two end points and what lies between them. */
 export interface Network {
@@ -78,13 +89,15 @@ export function bridge(flowCache = false): Network {
   return { ...ends, aNextHop: mac(2), bNextHop: mac(1), target: '10.1.0.2', targetPort: 9, backend: '10.1.0.2' }
 }
 
-export function routed(flowCache = false): Network {
+/** `rules`: so many of the router's FORWARD chain, none of which is for this traffic. */
+export function routed(flowCache = false, rules = 0): Network {
   const world = new World(1)
   world.flowCache = flowCache
   const a = station(world, 'a', '10.1.0.1', mac(1), 'va', mac(17))
   const b = station(world, 'b', '10.2.0.1', mac(2), 'vb', mac(18))
   const router = new Netns(world, 'r')
   router.sysctl.set('net.ipv4.ip_forward', '1')
+  if (rules > 0) router.netfilter.restore(strangersRules(rules))
   for (const [port, address] of [
     [a.other, '10.1.0.254'],
     [b.other, '10.2.0.254'],
@@ -99,43 +112,80 @@ export function routed(flowCache = false): Network {
   return { ...ends, aNextHop: mac(17), bNextHop: mac(18), target: '10.2.0.1', targetPort: 9, backend: '10.2.0.1' }
 }
 
-/** A Kubernetes node with cni0 and kube-proxy's rules for one Service. */
-function node(world: World, number: number, backend: string, mtu: number): { netns: Netns; cni0: Bridge } {
-  const netns = new Netns(world, `n${number}`)
+function strangersRules(count: number): string {
+  const first = parseIpv4('172.16.0.1')
+  const rule = (i: number) => `-A FORWARD -s ${formatIpv4((first + i) as Ipv4)}/32 -p tcp -m tcp --dport 80 -j DROP`
+  return ['*filter', ':FORWARD ACCEPT [0:0]', ...Array.from({ length: count }, (_, i) => rule(i)), 'COMMIT', ''].join(
+    '\n',
+  )
+}
+
+/** A Kubernetes node with cni0 and kube-proxy's rules. */
+export function node(world: World, name: string, cidr: string, own: Mac, mtu: number) {
+  const { network, prefix } = parseCidr(cidr)
+  const netns = new Netns(world, name)
   netns.sysctl.set('net.ipv4.ip_forward', '1')
-  const cni0 = new Bridge(world, 'cni0', mac(32 + number))
+  const cni0 = new Bridge(world, 'cni0', own)
   cni0.mtu = mtu
   installBridgeFilter(netns, cni0)
   netns.adopt(cni0)
-  netns.addAddress(cni0, parseIpv4(`10.244.${number}.1`), 24)
+  netns.addAddress(cni0, (network + 1) as Ipv4, prefix)
   netns.setUp(cni0)
-  netns.netfilter.restore(serviceRules(backend))
   return { netns, cni0 }
 }
 
-/** What kube-proxy writes for this one Service. */
-function serviceRules(backend: string): string {
-  const endpoints = [{ address: backend, port: BACKEND_PORT, local: true }]
-  const common = { namespace: 'ns', name: 'svc0', portName: 'p', clusterIP: VIP, port: SERVICE_PORT, endpoints }
-  const services = [
-    { ...common, protocol: 'UDP' as const },
-    { ...common, portName: 'q', protocol: 'TCP' as const },
-  ]
-  return kubeProxyRules(services, { clusterCIDR: '10.244.0.0/16' })
+function flannelNode(world: World, number: number, backend: string, mtu: number, services: Services) {
+  const made = node(world, `n${number}`, `10.244.${number}.0/24`, mac(32 + number), mtu)
+  serve(made.netns, backend, services)
+  return made
 }
 
-function plug(at: { netns: Netns; cni0: Bridge }, port: Veth): void {
+/** The address of a Service, counted from 0. */
+export function serviceAddress(index: number): Ipv4 {
+  return (parseIpv4(VIP) + index) as Ipv4
+}
+
+function proxyServices(backend: string, count: number): ProxyService[] {
+  const endpoints = [{ address: backend, port: BACKEND_PORT, local: true }]
+  return Array.from({ length: count }, (_, i) => {
+    const clusterIP = formatIpv4(serviceAddress(i))
+    const common = { namespace: 'ns', name: `svc${i}`, portName: 'p', clusterIP, port: SERVICE_PORT, endpoints }
+    const udp = { ...common, protocol: 'UDP' as const }
+    // TCP for the first one only: W5 calls it.
+    return i > 0 ? [udp] : [udp, { ...common, portName: 'q', protocol: 'TCP' as const }]
+  }).flat()
+}
+
+const CLUSTER_CIDR = '10.244.0.0/16'
+
+/** What kube-proxy's iptables mode writes for so many Services; the kernel's node gets the same text. */
+export function serviceRules(backend: string, count: number): string {
+  return kubeProxyRules(proxyServices(backend, count), { clusterCIDR: CLUSTER_CIDR })
+}
+
+export function serve(netns: Netns, backend: string, { count, mode }: Services): void {
+  if (mode === 'iptables') {
+    netns.netfilter.restore(serviceRules(backend, count))
+    return
+  }
+  const options = { node: 'node', nodeIP: '192.168.50.1', clusterCIDR: CLUSTER_CIDR, serviceCIDR: '10.96.0.0/12' }
+  const proxy = new NftablesMode(netns, options)
+  proxy.start()
+  proxy.sync(proxyServices(backend, count), { node: 'node', zone: null })
+}
+
+export function plug(at: { netns: Netns; cni0: Bridge }, port: Veth): void {
   at.netns.adopt(port)
   at.cni0.attach(port).hairpin = true
   at.netns.setUp(port)
 }
 
-export function service(flowCache = false): Network {
+export function service(flowCache = false, services = ONE): Network {
   const world = new World(1)
   world.flowCache = flowCache
   const a = station(world, 'a', '10.244.1.2', mac(1), 'va', mac(17))
   const b = station(world, 'b', '10.244.1.3', mac(2), 'vb', mac(18))
-  const n1 = node(world, 1, '10.244.1.3', 1500)
+  const n1 = flannelNode(world, 1, '10.244.1.3', 1500, services)
   for (const end of [a, b]) {
     plug(n1, end.other)
     end.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4('10.244.1.1'), device: end.eth0 }))
@@ -161,7 +211,7 @@ export function overlay(flowCache = false): Network {
   for (const [i, pod] of pods.entries()) {
     const number = i + 1
     const peer = 2 - i
-    const { netns, cni0 } = node(world, number, '10.244.2.2', 1450)
+    const { netns, cni0 } = flannelNode(world, number, '10.244.2.2', 1450, ONE)
     nodes.push(netns)
     plug({ netns, cni0 }, pod.other)
     pod.netns.main.add(route({ destination: ANYWHERE, gateway: parseIpv4(`10.244.${number}.1`), device: pod.eth0 }))

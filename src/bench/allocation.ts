@@ -1,27 +1,31 @@
 /** Bytes allocated per frame, by Node's sampling heap profiler: objects that were collected again count too. */
 import { Session } from 'node:inspector/promises'
-import type { Traffic } from './traffic.ts'
-
-const BATCHES = 4000
+import type { Load } from './load.ts'
 
 interface SampledNode {
   readonly selfSize: number
   readonly children: readonly SampledNode[]
 }
 
-export async function bytesPerFrame(traffic: Traffic): Promise<number> {
-  for (let i = 0; i < BATCHES; i++) traffic.batch()
+/** `batches`: how long to look. */
+export async function bytesPerFrame(load: Load, batches: number): Promise<number> {
+  const run = () => {
+    for (let i = 0; i < batches && load.tired !== true; i++) load.batch()
+  }
+  load.rest?.()
+  run()
+  load.rest?.()
   const session = new Session()
   session.connect()
-  const before = traffic.received
+  const before = load.received
   await session.post('HeapProfiler.startSampling', {
     samplingInterval: 512,
     includeObjectsCollectedByMajorGC: true,
     includeObjectsCollectedByMinorGC: true,
   } as object)
-  for (let i = 0; i < BATCHES; i++) traffic.batch()
+  run()
   const { profile } = await session.post('HeapProfiler.stopSampling')
   session.disconnect()
   const size = (node: SampledNode): number => node.selfSize + node.children.reduce((sum, child) => sum + size(child), 0)
-  return size(profile.head) / (traffic.received - before)
+  return size(profile.head) / (load.received - before)
 }

@@ -3,45 +3,52 @@
  * by hop, and are checked and counted where the other end point would take them. Requests and answers take turns
  * where conntrack must see both.
  */
-import type { NetDevice, Receiver } from '../src/link/device.ts'
-import { type Frame, HEADROOM } from '../src/link/frame.ts'
-import type { World } from '../src/link/world.ts'
-import { type Ipv4, type Mac, parseIpv4, sameMac } from '../src/wire/address.ts'
-import * as ethernet from '../src/wire/ethernet.ts'
-import * as ipv4 from '../src/wire/ipv4.ts'
-import * as udp from '../src/wire/udp.ts'
+import type { NetDevice, Receiver } from '../link/device.ts'
+import { type Frame, HEADROOM } from '../link/frame.ts'
+import type { World } from '../link/world.ts'
+import { type Ipv4, type Mac, parseIpv4, sameMac } from '../wire/address.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import * as udp from '../wire/udp.ts'
+import type { Load } from './load.ts'
 import type { Network } from './networks.ts'
 
 /** Frames in flight together, as a socket's batch of 64. */
-const BATCH = 64
+export const BATCH = 64
 const CLIENT_PORT = 40_000
 
-/** Takes the place of an end point's stack: a frame counts only if it is the right one, whole and for this station. */
-class Sink implements Receiver {
+/**
+ * Takes the place of an end point's stack: a frame counts only if it is the right one, and whole. Those for other stations,
+ * which a bridge that has yet to learn floods, do not count.
+ */
+export class Sink implements Receiver {
   received = 0
   bad = 0
   readonly #world: World
   readonly #stack: Receiver
   readonly #address: Ipv4
   readonly #port: number
+  readonly #orPort: number
 
   /** `stack` goes on taking what is not IPv4: ARP keeps being answered. */
-  constructor(world: World, stack: Receiver, address: string, port: number) {
+  constructor(world: World, stack: Receiver, address: string, port: number, orPort = port) {
     this.#world = world
     this.#stack = stack
     this.#address = parseIpv4(address)
     this.#port = port
+    this.#orPort = orPort
   }
 
   receive(frame: Frame, from: NetDevice): void {
     const { bytes, start } = frame
     if (ethernet.type(bytes, start) !== ethernet.ETH_P_IP) return this.#stack.receive(frame, from)
     const at = start + ethernet.HEADER
+    if (!sameMac(bytes, start, from.mac, 0)) return this.#world.frames.consume(frame)
+    const port = udp.destinationPort(bytes, at + ipv4.HEADER)
     const right =
-      sameMac(bytes, start, from.mac, 0) &&
+      (port === this.#port || port === this.#orPort) &&
       ipv4.valid(bytes, at, frame.end) &&
-      ipv4.destination(bytes, at) === this.#address &&
-      udp.destinationPort(bytes, at + ipv4.HEADER) === this.#port
+      ipv4.destination(bytes, at) === this.#address
     if (right) this.received++
     else this.bad++
     this.#world.frames.consume(frame)
@@ -49,7 +56,7 @@ class Sink implements Receiver {
 }
 
 /** One direction: a template that is copied into a fresh frame each time. */
-class Source {
+export class Source {
   readonly #world: World
   readonly #device: NetDevice
   readonly #template: Uint8Array
@@ -89,12 +96,13 @@ class Source {
   }
 }
 
-export class Traffic {
+export class Traffic implements Load {
   readonly network: Network
   readonly #there: Source
   readonly #back: Source | null
   readonly #atB: Sink
   readonly #atA: Sink
+  sent = 0
 
   /** `size`: bytes of an Ethernet frame. `answers`: B answers every request. */
   constructor(network: Network, size: number, answers: boolean) {
@@ -113,6 +121,10 @@ export class Traffic {
     aDevice.receiver = this.#atA
   }
 
+  get world(): World {
+    return this.network.world
+  }
+
   get received(): number {
     return this.#atA.received + this.#atB.received
   }
@@ -125,9 +137,11 @@ export class Traffic {
   batch(): void {
     const { scheduler } = this.network.world
     for (let i = 0; i < BATCH; i++) this.#there.send()
+    this.sent += BATCH
     scheduler.run(scheduler.now + 1_000_000)
     if (this.#back === null) return
     for (let i = 0; i < BATCH; i++) this.#back.send()
+    this.sent += BATCH
     scheduler.run(scheduler.now + 1_000_000)
   }
 }
@@ -138,7 +152,7 @@ function addressOf(network: Network): string {
 }
 
 /** ARP everywhere on the way, by a datagram that really goes. */
-function warm(network: Network, backend: string): void {
+export function warm(network: Network, backend: string): void {
   const { world, a } = network
   const frame = world.frames.take()
   const source = a.addressesOf(network.aDevice)[0].address
