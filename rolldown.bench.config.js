@@ -1,7 +1,12 @@
-/** The bench as one file, in the form that the command has: see bench/run.ts. */
-export default {
-  input: 'out/bench/bench/run.js',
+/** The bench as one file, in the form that the command has, and beside it the process that measures: see src/bench/child.ts. */
+const bundles = [
+  ['out/bench/bench/run.js', 'out/bench/run.cjs'],
+  ['out/bench/src/bench/child.js', 'out/bench/child.cjs'],
+]
+
+export default bundles.map(([input, file]) => ({
+  input,
   platform: 'node',
   logLevel: 'silent',
-  output: { file: 'out/bench/run.cjs', format: 'cjs' },
-}
+  output: { file, format: 'cjs', codeSplitting: false },
+}))

@@ -3,6 +3,7 @@ import { Session } from 'node:inspector/promises'
 import type { Load } from './load.ts'
 
 interface SampledNode {
+  readonly callFrame: { readonly url: string }
   readonly selfSize: number
   readonly children: readonly SampledNode[]
 }
@@ -26,6 +27,11 @@ export async function bytesPerFrame(load: Load, batches: number): Promise<number
   run()
   const { profile } = await session.post('HeapProfiler.stopSampling')
   session.disconnect()
-  const size = (node: SampledNode): number => node.selfSize + node.children.reduce((sum, child) => sum + size(child), 0)
   return size(profile.head) / (load.received - before)
+}
+
+/** Without what the profiler itself makes, such as a table of the lines of our source. */
+function size({ callFrame, selfSize, children }: SampledNode): number {
+  const own = callFrame.url.startsWith('node:inspector') ? 0 : selfSize
+  return children.reduce((sum, child) => sum + size(child), own)
 }

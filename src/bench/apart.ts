@@ -7,7 +7,7 @@ import type { Order } from './order.ts'
 import { choose } from './points.ts'
 
 /** What the build makes of child.ts; the sources have no such file. */
-const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
+const CHILD = fileURLToPath(new URL('./child.cjs', import.meta.url))
 
 /** @throws Error with what the process said when it failed. */
 export async function measureApart(order: Order, v8Flags: readonly string[]): Promise<Measurement> {

@@ -6,7 +6,7 @@ import type { Report, Row } from './report.ts'
 const WIDTH = 420
 const HEIGHT = 300
 const LEFT = 64
-const RIGHT = 16
+const RIGHT = 22
 const TOP = 40
 const BOTTOM = 84
 
@@ -86,7 +86,7 @@ function panelsOf(rows: readonly Row[]): Panel[] {
     const lines = panels.get(axis.name) ?? new Map<string, Dot[]>()
     panels.set(axis.name, lines)
     for (const [participant, figure] of Object.entries(figures)) {
-      const name = `${title}: ${named(participant)}`
+      const name = title === axis.name ? named(participant) : `${title}, ${named(participant)}`
       const y = 1e9 / figure.framesPerCpuSecond
       const dot = { x: axis.value, y, low: 1e9 / figure.highest, high: 1e9 / figure.lowest }
       lines.set(name, [...(lines.get(name) ?? []), dot])
@@ -126,8 +126,7 @@ function draw({ axis, lines }: Panel): string {
     const at = line.map((dot) => `${x(dot.x).toFixed(1)},${y(dot.y).toFixed(1)}`)
     out.push(`<polyline class="line c${i % 4}" points="${at.join(' ')}"/>`)
     for (const dot of line) out.push(marked(`c${i % 4}`, x(dot.x), y(dot.y), y(dot.low), y(dot.high), name, dot))
-    const [column, row] = [i % 2, i >> 1]
-    const [left, top] = [LEFT + column * 176, HEIGHT - BOTTOM + 38 + row * 18]
+    const [left, top] = [LEFT + (i % 2) * 180, HEIGHT - BOTTOM + 38 + (i >> 1) * 18]
     out.push(`<rect class="c${i % 4}" x="${left}" y="${top - 9}" width="10" height="10"/>`)
     out.push(`<text x="${left + 15}" y="${top}">${escaped(name)}</text>`)
   }

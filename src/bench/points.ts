@@ -49,7 +49,7 @@ function named(workload: string, name: string | number, made: Made): Point {
 
 function connections(mode: 'iptables' | 'nftables', count: number): Point {
   return named('W6', `${mode}/${count}`, {
-    title: `connect, ${mode}`,
+    title: mode,
     frame: 64,
     hops: 2,
     axis: { name: 'Services', value: count },

@@ -195,7 +195,7 @@ describe('--plot', () => {
       'rules that a routed frame passes',
     ])
     expect([...svg.matchAll(/<circle /g)].length).toBe(6)
-    expect(svg).toMatch(/<title>rules: flow cache off, 10: [\d.]+ [nµm]s a frame \(/)
+    expect(svg).toMatch(/<title>flow cache off, 10: [\d.]+ [nµm]s a frame \(/)
     expect(svg).not.toContain('NaN')
   })
 
