@@ -5,7 +5,10 @@
  * asked of it. What is due soon stands in a 4-ary heap over typed arrays, what is not waits in a wheel until it is; a Timer is
  * made once and armed many times, so that an event allocates nothing.
  */
+import { IDLE, Timer } from './timer.ts'
 import { TimerWheel } from './timer-wheel.ts'
+
+export { type Task, Timer } from './timer.ts'
 
 /** Virtual nanoseconds since the world began. */
 export type Nanos = number
@@ -14,27 +17,6 @@ export const MICROSECOND: Nanos = 1_000
 export const MILLISECOND: Nanos = 1_000_000
 export const SECOND: Nanos = 1_000_000_000
 
-/** Something that can be scheduled. It reads the time from the scheduler: a double as an argument would be boxed. */
-export interface Task {
-  run(): void
-}
-
-/** One alarm of one task; made once, armed as often as needed. */
-export class Timer {
-  readonly task: Task
-  /** Its place in the heap; below -1: its entry in the wheel, counted from -2 down; -1 while it is not armed. */
-  slot = -1
-
-  constructor(task: Task) {
-    this.task = task
-  }
-
-  get armed(): boolean {
-    return this.slot !== IDLE
-  }
-}
-
-const IDLE = -1
 /** The timer that has the wheel's first entry. */
 const FIRST_ENTRY = -2
 

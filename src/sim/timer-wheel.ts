@@ -8,7 +8,7 @@
  * When the present enters a place of a higher row, its timers move to lower rows. No order is kept within a span: the
  * scheduler's heap sorts those that are due soon, so moments and ties are exact whatever waits here.
  */
-import type { Timer } from './scheduler.ts'
+import type { Timer } from './timer.ts'
 
 /** A span of time, in nanoseconds: longer than most things take, shorter than TCP's shortest retransmission timer. */
 const SPAN = 2 ** 26
