@@ -43,7 +43,7 @@ const time = fc.oneof(
   fc
     .tuple(fc.nat(4), fc.nat(3), fc.integer({ min: -2, max: 2 }))
     .map(([row, far, near]) => Math.max(0, far * 2 ** (26 + 6 * row) + near)),
-  fc.maxSafeNat(),
+  fc.maxSafeNat().map((wide) => Math.floor(wide / 2)),
 )
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('at' as const), name, due: time }) },
