@@ -3,8 +3,10 @@
  * of devices, rules, the namespace. Nobody reads them while frames are on their way, so a pass counts its frames once,
  * and its tallies are settled when the scheduler rests, and before anybody reads or sets a counter from inside an event.
  */
-import { LARGE } from '../sim/count.ts'
 import type { Tally } from './step.ts'
+
+/** As many bytes are settled at once, so that the sum stays a small integer. */
+const MOST = 2 ** 30
 
 /** The frames of one pass. */
 export class Account {
@@ -12,12 +14,11 @@ export class Account {
   /** How many bytes of a frame each tally counts, more than the frame had when it came in: headers come and go. */
   readonly #more: readonly number[]
   packets = 0
-  #bytes = LARGE
+  #bytes = 0
 
   constructor(tallies: readonly Tally[], more: readonly number[]) {
     this.#tallies = tallies
     this.#more = more
-    this.#bytes = 0
   }
 
   /** A frame of this length came in. */
@@ -25,6 +26,7 @@ export class Account {
     if (this.packets === 0) open(this)
     this.packets++
     this.#bytes += length
+    if (this.#bytes > MOST) this.settle()
   }
 
   settle(): void {

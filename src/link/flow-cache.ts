@@ -240,8 +240,9 @@ class Pass {
   }
 }
 
-/** A flow whose passes do not hold is recorded anew once in so many frames, at least. */
+/** A flow whose passes do not hold is recorded anew once in so many frames, at least; one that has none yet, more seldom. */
 const PAUSE = 1024
+const LONG_PAUSE = 32_768
 const SMALLEST = 16
 const LARGEST = 4096
 /** A place of the cache that was in vain this often is not tried again before the configuration changes. */
@@ -288,7 +289,8 @@ export class FlowCache {
   #miss(frame: Frame, inlet: Inlet, slot: number, known: Pass | null): void {
     const misses = ++this.#misses[slot]
     // Once is not yet a flow.
-    const due = misses > 1 && ((misses & (misses - 1)) === 0 || misses % PAUSE === 0)
+    const pause = known === null ? LONG_PAUSE : PAUSE
+    const due = misses > 1 && ((misses & (misses - 1)) === 0 || misses % pause === 0)
     if (!due) return inlet.receive(frame)
     this.#record(frame, inlet, slot, known)
   }
