@@ -12,6 +12,7 @@ const floors = [
   'docker',
   'kube',
   'topology',
+  'parallel',
   'explain',
   'live',
   'observe',
@@ -70,7 +71,7 @@ module.exports = {
       name: 'built-ins-at-the-edge',
       comment: 'only what touches the real machine imports from it',
       severity: 'error',
-      from: { pathNot: '^src/(topology|live|api|bench|cli|dev)/|^src/host/run\\.ts$' },
+      from: { pathNot: '^src/(topology|parallel|live|api|bench|cli|dev)/|^src/host/run\\.ts$' },
       to: { dependencyTypes: ['core'] },
     },
     {

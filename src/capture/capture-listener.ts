@@ -30,6 +30,12 @@ export interface CaptureListener {
   named(address: Ipv4, name: string): void
 }
 
+/** What can be listened to. */
+export interface Listened extends Watched {
+  /** Tells the listener of everything from now on, until what is returned is called. */
+  listen(listener: CaptureListener): () => void
+}
+
 /** What a listener may ask the capture. */
 export interface Watched {
   readonly section: Section

@@ -215,7 +215,7 @@ export class Capture implements Watched {
     const inbound = direction === 'in'
     const time = inbound && frame.stamp !== 0 ? frame.stamp : this.world.scheduler.now
     const flags = flagsOf(seen.device, inbound, bytes, start)
-    const id = this.world.frames.identify(frame)
+    const id = seen.device.world.frames.identify(frame)
     if (seen.frames++ === 0) seen.header()
     seen.bytes += length
     if (this.#told !== number && this.#waitingSince < this.now) this.settle()

@@ -1,8 +1,7 @@
 /** Capture files on the disk, written while frames are seen: one for each interface, and all in one. */
 import { join } from 'node:path'
 import { BATCH, type ByteSink } from '../capture/byte-sink.ts'
-import type { Capture } from '../capture/capture.ts'
-import type { CaptureListener } from '../capture/capture-listener.ts'
+import type { CaptureListener, Listened } from '../capture/capture-listener.ts'
 import { type CaptureStream, PcapngStream, PcapStream } from '../capture/capture-stream.ts'
 import type { CapturedInterface } from '../capture/captured-interface.ts'
 import { CookedStream } from '../capture/cooked.ts'
@@ -41,7 +40,7 @@ export class CaptureFiles implements CaptureListener {
   readonly all: string | null
   /** Frames written, each counted once. */
   frames = 0
-  readonly #capture: Capture
+  readonly #capture: Listened
   readonly #folder: string
   readonly #settings: FileSettings
   readonly #disk = new DiskFiles()
@@ -58,7 +57,7 @@ export class CaptureFiles implements CaptureListener {
   /** By the interface's number: where its files are, without their endings. */
   readonly #paths: string[] = []
 
-  constructor(capture: Capture, folder: string, settings: FileSettings) {
+  constructor(capture: Listened, folder: string, settings: FileSettings) {
     this.#capture = capture
     this.#folder = folder
     this.#settings = settings

@@ -18,12 +18,12 @@ export class Machine implements ProcessMachine {
   /** Containers and other places on this machine, by name. */
   readonly places = new Map<string, Place>()
 
-  /** `name` may be fully qualified; programs are what is installed (see commands/table.ts). */
-  constructor(runner: Runner, name: string, programs: ReadonlyMap<string, Program>) {
+  /** `name` may be fully qualified; programs are what is installed (see commands/table.ts). `world` may be its own part of one. */
+  constructor(runner: Runner, name: string, programs: ReadonlyMap<string, Program>, world = runner.world) {
     this.runner = runner
-    this.world = runner.world
+    this.world = world
     this.name = name
-    this.netns = new Netns(runner.world, name)
+    this.netns = new Netns(world, name)
     this.place = new Place(this, name, this.netns, { hostname: name, programs })
     this.place.files.set('/etc/hostname', `${name}\n`)
     this.place.files.set('/etc/hosts', `127.0.0.1\tlocalhost\n127.0.1.1\t${name}\n`)

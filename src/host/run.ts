@@ -42,8 +42,20 @@ function platformDefer(): Defer {
   return typeof setImmediate === 'function' ? (callback) => void setImmediate(callback) : messageChannelDefer()
 }
 
+/** Where other threads run parts of the world, this one may not run ahead of them as it likes. */
+export interface Horizon {
+  /** Takes in what others sent. How far events may run now; beyond `until` nobody wants to go. */
+  reach(until: Nanos): Nanos
+  /** All events up to there have run; the next call of `reach` may find more. To be awaited when it is no null. */
+  reached(until: Nanos): Promise<void> | null
+  /** Nothing will ever happen any more, anywhere. */
+  readonly ended: boolean
+}
+
 export class Runner {
   readonly world: World
+  /** Null: time is this thread's own. */
+  horizon: Horizon | null = null
   /** Seconds from 1970 to the beginning of the world: for `date`, HTTP's Date, wget. */
   readonly epochSeconds: number
   /** What each waiting process calls itself; read when nothing is left to happen. */
@@ -75,8 +87,9 @@ export class Runner {
     promise.then(note, note)
     await this.#yield()
     while (!settled) {
-      if (this.world.scheduler.pending === 0) throw new StalledError([...this.waiting].map(String))
-      this.world.scheduler.run()
+      if (this.#ended) throw new StalledError([...this.waiting].map(String))
+      if (this.horizon === null) this.world.scheduler.run()
+      else await this.#runWithOthers(this.horizon, Number.POSITIVE_INFINITY)
       if (this.#woken) await this.#yield()
     }
     return promise
@@ -90,7 +103,8 @@ export class Runner {
   async runTo(time: Nanos): Promise<void> {
     do {
       if (this.#woken) await this.#yield()
-      this.world.scheduler.run(time)
+      if (this.horizon === null) this.world.scheduler.run(time)
+      else await this.#runWithOthers(this.horizon, time)
     } while (this.#woken)
   }
 
@@ -102,6 +116,21 @@ export class Runner {
   /** The time of day in milliseconds since 1970, as Date takes it. */
   get wallClock(): number {
     return this.epochSeconds * 1000 + this.world.scheduler.now / 1e6
+  }
+
+  get #ended(): boolean {
+    return this.horizon === null ? this.world.scheduler.pending === 0 : this.horizon.ended
+  }
+
+  /** As the scheduler's `run`, as far and as fast as the others let it. */
+  async #runWithOthers(horizon: Horizon, until: Nanos): Promise<void> {
+    while (!this.#woken && !horizon.ended) {
+      const reach = horizon.reach(until)
+      this.world.scheduler.run(reach)
+      if (this.#woken || reach >= until) return
+      const pause = horizon.reached(until)
+      if (pause !== null) await pause
+    }
   }
 
   #yield(): Promise<void> {

@@ -1,8 +1,19 @@
 /** ssh MACHINE COMMAND: runs it over there, and prints what it prints. No bytes travel: SSH is not modelled. */
-import { type ProcessPlace, type Program, SIGINT, SIGTERM } from './process.ts'
+import { type Io, type Program, SIGINT, SIGTERM } from './process.ts'
+
+/** What runs at the other end. */
+export interface RemoteCommand {
+  readonly process: { kill(signal: number): void }
+  readonly exit: Promise<number>
+}
+
+/** Where ssh leads to. */
+export interface RemoteShell {
+  shell(line: string, io: Io): RemoteCommand
+}
 
 /** `lookup` finds a machine's place by the name typed; null when there is none. */
-export function ssh(lookup: (name: string) => ProcessPlace | null): Program {
+export function ssh(lookup: (name: string) => RemoteShell | null): Program {
   return async (self) => {
     const words = self.args.slice(1)
     while (words[0]?.startsWith('-') === true) {

@@ -157,6 +157,16 @@ export class FramePool {
   #large: Frame[] = []
   #packets = 0
 
+  /** Gives and takes back the same frames, and numbers packets by itself from behind `first` on; it counts by itself. */
+  branch(first: number): FramePool {
+    const other = new FramePool()
+    other.#small = this.#small
+    other.#large = this.#large
+    other.#packets = first
+    other.poison = this.poison
+    return other
+  }
+
   /** An empty frame with `start` and `end` behind the headroom, for at most `length` bytes from there. */
   take(length = SMALL - HEADROOM): Frame {
     const small = length <= SMALL - HEADROOM

@@ -42,6 +42,9 @@ const VLAN_TAG = 4
 /** Decides frame by frame, for tests and golden scenarios: true drops it. */
 export type Impairment = (frame: Frame) => boolean
 
+/** Told of each frame that goes into a cable, with when it will be at the far end. The frame is lent. */
+export type Departing = (frame: Frame, due: Nanos) => void
+
 /** Frames that an inbox is first made for. */
 const FIRST = 8
 /** The inbox of a cable that nothing was ever sent through; an array of objects as all others are (V8's elements kind). */
@@ -62,6 +65,7 @@ export class Veth extends NetDevice implements Task {
   #limit = 1000
   /** Anything besides the delay: most cables have none of it. */
   #impaired = false
+  #departing: Departing | null = null
   impairment: Impairment | null = null
   // The inbox: frames that the peer sent, with the moment each is due.
   #frames = NO_FRAMES
@@ -106,7 +110,28 @@ export class Veth extends NetDevice implements Task {
     this.#rate = netem.rate ?? 0
     this.#limit = netem.limit ?? 1000
     if (this.#rate > 0 && this.#busy === NO_TIMES) this.#busy = new Float64Array(1)
-    this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0
+    this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0 || this.#departing !== null
+  }
+
+  /** No frame is at the far end before this time has passed; 0 where an engine of netem may let it overtake. */
+  get leastDelay(): Nanos {
+    return this.#engine === null ? Math.max(0, Math.floor(this.#delay - this.#jitter)) : 0
+  }
+
+  /** Told of what this end sends, from now on. */
+  set departing(departing: Departing) {
+    this.#departing = departing
+    this.#impaired = true
+  }
+
+  /** At one instant, what is due at this end goes up before all that has no rank (Timer.rank). */
+  set rank(rank: number) {
+    this.#timer.rank = rank
+  }
+
+  /** Puts a frame on its way to this end that the far end sent elsewhere, in another thread. Takes the frame. */
+  inject(frame: Frame, due: Nanos): void {
+    this.#enqueue(frame, due)
   }
 
   /** Bits per second; 0: as fast as frames come. */
@@ -245,6 +270,7 @@ export class Veth extends NetDevice implements Task {
     const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
     const later = Math.max(due + jitter, this.world.scheduler.now)
     const arrival = this.#rate > 0 ? this.#serialise(frame, later) : later
+    if (this.#departing !== null) this.#departing(frame, arrival)
     if (journal.open) this.#tell(frame, arrival - this.world.scheduler.now)
     return arrival
   }

@@ -26,10 +26,13 @@ export class World {
   readonly #devices = new Map<NetDevice, string>()
   /** What the clock on the wall shows, in whole seconds since 1970, when the world begins. */
   epochSeconds = 0
-  readonly scheduler = new Scheduler()
+  readonly scheduler: Scheduler
   /** Are passes of known flows cached? For devices that are made from now on; what can be observed is the same. */
   flowCache = true
-  readonly frames = new FramePool()
+  readonly frames: FramePool
+  /** The world that this is a part of; null: a world by itself. */
+  readonly #whole: World | null
+  readonly #parts: World[] = []
   #tracers: readonly Tracer[] = []
   readonly random: Random
   readonly seed: number
@@ -39,10 +42,31 @@ export class World {
     return (this.epochSeconds * 1000 + Math.floor(this.scheduler.now / MILLISECOND)) % DAY
   }
 
-  constructor(seed = 1) {
+  constructor(seed = 1, whole: World | null = null, firstPacket = 0) {
     this.seed = seed
-    this.random = new Random(seed)
+    this.#whole = whole
+    this.scheduler = whole?.scheduler ?? new Scheduler()
+    this.frames = whole?.frames.branch(firstPacket) ?? new FramePool()
+    this.random = whole?.random.shared() ?? new Random(seed)
     this.scheduler.atRest = settleCounters
+  }
+
+  /**
+   * The same world for the things of one machine: they have a number of their own for packets, from behind `firstPacket` on,
+   * and may have a stream of chance of their own (Random.restart). Nothing that another machine does moves either.
+   */
+  part(firstPacket: number): World {
+    const part = new World(this.seed, this, firstPacket)
+    part.epochSeconds = this.epochSeconds
+    part.flowCache = this.flowCache
+    part.linkChanged = this.linkChanged
+    this.#parts.push(part)
+    return part
+  }
+
+  /** Frames in flight, those of all parts included. */
+  get framesInUse(): number {
+    return this.#parts.reduce((sum, part) => sum + part.frames.inUse, this.frames.inUse)
   }
 
   /**
@@ -50,6 +74,7 @@ export class World {
    * traces it. While any world of the process is traced, all of them go the long way.
    */
   trace(tracer: Tracer): () => void {
+    if (this.#whole !== null || this.#parts.length > 0) throw new Error('podwire bug: a world in parts cannot be traced')
     this.#traceBy([...this.#tracers, tracer])
     return () => this.#traceBy(this.#tracers.filter((each) => each !== tracer))
   }
@@ -67,37 +92,46 @@ export class World {
 
   /** Until the returned function is called, the watcher hears of devices: whoever captures from time zero listens here. */
   watchDevices(watcher: DeviceWatcher): () => void {
+    if (this.#whole !== null) return this.#whole.watchDevices(watcher)
     this.#deviceWatchers.add(watcher)
     return () => void this.#deviceWatchers.delete(watcher)
   }
 
   /** Every device that is in a namespace, with its name, in the order in which they joined. */
   get devices(): ReadonlyMap<NetDevice, string> {
-    return this.#devices
+    return this.#whole?.devices ?? this.#devices
   }
 
   deviceJoined(device: NetDevice, namespace: string): void {
+    if (this.#whole !== null) return this.#whole.deviceJoined(device, namespace)
     this.#devices.delete(device)
     this.#devices.set(device, namespace)
     for (const each of this.#deviceWatchers) each.joined(device, namespace)
   }
 
   deviceLeft(device: NetDevice): void {
+    if (this.#whole !== null) return this.#whole.deviceLeft(device)
     this.#devices.delete(device)
     for (const each of this.#deviceWatchers) each.left(device)
   }
 
   /** Until the returned function is called, the watcher hears of every possible change of a carrier. */
   watchLinks(watcher: () => void): () => void {
+    if (this.#whole !== null) return this.#whole.watchLinks(watcher)
     const watchers = this.#linkWatchers
     const tell = () => {
       for (const each of watchers) each()
     }
     watchers.add(watcher)
-    this.linkChanged = tell
+    this.#hearLinks(tell)
     return () => {
       watchers.delete(watcher)
-      if (watchers.size === 0) this.linkChanged = null
+      if (watchers.size === 0) this.#hearLinks(null)
     }
+  }
+
+  #hearLinks(tell: (() => void) | null): void {
+    this.linkChanged = tell
+    for (const part of this.#parts) part.linkChanged = tell
   }
 }

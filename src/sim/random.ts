@@ -25,6 +25,18 @@ export class Random {
     return twin
   }
 
+  /** Draws from the very same stream as this one, each number once, until it is given one of its own (`restart`). */
+  shared(): Random {
+    const other = new Random(0)
+    other.#state = this.#state
+    return other
+  }
+
+  /** A stream of its own from now on, whoever shared the former one. */
+  restart(seed: number): void {
+    this.#state = new Random(seed).#state
+  }
+
   /** 32 random bits, signed. */
   int32(): number {
     const s = this.#state

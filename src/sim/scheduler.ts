@@ -2,7 +2,7 @@
  * The only clock. Time is virtual nanoseconds in a plain number: exact to 104 days.
  *
  * Events due at one instant run in the order in which they were armed, so a run is a pure function of what was
- * asked of it. What is due soon stands in a 4-ary heap over typed arrays, what is not waits in a wheel until it is; a Timer is
+ * asked of it (but see `Timer.rank`). What is due soon stands in a 4-ary heap over typed arrays, what is not waits in a wheel until it is; a Timer is
  * made once and armed many times, so that an event allocates nothing.
  */
 import { IDLE, Timer } from './timer.ts'
@@ -76,7 +76,8 @@ export class Scheduler {
     if (timer.slot !== IDLE) this.cancel(timer)
     const due = times[index]
     this.#key[DUE] = due < this.#now[0] ? this.#now[0] : due
-    this.#key[ORDER] = ++this.#sequence[0]
+    const order = ++this.#sequence[0]
+    this.#key[ORDER] = timer.rank === 0 ? order : timer.rank
     const horizon = this.#wheel.horizon[0]
     if (this.#key[DUE] < horizon || horizon === Number.POSITIVE_INFINITY) this.#enqueue(timer)
     else timer.slot = FIRST_ENTRY - this.#wheel.add(timer, this.#key)

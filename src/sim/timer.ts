@@ -13,6 +13,11 @@ export class Timer {
   readonly task: Task
   /** Its place in the heap; below -1: its entry in the wheel, counted from -2 down; IDLE while it is not armed. */
   slot = IDLE
+  /**
+   * 0: at one instant it takes its turn by when it was armed. Negative: before all those, the lowest rank first, no matter
+   * when it was armed (what comes from another thread is armed at any moment). No two of a rank are due at one instant.
+   */
+  rank = 0
 
   constructor(task: Task) {
     this.task = task

@@ -41,6 +41,11 @@ export interface LabOptions extends FileAccess {
   readonly explain?: boolean
   /** Keep captured frames in memory? True without it. */
   readonly keepFrames?: boolean
+  /**
+   * Each machine is a part of the world that numbers its packets, and can be given a stream of chance, by itself: so its
+   * frames do not depend on what other machines do meanwhile (src/parallel).
+   */
+  readonly inParts?: boolean
   /** Told before anything is built: who writes captures down while they are made listens from the first frame. */
   readonly onRecorder?: (recorder: Recorder, lab: Lab) => void
 }
@@ -50,6 +55,8 @@ const ANYWHERE = parseCidr('0.0.0.0/0')
 const DOMAIN = 'cluster.local'
 /** Between two commands of a person: clusters react in less. */
 const TYPING = SECOND
+/** Where the packets of a world in parts are numbered: 12,000,000,345 is the 345th of the twelfth machine. */
+const PACKETS = 1_000_000_000
 
 export class Lab {
   readonly topology: TopologyFile
@@ -73,7 +80,7 @@ export class Lab {
   readonly #switch: Bridge
   readonly #switchSpace: Netns
   /** The machine's end and the switch's end of each machine's cable. */
-  readonly #cables = new Map<string, readonly [Veth, Veth]>()
+  readonly cables = new Map<string, readonly [Veth, Veth]>()
 
   private constructor(topology: TopologyFile, options: LabOptions) {
     this.topology = topology
@@ -89,7 +96,7 @@ export class Lab {
     this.#switchSpace.adopt(this.#switch)
     this.#switchSpace.setUp(this.#switch)
     for (const [name, spec] of Object.entries(topology.images)) this.catalogue.declare(name, spec)
-    this.workstation = new Machine(this.runner, 'workstation', linuxCommands()).place
+    this.workstation = new Machine(this.runner, 'workstation', linuxCommands(), this.#part(0)).place
     this.workstation.workdir = '/root'
   }
 
@@ -157,7 +164,7 @@ export class Lab {
   /** `w1/eth0 down` pulls the machine's cable, `up` plugs it in again: both ends notice at once. */
   setLink(text: string): void {
     const { machine, up } = Events.link(text)
-    const cable = this.#cables.get(machine)
+    const cable = this.cables.get(machine)
     if (cable === undefined) throw new RangeError(`there is no machine ${JSON.stringify(machine)}`)
     const [eth0, far] = cable
     eth0.plugged = up
@@ -237,10 +244,10 @@ export class Lab {
 
   /** A machine with eth0 on the switch. */
   #plug(name: string, ip: string, cable: CableSpec | undefined, gateway: string | undefined): Machine {
-    const machine = new Machine(this.runner, name, linuxCommands())
+    const machine = new Machine(this.runner, name, linuxCommands(), this.#part(this.machines.size + 1))
     this.machines.set(name, machine)
-    const [eth0, far] = this.#cable(name, cable)
-    this.#cables.set(name, [eth0, far])
+    const [eth0, far] = this.#cable(name, cable, machine.world)
+    this.cables.set(name, [eth0, far])
     machine.netns.adopt(eth0)
     this.#switchSpace.setUp(far)
     const own = tryParseInterfaceAddress(ip)
@@ -254,11 +261,11 @@ export class Lab {
   }
 
   /** A cable whose end named eth0 is loose, and whose other end is a port of the switch. */
-  #cable(name: string, spec: CableSpec | undefined): [Veth, Veth] {
+  #cable(name: string, spec: CableSpec | undefined, world = this.world): [Veth, Veth] {
     const { underlay } = this.topology
     const { toSwitch, fromSwitch } = directionsOf(underlay.cable, spec)
     const port = this.#portName(name)
-    const [loose, far] = Veth.pair(this.world, 'eth0', this.#randomMac(), port, this.#randomMac())
+    const [loose, far] = Veth.pair(world, 'eth0', this.#randomMac(), port, this.#randomMac())
     loose.setNetem(toSwitch)
     far.setNetem(fromSwitch)
     loose.mtu = underlay.mtu
@@ -307,7 +314,7 @@ export class Lab {
 
   /** The workstation's own commands, and names for every machine everywhere. */
   #furnish(): void {
-    const programs: [string, Program][] = [['ssh', ssh((name) => this.#remote(name))]]
+    const programs: [string, Program][] = [['ssh', ssh((name) => this.remote(name))]]
     if (this.#cluster !== null) programs.push(['kubectl', kubectlProgram(this.#cluster, this.#options)])
     for (const [name, program] of programs) this.workstation.programs.set(name, program)
     const names = [...this.topology.nodes, ...this.topology.hosts].map((machine) => {
@@ -319,8 +326,13 @@ export class Lab {
     }
   }
 
-  /** By full name, or by its first label when that is clear. */
-  #remote(name: string): Place | null {
+  /** The world for the machine of this number. */
+  #part(number: number): World {
+    return this.#options.inParts === true ? this.world.part(number * PACKETS) : this.world
+  }
+
+  /** Where ssh goes: by full name, or by its first label when that is clear. */
+  remote(name: string): Place | null {
     const bare = name.includes('@') ? name.slice(name.indexOf('@') + 1) : name
     const exact = this.machines.get(bare)
     if (exact !== undefined) return exact.place

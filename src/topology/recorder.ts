@@ -11,6 +11,8 @@ export class Recorder {
   readonly #world: World
   #endOfTrace: (() => void) | null = null
   readonly #choice: InterfaceChoice
+  /** Which devices are watched of those that come from now on. */
+  wants: (device: NetDevice) => boolean = () => true
 
   /** `globs`: only interfaces whose `machine/interface` name matches one of them; none: all. */
   constructor(world: World, epochSeconds: number, globs: readonly string[]) {
@@ -51,6 +53,7 @@ export class Recorder {
   }
 
   #attach(device: NetDevice, namespace: string): void {
+    if (!this.wants(device)) return
     const name = `${namespace}/${device.name}`
     if (!this.#choice.has(name) && !this.#choice.hasAny(namespace)) return
     // A device that moved to another namespace goes on under its new name.

@@ -74,30 +74,30 @@ function* judge(step: Step, output: string, exit: number | null): Generator<stri
   }
 }
 
-function* judgeFrames(lab: Lab, from: number, expectations: readonly FrameExpectation[]): Generator<string> {
-  for (const expected of expectations) {
-    if (lab.recorder === null) {
-      yield 'frames are expected, and nothing is captured'
-      return
-    }
-    const seen = matchingFrames(lab, from, expected)
-    const wanted = [
-      ['', expected.count, (count: number, want: number) => count === want],
-      ['at least ', expected.atLeast, (count: number, want: number) => count >= want],
-      ['at most ', expected.atMost, (count: number, want: number) => count <= want],
-    ] as const
-    const given = wanted.filter(([, want]) => want !== undefined)
-    const tests = given.length > 0 ? given : ([['at least ', 1, wanted[1][2]]] as const)
-    for (const [word, want, holds] of tests) {
-      if (want === undefined || holds(seen, want)) continue
-      const what = [expected.filter, expected.line === undefined ? undefined : `/${expected.line}/`]
-      const described = what.filter((part) => part !== undefined).join(' and ')
-      yield `${seen} frames on ${expected.on}${described === '' ? '' : ` match ${described}`}, expected ${word}${want}`
-    }
-  }
+function judgeFrames(lab: Lab, from: number, expectations: readonly FrameExpectation[]): string[] {
+  if (expectations.length > 0 && lab.recorder === null) return ['frames are expected, and nothing is captured']
+  return expectations.flatMap((expected) => judgeCount(expected, matchingFrames(lab, from, expected)))
 }
 
-function matchingFrames(lab: Lab, from: number, expected: FrameExpectation): number {
+/** What is to be said of so many frames that match the expectation; nothing when they are what was expected. */
+export function judgeCount(expected: FrameExpectation, seen: number): string[] {
+  const wanted = [
+    ['', expected.count, (count: number, want: number) => count === want],
+    ['at least ', expected.atLeast, (count: number, want: number) => count >= want],
+    ['at most ', expected.atMost, (count: number, want: number) => count <= want],
+  ] as const
+  const given = wanted.filter(([, want]) => want !== undefined)
+  const tests = given.length > 0 ? given : ([['at least ', 1, wanted[1][2]]] as const)
+  return tests.flatMap(([word, want, holds]) => {
+    if (want === undefined || holds(seen, want)) return []
+    const what = [expected.filter, expected.line === undefined ? undefined : `/${expected.line}/`]
+    const described = what.filter((part) => part !== undefined).join(' and ')
+    return [`${seen} frames on ${expected.on}${described === '' ? '' : ` match ${described}`}, expected ${word}${want}`]
+  })
+}
+
+/** Frames captured from number `from` on that match. */
+export function matchingFrames(lab: Lab, from: number, expected: FrameExpectation): number {
   const name = globToRegExp(expected.on)
   const filter = expected.filter === undefined ? null : compileFilter(expected.filter)
   const line = expected.line === undefined ? null : new RegExp(expected.line)

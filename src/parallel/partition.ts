@@ -1,0 +1,264 @@
+/**
+ * What one thread does: it builds the whole world as all others do, from the same seed, and runs its own machines from then
+ * on. The others' stand there without cables. The switch and the workstation are in every thread.
+ */
+import { type Io, SIGKILL } from '../host/process.ts'
+import { ssh } from '../host/ssh.ts'
+import type { NetDevice } from '../link/device.ts'
+import type { Frame } from '../link/frame.ts'
+import type { Veth } from '../link/veth.ts'
+import { Random } from '../sim/random.ts'
+import type { Nanos } from '../sim/scheduler.ts'
+import { Lab } from '../topology/lab.ts'
+import type { FileAccess } from '../topology/load.ts'
+import type { Step, TopologyFile } from '../topology/schema.ts'
+import { matchingFrames, runStep, type StepListener } from '../topology/steps.ts'
+import { type Arrivals, Exchange, type LookAhead, type Place } from './exchange.ts'
+import { Sessions } from './sessions.ts'
+import { type Chunk, countsOf, type InterfaceCounts, Spool } from './spool.ts'
+
+/** What all threads are told. */
+export interface Job {
+  readonly topology: TopologyFile
+  readonly seed: number
+  /** Capture from time zero: only interfaces that match, all when empty; null: none. */
+  readonly capture: readonly string[] | null
+  readonly lookAhead: LookAhead
+  /** No step begins later than this. */
+  readonly until: Nanos
+}
+
+/** What became of a step, as one thread sees it. */
+export interface StepReport {
+  /** From 1. */
+  readonly number: number
+  readonly output: string
+  readonly exit: number | null
+  readonly failures: readonly string[]
+  /** Frames of its own machines that match, for each expectation. */
+  readonly counts: readonly number[]
+  readonly now: Nanos
+}
+
+/** How a thread spent its time. */
+export interface Spent {
+  /** Milliseconds until everything was built, and from there to the end. */
+  readonly building: number
+  readonly running: number
+  /** Milliseconds of the latter in which it waited for other threads, and how often it did. */
+  readonly waited: number
+  readonly waits: number
+  /** Frames that it told the others. */
+  readonly frames: number
+}
+
+export type Message =
+  | { readonly type: 'built' }
+  | { readonly type: 'say' | 'command' | 'output'; readonly text: string }
+  | { readonly type: 'chunk'; readonly chunk: Chunk }
+  | { readonly type: 'step'; readonly report: StepReport }
+  | {
+      readonly type: 'end'
+      readonly now: Nanos
+      readonly spent: Spent
+      readonly counts: readonly (readonly [number, InterfaceCounts])[]
+    }
+
+/** Whom the thread works for. */
+export interface Employer {
+  hear(message: Message): void
+  /** All threads have told of this step: may they go on? */
+  verdict(step: number): Promise<boolean>
+}
+
+/** Ranks of what happens at one instant: the ports of the switch, by machine, before what commands said. */
+const PORTS = -1_000_000
+const SESSIONS = -1
+
+export class Partition {
+  readonly lab: Lab
+  readonly exchange: Exchange
+  readonly #job: Job
+  readonly #place: Place
+  readonly #employer: Employer
+  /** The machines' names, by number less one. */
+  readonly #names: readonly string[]
+  /** By the machine's number: is it this thread's? */
+  readonly #own: readonly boolean[]
+  readonly #machineOf = new Map<object, number>()
+  readonly #sessions: Sessions
+  #split = false
+  #spool: Spool | null = null
+
+  static async run(job: Job, place: Place, files: FileAccess, employer: Employer): Promise<void> {
+    const began = performance.now()
+    const spools: Spool[] = []
+    const of: { machine: (device: NetDevice) => number } = { machine: () => 0 }
+    const lab = await Lab.build(job.topology, {
+      ...files,
+      seed: job.seed,
+      capture: job.capture,
+      keepFrames: job.topology.steps.some((step) => (step.expect?.frames ?? []).length > 0),
+      inParts: true,
+      onRecorder: ({ capture }) => {
+        const send = (chunk: Chunk) => employer.hear({ type: 'chunk', chunk })
+        const spool = new Spool(capture, send, ({ device }) => of.machine(device))
+        spool.on = place.thread === 0
+        spools.push(spool)
+      },
+    })
+    const partition = new Partition(lab, job, place, employer, spools[0] ?? null)
+    of.machine = (device) => partition.#numberOf(device)
+    await partition.#runSteps(performance.now() - began)
+  }
+
+  private constructor(lab: Lab, job: Job, place: Place, employer: Employer, spool: Spool | null) {
+    this.lab = lab
+    this.#job = job
+    this.#place = place
+    this.#employer = employer
+    this.#spool = spool
+    this.#names = [...lab.machines.keys()]
+    this.#own = ownersOf(this.#names.length, job.seed, place.threads).map((owner) => owner === place.thread)
+    for (const [i, machine] of [...lab.machines.values()].entries()) this.#machineOf.set(machine.world, i + 1)
+    this.exchange = new Exchange(place, lab.world.scheduler, job.lookAhead)
+    this.exchange.pool = lab.world.frames
+    this.#sessions = new Sessions(lab.runner, this.exchange, SESSIONS)
+    this.#splitWorld()
+  }
+
+  #splitWorld(): void {
+    const { lab } = this
+    if (this.#spool !== null) this.#spool.on = false
+    const ports: Veth[] = []
+    for (const [i, [name, machine]] of [...lab.machines].entries()) {
+      const [eth0, far] = lab.cables.get(name) as readonly [Veth, Veth]
+      ports.push(far)
+      far.rank = PORTS + i
+      machine.world.random.restart(seedOf(this.#job.seed, i + 1))
+      if (this.#own[i]) {
+        eth0.departing = (frame, due) => {
+          machine.world.frames.identify(frame)
+          this.exchange.sendFrame(i, frame, due)
+        }
+        continue
+      }
+      for (const end of [eth0, far]) end.impairment = () => true
+      if (lab.cluster?.nodes.has(name) === true) continue
+      for (const at of [machine.place, ...machine.places.values()]) {
+        for (const process of [...at.processes.values()]) process.kill(SIGKILL)
+      }
+    }
+    lab.workstation.machine.world.random.restart(seedOf(this.#job.seed, 0))
+    lab.workstation.programs.set(
+      'ssh',
+      ssh((name) => {
+        const place = lab.remote(name)
+        if (place === null) return null
+        const number = this.#names.indexOf(place.machine.name) + 1
+        const own = this.#own[number - 1]
+        return {
+          shell: (line, io) => this.#sessions.start(number, own ? (inner: Io) => place.shell(line, inner) : null, io),
+        }
+      }),
+    )
+    this.exchange.arrivals = this.#arrivals(ports)
+    lab.runner.horizon = this.exchange
+    this.#split = true
+    this.#ownCapture()
+    if (this.#spool !== null) this.#spool.on = true
+  }
+
+  #arrivals(ports: readonly Veth[]): Arrivals {
+    return {
+      frame: (port: number, frame: Frame, due: Nanos) => ports[port].inject(frame, due),
+      text: (time, machine, session, stream, code, text) =>
+        this.#sessions.take(time, machine, session, stream, code, text),
+    }
+  }
+
+  /** From now on each thread tells of its own machines, and the first of the rest. */
+  #ownCapture(): void {
+    const { recorder } = this.lab
+    if (recorder === null) return
+    recorder.wants = (device) => this.#isOwn(device)
+    for (const seen of recorder.interfaces()) {
+      if (seen.until === null && !this.#isOwn(seen.device)) recorder.capture.detach(seen.device)
+    }
+  }
+
+  #isOwn(device: NetDevice): boolean {
+    const number = this.#numberOf(device)
+    return number === 0 ? this.#place.thread === 0 : this.#own[number - 1]
+  }
+
+  /** Before the split all threads see the same, in the same order. */
+  #numberOf(device: NetDevice): number {
+    return this.#split ? (this.#machineOf.get(device.world) ?? 0) : 0
+  }
+
+  async #runSteps(building: number): Promise<void> {
+    const { lab } = this
+    const first = this.#place.thread === 0
+    const tell = (type: 'say' | 'command' | 'output') => (text: string) => this.#employer.hear({ type, text })
+    const none = () => {}
+    const listener: StepListener = first
+      ? { say: tell('say'), command: tell('command'), output: tell('output') }
+      : { say: none, command: none, output: none }
+    this.#employer.hear({ type: 'built' })
+    const began = performance.now()
+    for (const [i, step] of this.#job.topology.steps.entries()) {
+      if (lab.world.scheduler.now >= this.#job.until) break
+      if (!(await this.#step(step, i + 1, listener))) break
+    }
+    const running = performance.now() - began
+    await this.#leave()
+    const { waited, waits, sent } = this.exchange
+    const { now } = lab.world.scheduler
+    this.#spool?.flush(0, Number.POSITIVE_INFINITY)
+    const spent = { building, running, waited, waits, frames: sent }
+    const counted = (lab.recorder?.interfaces() ?? []).filter(({ device }) => this.#isOwn(device))
+    this.#employer.hear({ type: 'end', now, spent, counts: counted.map((seen) => [seen.number, countsOf(seen)] as const) })
+  }
+
+  /** False: it was the last. */
+  async #step(step: Step, number: number, listener: StepListener): Promise<boolean> {
+    const { lab } = this
+    lab.recorder?.capture.forget()
+    const from = lab.recorder?.capture.frames ?? 0
+    const frames = step.expect?.frames ?? []
+    const alone = step.expect === undefined ? step : { ...step, expect: { ...step.expect, frames: [] } }
+    const { output, exit, failures } = await runStep(lab, alone, number, listener)
+    const counts = frames.map((expected) => matchingFrames(lab, from, expected))
+    this.#spool?.flush()
+    const { now } = lab.world.scheduler
+    this.#employer.hear({ type: 'step', report: { number, output, exit, failures, counts, now } })
+    if (frames.length > 0) return this.#employer.verdict(number)
+    return failures.length === 0
+  }
+
+  /** The others may still have to get rid of what they say. */
+  async #leave(): Promise<void> {
+    this.exchange.leave()
+    while (!this.exchange.alone) {
+      this.exchange.drain()
+      await new Promise((resolve) => void setTimeout(resolve, this.#place.inTurns ? 0 : 1))
+    }
+  }
+}
+
+/** Which thread has which machine: as many each, thrown together by the seed. */
+function ownersOf(machines: number, seed: number, threads: number): number[] {
+  const random = new Random(seed)
+  const owners = Array.from({ length: machines }, (_, i) => i % threads)
+  for (let i = machines - 1; i > 0; i--) {
+    const j = random.below(i + 1)
+    ;[owners[i], owners[j]] = [owners[j], owners[i]]
+  }
+  return owners
+}
+
+/** Of a machine's own stream of chance. */
+function seedOf(seed: number, machine: number): number {
+  return new Random((seed ^ Math.imul(machine + 1, 0x9e37_79b9)) | 0).int32()
+}

@@ -1,0 +1,63 @@
+/** Parts of a world in threads of their own: what starts them, and what they do. */
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import type { FileAccess } from '../topology/load.ts'
+import type { Place } from './exchange.ts'
+import type { Launch } from './crew.ts'
+import { type Job, type Message, Partition } from './partition.ts'
+
+/** What a thread begins with. */
+interface Task {
+  readonly podwire: 'partition'
+  readonly job: Job
+  readonly place: Place
+  /** What the topology's files are named relative to. */
+  readonly file: string
+}
+
+interface Verdict {
+  readonly step: number
+  readonly goOn: boolean
+}
+
+/** Starts threads of the module `entry`, which calls `serveThread`. */
+export function launchThreads(entry: URL, file: string): Launch {
+  return (job, place, hear) => {
+    const task: Task = { podwire: 'partition', job, place, file }
+    const worker = new Worker(entry, { workerData: task })
+    const done = new Promise<void>((resolve, reject) => {
+      worker.on('message', (message: Message) => {
+        hear(message)
+        if (message.type === 'end') resolve()
+      })
+      worker.on('error', reject)
+      worker.on('exit', (code) => reject(new Error(`podwire bug: a thread ended with code ${code}`)))
+    })
+    return {
+      done,
+      verdict: (step, goOn) => worker.postMessage({ step, goOn } satisfies Verdict),
+      dismiss: () => void worker.terminate(),
+    }
+  }
+}
+
+/** Is this a thread that `launchThreads` has started? */
+export function isPartThread(): boolean {
+  return !isMainThread && (workerData as Partial<Task> | null)?.podwire === 'partition'
+}
+
+/** What such a thread does. `files` gives access to what the topology of this file names. */
+export async function serveThread(files: (file: string) => FileAccess): Promise<void> {
+  const { job, place, file } = workerData as Task
+  const port = parentPort
+  if (port === null) throw new Error('podwire bug: no thread')
+  const verdicts = new Map<number, (goOn: boolean) => void>()
+  port.on('message', ({ step, goOn }: Verdict) => verdicts.get(step)?.(goOn))
+  await Partition.run(job, place, files(file), {
+    hear: (message) => port.postMessage(message, message.type === 'chunk' ? [message.chunk.bytes] : []),
+    verdict: (step) =>
+      new Promise<boolean>((resolve) => {
+        verdicts.set(step, resolve)
+      }),
+  })
+  port.close()
+}
