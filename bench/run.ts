@@ -3,7 +3,7 @@
  * `npm run --silent bench -- W4 64 [SECONDS]`: one workload as two JSON lines {peer, workload, variant, frame, frames, seconds,
  * fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables. `npm run bench -- services`: what
  * Services cost in each of kube-proxy's modes. `npm run bench -- explain`: what it costs to explain every frame.
- * `npm run bench -- capture`: frames written to the disk.
+ * `npm run bench -- capture`: frames written to the disk. `npm run bench -- parallel`: two threads against one.
  *
  * It runs as one file, as the command does (src/cli/bundle.ts): V8 takes what a file of its own declares for what it is, and
  * what a module imports for something to be looked up each time. Forwarding is a third faster that way.
@@ -11,10 +11,11 @@
 import { measureApart } from '../src/bench/apart.ts'
 import type { Variant } from '../src/bench/measure.ts'
 import { choose } from '../src/bench/points.ts'
-import { runCli } from '../src/cli/podwire.ts'
+import { runCli, servedThread } from '../src/cli/podwire.ts'
 import { INLINING, inlineMore } from '../src/cli/v8.ts'
 import { captureTable } from './capture.ts'
 import { explainTable } from './explain.ts'
+import { parallelTable } from './parallel.ts'
 import { serviceTable } from './services.ts'
 import { tcpTable } from './tcp-table.ts'
 
@@ -23,6 +24,7 @@ const tables: Readonly<Record<string, () => void | Promise<void>>> = {
   services: serviceTable,
   explain: explainTable,
   capture: captureTable,
+  parallel: parallelTable,
 }
 
 /** The form that other programs read: each variant measured in a process of its own. */
@@ -59,4 +61,5 @@ async function main(args: readonly string[]): Promise<void> {
 
 inlineMore()
 // One file is no module, and cannot await out here.
-void main(process.argv.slice(2))
+// A thread of `parallel` begins here, too.
+if (!(await servedThread())) await main(process.argv.slice(2))

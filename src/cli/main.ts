@@ -11,5 +11,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-const { runCli } = bundledCli() ?? (await import('./podwire.ts'))
-process.exitCode = await runCli(process.argv.slice(2), () => import('../bench/command.ts'))
+const { runCli, servedThread } = bundledCli() ?? (await import('./podwire.ts'))
+if (!(await servedThread())) {
+  const loadBench = () => import('../bench/command.ts')
+  process.exitCode = await runCli(process.argv.slice(2), loadBench, new URL(import.meta.url))
+}

@@ -1,14 +1,15 @@
 /** Opens a topology file: reads, checks, builds. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative } from 'node:path'
+import type { Listened } from '../capture/capture-listener.ts'
 import { compileFilter } from '../capture/pcap-filter.ts'
+import type { Section } from '../capture/pcapng-writer.ts'
 import type { FlowTables } from '../capture/unmask.ts'
 import type { FlowTable } from '../netfilter/flow-table.ts'
 import { InterfaceChoice } from '../topology/interface-choice.ts'
 import { Lab } from '../topology/lab.ts'
 import { type FileAccess, loadTopology } from '../topology/load.ts'
 import { TopologyError } from '../topology/problem.ts'
-import type { Recorder } from '../topology/recorder.ts'
 import type { TopologyFile } from '../topology/schema.ts'
 import type { CaptureOptions } from './capture-options.ts'
 import { CaptureFiles } from './captures.ts'
@@ -101,8 +102,9 @@ export async function withLab<Result>(
   return result
 }
 
-function openFiles(
-  { capture, seed }: Recorder,
+/** What is captured goes into files from now on. `tables`: what conntrack knows, for --unmask. */
+export function openFiles(
+  { capture, seed }: { readonly capture: Listened & { section: Section }; readonly seed: number },
   folder: string,
   options: CaptureOptions,
   tables: FlowTables,
@@ -130,8 +132,11 @@ function* flowTables(lab: Lab): Generator<FlowTable> {
   }
 }
 
-/** The command line that makes these captures again. */
-function again(typed: readonly string[], seed: number): string {
+/** The command line that makes these captures again; any number of threads does. */
+function again(given: readonly string[], seed: number): string {
+  const typed = given.map((word, i) =>
+    given[i - 1] === '--threads' ? '1' : word.startsWith('--threads=') ? '--threads=1' : word,
+  )
   const seeded = typed.some((word) => word === '--seed' || word.startsWith('--seed='))
   const words = seeded ? typed : [...typed, '--seed', String(seed)]
   return [

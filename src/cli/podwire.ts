@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { VERSION } from '../capture/version.ts'
 import { type Protocol, protocols } from '../explain/probe.ts'
+import { isPartThread, serveThread } from '../parallel/threads.ts'
 import { addBenchCommands, type LoadBench } from './bench-commands.ts'
 import { seed, withCaptureFiles, withCaptureOptions } from './capture-options.ts'
 import { check } from './check.ts'
@@ -12,6 +13,7 @@ import { exec } from './exec.ts'
 import { explain } from './explain.ts'
 import { reportFailure } from './failure.ts'
 import { addLiveCommands } from './live-commands.ts'
+import { disk } from './open.ts'
 import { addReadingCommands } from './reading-commands.ts'
 import { run } from './run.ts'
 import { shell } from './shell.ts'
@@ -20,6 +22,8 @@ import { trace } from './trace.ts'
 
 /** Bad input: a topology, a manifest, an option. */
 const BAD_INPUT = 2
+/** Each has the whole world in memory, and a queue of two MiB to each other one. */
+const MOST_THREADS = 64
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
@@ -37,7 +41,18 @@ function protocol(value: string): Protocol {
   return found
 }
 
-function program(typed: readonly string[], loadBench: LoadBench, done: (code: number) => void): Command {
+function threads(value: string): number {
+  const number = count(value)
+  if (number > MOST_THREADS) throw new InvalidArgumentError(`It is a whole number from 1 to ${MOST_THREADS}.`)
+  return number
+}
+
+function program(
+  typed: readonly string[],
+  loadBench: LoadBench,
+  threadEntry: URL | undefined,
+  done: (code: number) => void,
+): Command {
   const podwire = new Command('podwire')
     .description(
       'A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.',
@@ -51,8 +66,9 @@ function program(typed: readonly string[], loadBench: LoadBench, done: (code: nu
     .option('--until <time>', 'stop at this virtual time, such as 30s')
     .option('--json', 'print one JSON object per step instead of a terminal')
     .option('--quiet', 'print failures only')
+    .option('--threads <n>', 'share the machines among so many threads; any number sees the same frames', threads)
     .action(async (topology: string, options) => {
-      done(await run(topology, { ...options, typed }))
+      done(await run(topology, { ...options, typed, ...(threadEntry === undefined ? {} : { threadEntry }) }))
     })
   withCaptureOptions(podwire.command('exec'))
     .description("build the topology without its steps and run commands in the lab's shell")
@@ -159,11 +175,18 @@ const noBench: LoadBench = () => {
   throw new Error('who started the command did not say how the benches are loaded')
 }
 
-/** Runs one command line; returns its exit code. */
-export async function runCli(args: readonly string[], loadBench = noBench): Promise<number> {
+/** What a thread of `run --threads` does instead; false: it is none. */
+export async function servedThread(): Promise<boolean> {
+  if (!isPartThread()) return false
+  await serveThread(disk)
+  return true
+}
+
+/** Runs one command line; returns its exit code. `threadEntry`: the module of threads, which calls `servedThread`. */
+export async function runCli(args: readonly string[], loadBench = noBench, threadEntry?: URL): Promise<number> {
   let code = 0
   try {
-    await program(args, loadBench, (result) => {
+    await program(args, loadBench, threadEntry, (result) => {
       code = result
     }).parseAsync(args, { from: 'user' })
     return code

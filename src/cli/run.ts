@@ -1,18 +1,24 @@
 /** `podwire run`: the topology's steps as a terminal would show them, and their captures. */
 import pc from 'picocolors'
-import { SECOND } from '../sim/scheduler.ts'
-import type { Lab } from '../topology/lab.ts'
+import type { CapturedInterface } from '../capture/captured-interface.ts'
+import { type Nanos, SECOND } from '../sim/scheduler.ts'
+import type { TopologyFile } from '../topology/schema.ts'
 import { runStep, type StepListener, type StepResult } from '../topology/steps.ts'
 import { parseDuration } from '../topology/units.ts'
 import type { CaptureOptions } from './capture-options.ts'
 import type { CaptureFiles } from './captures.ts'
 import { readTopology, shown, withLab } from './open.ts'
 import { Progress } from './progress.ts'
+import { type Ran, type RunHooks, runInThreads } from './run-threads.ts'
 
 export interface RunOptions extends CaptureOptions {
   readonly until?: string
   readonly json?: boolean
   readonly quiet?: boolean
+  /** So many threads share the work. */
+  readonly threads?: number
+  /** The module that they run; without it they take turns in this one. */
+  readonly threadEntry?: URL
 }
 
 const silent: StepListener = { say: () => {}, command: () => {}, output: () => {} }
@@ -32,30 +38,49 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   const progress = new Progress(!options.quiet && !options.json)
   progress.show(`building ${topology.name ?? shown(file)}`)
   const listener = options.json || options.quiet ? silent : terminal
+  const ran = await (options.threads === undefined ? runAlone : runInThreads)(file, topology, options, {
+    until,
+    listener,
+    onBuilt: () => progress.done(),
+    onStep: (result, now) => {
+      if (options.json) process.stdout.write(`${JSON.stringify(asJson(result, now))}\n`)
+    },
+  })
+  const { interfaces, files, failed, now } = ran
+  if (files !== null && options.captures !== undefined) summarise(interfaces, files, options, options.captures)
+  if (failed !== null) return report(failed, topology.steps.length)
+  const passed = topology.steps.length
+  if (!options.json && !options.quiet) {
+    const seconds = (now / SECOND).toFixed(1)
+    process.stdout.write(`\n${pc.green('ok')} ${passed} steps, ${seconds} s of virtual time\n`)
+    if (options.captures === undefined) process.stdout.write('Add --captures DIR to write every interface as a file.\n')
+  }
+  return 0
+}
+
+async function runAlone(
+  file: string,
+  topology: TopologyFile,
+  options: RunOptions,
+  { until, listener, onBuilt, onStep }: RunHooks,
+): Promise<Ran> {
   // Frames that no step asks about are not kept in memory.
   const judged = topology.steps.some((step) => (step.expect?.frames ?? []).length > 0)
-  const ran = await withLab(file, topology, options, judged, async (lab, files) => {
-    progress.done()
+  return withLab(file, topology, options, judged, async (lab, files) => {
+    onBuilt()
+    const ran = (failed: StepResult | null): Ran => {
+      return { interfaces: lab.recorder?.interfaces() ?? [], files, failed, now: lab.world.scheduler.now }
+    }
     for (const [i, step] of topology.steps.entries()) {
       if (lab.world.scheduler.now >= until) break
       lab.recorder?.capture.forget()
       const result = await runStep(lab, step, i + 1, listener)
       files?.flush()
-      if (options.json) process.stdout.write(`${JSON.stringify(asJson(result, lab))}\n`)
-      if (result.failures.length > 0) return { lab, files, failed: result }
+      onStep(result, lab.world.scheduler.now)
+      if (result.failures.length > 0) return ran(result)
     }
-    return { lab, files, failed: null }
+    return ran(null)
   })
-  const { lab, files, failed } = ran
-  if (files !== null && options.captures !== undefined) summarise(lab, files, options, options.captures)
-  if (failed !== null) return report(failed, topology.steps.length)
-  const passed = topology.steps.length
-  if (!options.json && !options.quiet) {
-    const seconds = (lab.world.scheduler.now / SECOND).toFixed(1)
-    process.stdout.write(`\n${pc.green('ok')} ${passed} steps, ${seconds} s of virtual time\n`)
-    if (options.captures === undefined) process.stdout.write('Add --captures DIR to write every interface as a file.\n')
-  }
-  return 0
 }
 
 function deadline(text: string | undefined): number {
@@ -65,12 +90,17 @@ function deadline(text: string | undefined): number {
   return parsed
 }
 
-function summarise(lab: Lab, files: CaptureFiles, options: RunOptions, folder: string): void {
-  if (lab.recorder === null || options.quiet || options.json) return
+function summarise(
+  interfaces: readonly CapturedInterface[],
+  files: CaptureFiles,
+  options: RunOptions,
+  folder: string,
+): void {
+  if (options.quiet || options.json) return
   const out = [`\n${files.frames} frames in ${files.files} files under ${shown(folder)}`]
   if (files.all !== null && options.ring === undefined)
     out.push(`Open all interfaces:  wireshark -o vxlan.udp.port:4789,8472 ${shown(files.all)}`)
-  const busiest = [...lab.recorder.interfaces()].sort((a, b) => b.frames - a.frames)
+  const busiest = [...interfaces].sort((a, b) => b.frames - a.frames)
   const pod = busiest.find((each) => each.name.endsWith('/eth0') && each.name.split('/').length === 3) ?? busiest[0]
   const path = pod === undefined ? null : files.pathOf(pod)
   if (path !== null) out.push(`Or follow one pod:    wireshark ${shown(path)}`)
@@ -86,7 +116,7 @@ function report(result: StepResult, steps: number): number {
   return 1
 }
 
-function asJson(result: StepResult, lab: Lab): unknown {
+function asJson(result: StepResult, now: Nanos): unknown {
   return {
     step: result.number,
     ...(result.step.run === undefined ? {} : { run: result.step.run }),
@@ -94,6 +124,6 @@ function asJson(result: StepResult, lab: Lab): unknown {
     output: result.output,
     ok: result.failures.length === 0,
     failures: result.failures,
-    time: lab.world.scheduler.now / SECOND,
+    time: now / SECOND,
   }
 }

@@ -74,7 +74,8 @@ export class World {
    * traces it. While any world of the process is traced, all of them go the long way.
    */
   trace(tracer: Tracer): () => void {
-    if (this.#whole !== null || this.#parts.length > 0) throw new Error('podwire bug: a world in parts cannot be traced')
+    if (this.#whole !== null || this.#parts.length > 0)
+      throw new Error('podwire bug: a world in parts cannot be traced')
     this.#traceBy([...this.#tracers, tracer])
     return () => this.#traceBy(this.#tracers.filter((each) => each !== tracer))
   }

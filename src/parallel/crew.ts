@@ -60,9 +60,8 @@ export class Crew {
   private constructor(topology: TopologyFile, options: CrewOptions) {
     this.#topology = topology
     this.#options = options
-    const judged = topology.steps.some((step) => (step.expect?.frames ?? []).length > 0)
-    const captured = options.capture !== null || judged
-    this.#capture = captured ? new MergedCapture(options.threads, Date.parse(topology.epoch) / 1000) : null
+    const written = options.capture !== null && options.onCapture !== undefined
+    this.#capture = written ? new MergedCapture(options.threads, Date.parse(topology.epoch) / 1000) : null
   }
 
   /** @throws RangeError when the topology cannot be split. */
@@ -75,8 +74,8 @@ export class Crew {
   async #run(launch: Launch, lookAhead: Job['lookAhead']): Promise<CrewResult> {
     const { threads, seed = this.#topology.seed, until = Number.POSITIVE_INFINITY, inTurns = false } = this.#options
     if (this.#capture !== null) this.#options.onCapture?.(this.#capture, seed)
-    const capture = this.#options.capture ?? (this.#capture === null ? null : [])
-    const job: Job = { topology: this.#topology, seed, capture, lookAhead, until }
+    const { capture } = this.#options
+    const job: Job = { topology: this.#topology, seed, capture, written: this.#capture !== null, lookAhead, until }
     const memory = sharedMemory(threads)
     for (let thread = 0; thread < threads; thread++) {
       const place = { memory, threads, thread, inTurns }

@@ -6,8 +6,9 @@
  * A thread that waits spins for a moment and sleeps then. When all wait and nothing is on the way, time jumps to the
  * earliest thing that any of them has to do.
  */
-import { HEADROOM, type Frame, type FramePool } from '../link/frame.ts'
+
 import type { Horizon } from '../host/run.ts'
+import { type Frame, type FramePool, HEADROOM } from '../link/frame.ts'
 import type { Nanos, Scheduler } from '../sim/scheduler.ts'
 import { Ring } from './ring.ts'
 import { SharedClocks } from './shared-clocks.ts'

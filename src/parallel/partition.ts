@@ -23,6 +23,8 @@ export interface Job {
   readonly seed: number
   /** Capture from time zero: only interfaces that match, all when empty; null: none. */
   readonly capture: readonly string[] | null
+  /** Somebody wants to know what is captured, besides steps that expect frames. */
+  readonly written: boolean
   readonly lookAhead: LookAhead
   /** No step begins later than this. */
   readonly until: Nanos
@@ -101,6 +103,7 @@ export class Partition {
       keepFrames: job.topology.steps.some((step) => (step.expect?.frames ?? []).length > 0),
       inParts: true,
       onRecorder: ({ capture }) => {
+        if (!job.written) return
         const send = (chunk: Chunk) => employer.hear({ type: 'chunk', chunk })
         const spool = new Spool(capture, send, ({ device }) => of.machine(device))
         spool.on = place.thread === 0
@@ -218,7 +221,12 @@ export class Partition {
     this.#spool?.flush(0, Number.POSITIVE_INFINITY)
     const spent = { building, running, waited, waits, frames: sent }
     const counted = (lab.recorder?.interfaces() ?? []).filter(({ device }) => this.#isOwn(device))
-    this.#employer.hear({ type: 'end', now, spent, counts: counted.map((seen) => [seen.number, countsOf(seen)] as const) })
+    this.#employer.hear({
+      type: 'end',
+      now,
+      spent,
+      counts: counted.map((seen) => [seen.number, countsOf(seen)] as const),
+    })
   }
 
   /** False: it was the last. */

@@ -1,7 +1,8 @@
 /** What a topology may not ask for when several threads run it: said before anything is built. */
-import { parseDuration } from '../topology/units.ts'
+
 import { directionsOf } from '../topology/cable.ts'
 import type { TopologyFile } from '../topology/schema.ts'
+import { parseDuration } from '../topology/units.ts'
 import type { LookAhead } from './exchange.ts'
 
 function refuse(what: string): never {

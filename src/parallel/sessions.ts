@@ -76,7 +76,8 @@ export class Sessions {
   take(time: Nanos, machine: number, session: number, stream: number, code: number, text: string): void {
     const heard = this.#heard
     let at = heard.length
-    while (at > 0 && (heard[at - 1].time > time || (heard[at - 1].time === time && heard[at - 1].machine > machine))) at--
+    while (at > 0 && (heard[at - 1].time > time || (heard[at - 1].time === time && heard[at - 1].machine > machine)))
+      at--
     heard.splice(at, 0, { time, machine, session, stream, code, text })
     if (at === 0) this.#runner.world.scheduler.at(this.#timer, time)
   }

@@ -41,7 +41,12 @@ export interface InterfaceCounts {
 export interface Chunk {
   readonly bytes: ArrayBuffer
   readonly length: number
-  readonly notices: readonly { readonly at: number; readonly now: Nanos; readonly machine: number; readonly notice: Notice }[]
+  readonly notices: readonly {
+    readonly at: number
+    readonly now: Nanos
+    readonly machine: number
+    readonly notice: Notice
+  }[]
   /** Nothing that comes later was seen before this moment. */
   readonly upTo: Nanos
 }
@@ -96,7 +101,7 @@ export class Spool implements CaptureListener {
     if (!this.on) return
     if (this.#introduced[seen.number] === undefined) {
       this.#introduced[seen.number] = true
-      this.#notice(seen, { type: 'header', number: seen.number, header: seen.header() })
+      this.#notice(seen, { type: 'header', number: seen.number, header: plain(seen.header()) })
     }
     const size = RECORD + ((length + 7) & ~7)
     if (this.#length + size > this.#bytes.byteLength) this.flush(Math.max(CHUNK, size))
@@ -133,4 +138,11 @@ export class Spool implements CaptureListener {
 
 export function countsOf({ frames, bytes, dropped, until }: CapturedInterface): InterfaceCounts {
   return { frames, bytes, dropped, until }
+}
+
+/** Without what addresses know besides: it cannot travel. */
+function plain(header: InterfaceHeader): InterfaceHeader {
+  const { addresses } = header
+  if (addresses === undefined) return header
+  return { ...header, addresses: addresses.map(({ address, prefix }) => ({ address, prefix })) }
 }

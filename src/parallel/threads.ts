@@ -1,8 +1,9 @@
 /** Parts of a world in threads of their own: what starts them, and what they do. */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { FileAccess } from '../topology/load.ts'
-import type { Place } from './exchange.ts'
+import { TopologyError } from '../topology/problem.ts'
 import type { Launch } from './crew.ts'
+import type { Place } from './exchange.ts'
 import { type Job, type Message, Partition } from './partition.ts'
 
 /** What a thread begins with. */
@@ -19,13 +20,23 @@ interface Verdict {
   readonly goOn: boolean
 }
 
+/** What went wrong in a thread: errors lose their class on their way, and some cannot travel at all. */
+interface Fault {
+  readonly type: 'fault'
+  /** Something that the user asked for, told in a sentence. */
+  readonly asked: boolean
+  readonly text: string
+}
+
 /** Starts threads of the module `entry`, which calls `serveThread`. */
 export function launchThreads(entry: URL, file: string): Launch {
   return (job, place, hear) => {
     const task: Task = { podwire: 'partition', job, place, file }
     const worker = new Worker(entry, { workerData: task })
     const done = new Promise<void>((resolve, reject) => {
-      worker.on('message', (message: Message) => {
+      worker.on('message', (message: Message | Fault) => {
+        if (message.type === 'fault')
+          return reject(message.asked ? new RangeError(message.text) : faultOf(message.text))
         hear(message)
         if (message.type === 'end') resolve()
       })
@@ -52,12 +63,23 @@ export async function serveThread(files: (file: string) => FileAccess): Promise<
   if (port === null) throw new Error('podwire bug: no thread')
   const verdicts = new Map<number, (goOn: boolean) => void>()
   port.on('message', ({ step, goOn }: Verdict) => verdicts.get(step)?.(goOn))
-  await Partition.run(job, place, files(file), {
-    hear: (message) => port.postMessage(message, message.type === 'chunk' ? [message.chunk.bytes] : []),
-    verdict: (step) =>
-      new Promise<boolean>((resolve) => {
-        verdicts.set(step, resolve)
-      }),
-  })
+  const verdict = (step: number) =>
+    new Promise<boolean>((resolve) => {
+      verdicts.set(step, resolve)
+    })
+  const hear = (message: Message) => port.postMessage(message, message.type === 'chunk' ? [message.chunk.bytes] : [])
+  try {
+    await Partition.run(job, place, files(file), { hear, verdict })
+  } catch (error) {
+    const asked = error instanceof RangeError || error instanceof TopologyError
+    const text = error instanceof Error ? (asked ? error.message : (error.stack ?? error.message)) : String(error)
+    port.postMessage({ type: 'fault', asked, text } satisfies Fault)
+  }
   port.close()
+}
+
+function faultOf(text: string): Error {
+  const error = new Error(text.split('\n')[0])
+  error.stack = text
+  return error
 }

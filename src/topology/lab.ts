@@ -4,6 +4,7 @@
  * and ssh.
  */
 import type { Capture } from '../capture/capture.ts'
+import type { Section } from '../capture/pcapng-writer.ts'
 import { linuxCommands } from '../host/commands/table.ts'
 import { Catalogue } from '../host/images/catalogue.ts'
 import { Machine } from '../host/machine.ts'
@@ -123,8 +124,8 @@ export class Lab {
 
   /** The capture learns what its files tell: of what they are, and whose addresses which are, until what is returned is called. */
   introduce(capture: Capture): () => void {
-    const { name, nodes, hosts } = this.topology
-    capture.section = { hardware: 'emulated by podwire', os: SYSTEM, comment: describeRun(name, this.world.seed) }
+    const { nodes, hosts } = this.topology
+    capture.section = sectionOf(this.topology, this.world.seed)
     for (const machine of [...nodes, ...hosts]) this.addressNames.set(machine.ip, machine.name)
     return this.addressNames.follow(capture)
   }
@@ -347,7 +348,8 @@ export class Lab {
   }
 }
 
-/** What made this capture, and makes it again. */
-function describeRun(name: string | undefined, seed: number): string {
-  return `${name === undefined ? 'a topology' : `topology ${name}`}, seed ${seed}`
+/** What capture files of a run tell first: what made them, and makes them again. */
+export function sectionOf({ name }: TopologyFile, seed: number): Section {
+  const run = `${name === undefined ? 'a topology' : `topology ${name}`}, seed ${seed}`
+  return { hardware: 'emulated by podwire', os: SYSTEM, comment: run }
 }
