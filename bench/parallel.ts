@@ -88,9 +88,9 @@ export async function parallelTable(): Promise<void> {
         cpu.toFixed(2).padStart(7),
         String(spent.reduce((sum, { frames }) => sum + frames, 0)).padStart(13),
         spent
-          .map(({ waited, running }) => `${((100 * waited) / running).toFixed(1)} %`)
-          .join('  ')
-          .padStart(24),
+          .map((each) => `${(each.cpu / 1000).toFixed(2)} s, ${((100 * each.waited) / each.running).toFixed(0)} %`)
+          .join('   ')
+          .padStart(32),
       ]
       process.stdout.write(`${cells.join(' ')}\n`)
     }

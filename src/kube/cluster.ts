@@ -6,8 +6,9 @@
  *                 └───▶ KubeProxy ─▶ iptables                       └─▶ CNI: veth, cni0, flannel.1
  */
 import type { Machine } from '../host/machine.ts'
-import type { Io, Running } from '../host/process.ts'
+import type { Io } from '../host/process.ts'
 import type { Runner } from '../host/run.ts'
+import type { RemoteCommand } from '../host/ssh.ts'
 import type { World } from '../link/world.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, nth, parseCidr } from '../wire/address.ts'
@@ -119,7 +120,7 @@ export class Cluster {
   readonly store: Store
   readonly catalogue: ImageSource
   readonly nodes = new Map<string, KubeNode>()
-  readonly #remote: Remote
+  readonly remote: Remote
   readonly #contact: NodeContact
   readonly #controlPlane: readonly KubeNode[]
   readonly #nodeLocal: readonly KubeObject[] | null
@@ -150,7 +151,7 @@ export class Cluster {
     this.#enforced = options.networkPolicy !== undefined
     this.#nodeLocal = options.dns?.nodeLocal === true ? nodeLocalObjects(dns.address, dns.domain) : null
     this.#controlPlane = this.#makeNodes(options, podCIDR, dns)
-    this.#remote = new Remote(this.store, this.nodes)
+    this.remote = new Remote(this.store, this.nodes)
     this.store.listen('Node', ({ type, object }) => this.#nodeChanged(type, object))
     const { loadBalancer } = options
     if (loadBalancer !== undefined) {
@@ -189,18 +190,18 @@ export class Cluster {
   }
 
   /** Runs a command in a container; the first one when `container` is null. @throws ApiError */
-  exec(namespace: string, pod: string, container: string | null, argv: readonly string[], io: Io): Running {
-    return this.#remote.exec(namespace, pod, container, argv, io)
+  exec(namespace: string, pod: string, container: string | null, argv: readonly string[], io: Io): RemoteCommand {
+    return this.remote.exec(namespace, pod, container, argv, io)
   }
 
   /** What a container wrote. @throws ApiError */
   logs(namespace: string, pod: string, container: string | null = null, options: LogOptions = {}): string {
-    return this.#remote.logs(namespace, pod, container, options)
+    return this.remote.logs(namespace, pod, container, options)
   }
 
   /** The pod's sandbox, with its network namespace; null while it has none. @throws ApiError NotFound */
   sandbox(namespace: string, pod: string): PodSandbox | null {
-    return this.#remote.sandbox(namespace, pod)
+    return this.remote.sandbox(namespace, pod)
   }
 
   /** Nobody hears of the node's kubelet, or does again; the control plane notices after a while. Its network goes on. */
@@ -211,7 +212,7 @@ export class Cluster {
   /** What kubectl needs. */
   kubectl(): KubectlCluster {
     const { store } = this
-    const remote = this.#remote
+    const remote = this.remote
     return {
       name: this.name,
       server: `https://${this.#controlPlane[0].ip}:6443`,

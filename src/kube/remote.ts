@@ -1,7 +1,8 @@
 /** The kubelet's streams: exec, attach, logs. What `kubectl exec` reaches. */
 
 import type { TextPipe } from '../host/input.ts'
-import type { Io, Running } from '../host/process.ts'
+import type { Io, ProcessPlace } from '../host/process.ts'
+import type { RemoteCommand } from '../host/ssh.ts'
 import { ApiError } from './api-error.ts'
 import type { KubeNode } from './node.ts'
 import type { Pod } from './objects.ts'
@@ -30,6 +31,11 @@ export interface LogOptions {
 }
 
 export class Remote {
+  /** Starts a program in a container; who runs nodes in other threads puts its own here. */
+  start: (place: ProcessPlace, argv: readonly string[], io: Io) => RemoteCommand = (place, argv, io) =>
+    place.spawn(argv, io)
+  /** Containers may run in other threads: what they have written is not here. */
+  elsewhere = false
   readonly #store: Store
   readonly #nodes: ReadonlyMap<string, KubeNode>
 
@@ -45,7 +51,7 @@ export class Remote {
   }
 
   /** Runs a command in a container. @throws ApiError when it cannot be started. */
-  exec(namespace: string, name: string, container: string | null, argv: readonly string[], io: Io): Running {
+  exec(namespace: string, name: string, container: string | null, argv: readonly string[], io: Io): RemoteCommand {
     const running = this.#running(namespace, name, container)
     if (argv.length === 0 || running.place.find(argv[0]) === null) {
       const what = argv.length === 0 ? 'you must specify at least one command for the container' : notFound(argv[0])
@@ -55,13 +61,14 @@ export class Remote {
         `Internal error occurred: error executing command in container: failed to exec in container: failed to start exec "${id}": OCI runtime exec failed: exec failed: unable to start container process: ${what}: unknown`,
       )
     }
-    const started = running.place.spawn(argv, io)
+    const started = this.start(running.place, argv, io)
     running.sandbox.machine.runner.wake()
     return started
   }
 
   /** Joins the first process of a container: its output from now on, and its input when the container has one. */
   attach(namespace: string, name: string, container: string | null, terminal: Terminal): Session {
+    this.#refuse('attach')
     const running = this.#running(namespace, name, container)
     const { input } = running
     const unfollow = running.log.follow({ write: (text) => terminal.out(text), ended: () => {} })
@@ -91,6 +98,10 @@ export class Remote {
     ended: () => void,
   ): () => void {
     return this.#logged(namespace, name, container, false).log.follow({ write, ended })
+  }
+
+  #refuse(what: string): void {
+    if (this.elsewhere) throw new ApiError('InternalError', `podwire: kubectl ${what} is not modelled with --threads`)
   }
 
   #pod(namespace: string, name: string): Pod {
@@ -125,6 +136,7 @@ export class Remote {
   }
 
   #logged(namespace: string, name: string, wanted: string | null, previous: boolean): Container {
+    this.#refuse('logs')
     const pod = this.#pod(namespace, name)
     const container = this.#containerName(pod, wanted)
     const all = (this.sandbox(namespace, name)?.containers ?? []).filter((each) => each.name === container)

@@ -119,14 +119,15 @@ export class Crew {
     const reports = this.#reports.get(report.number) ?? []
     this.#reports.set(report.number, reports)
     reports.push(report)
-    if (reports.length < this.#options.threads) return
+    const behind = this.#reports.has(report.number - 1)
+    if (reports.length < this.#options.threads && !behind) return
     this.#reports.delete(report.number)
     const [{ number, output, exit, failures, now }] = reports
-    const told = ({ output, exit, failures, now }: StepReport) => JSON.stringify([output, exit, failures, now])
-    if (reports.some((other) => told(other) !== told(reports[0]))) {
+    const told = ({ output, exit, failures, now, version }: StepReport) =>
+      JSON.stringify([output, exit, failures, now, version])
+    if (behind || reports.some((other) => told(other) !== told(reports[0]))) {
       throw new RangeError(
-        `podwire: step ${number} depends on what happened on one machine and is seen at once on another: ` +
-          'this is not modelled with --threads',
+        `podwire: step ${number} depends at once on what happened on one of the machines: this is not modelled with --threads`,
       )
     }
     const step = this.#topology.steps[number - 1]

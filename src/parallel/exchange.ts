@@ -16,7 +16,7 @@ import { SharedClocks } from './shared-clocks.ts'
 /** Words of 8 bytes in the queue from each thread to each other one. */
 const RING = 1 << 18
 /** How often a waiting thread looks before it sleeps. */
-const SPINS = 20_000
+const SPINS = Number(process.env.SPINS ?? 20_000)
 /** Milliseconds: who sleeps looks up so often, whether somebody rings or not. */
 const NAP = 2
 

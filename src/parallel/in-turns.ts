@@ -15,6 +15,7 @@ export function launchInTurns(files: FileAccess): Launch {
         // A step that is told may be judged at once: whoever told it has to ask first.
         hear: (message) => (message.type === 'step' ? queueMicrotask(() => hear(message)) : hear(message)),
         verdict,
+        cpuTime: () => 0,
       }),
       verdict: (step, goOn) => verdicts.get(step)?.(goOn),
       dismiss: () => {},

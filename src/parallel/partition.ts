@@ -2,8 +2,8 @@
  * What one thread does: it builds the whole world as all others do, from the same seed, and runs its own machines from then
  * on. The others' stand there without cables. The switch and the workstation are in every thread.
  */
-import { type Io, SIGKILL } from '../host/process.ts'
-import { ssh } from '../host/ssh.ts'
+import { type Io, type ProcessPlace, SIGKILL } from '../host/process.ts'
+import { type RemoteCommand, type RemoteShell, ssh } from '../host/ssh.ts'
 import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { Veth } from '../link/veth.ts'
@@ -40,6 +40,8 @@ export interface StepReport {
   /** Frames of its own machines that match, for each expectation. */
   readonly counts: readonly number[]
   readonly now: Nanos
+  /** What the cluster has come to: its latest resource version. */
+  readonly version: string
 }
 
 /** How a thread spent its time. */
@@ -47,6 +49,8 @@ export interface Spent {
   /** Milliseconds until everything was built, and from there to the end. */
   readonly building: number
   readonly running: number
+  /** Milliseconds of the latter on a processor; 0 where the system does not tell. */
+  readonly cpu: number
   /** Milliseconds of the latter in which it waited for other threads, and how often it did. */
   readonly waited: number
   readonly waits: number
@@ -69,6 +73,8 @@ export type Message =
 /** Whom the thread works for. */
 export interface Employer {
   hear(message: Message): void
+  /** Milliseconds that this thread has been on a processor; 0 where the system does not tell. */
+  cpuTime(): number
   /** All threads have told of this step: may they go on? */
   verdict(step: number): Promise<boolean>
 }
@@ -153,23 +159,32 @@ export class Partition {
       }
     }
     lab.workstation.machine.world.random.restart(seedOf(this.#job.seed, 0))
-    lab.workstation.programs.set(
-      'ssh',
-      ssh((name) => {
-        const place = lab.remote(name)
-        if (place === null) return null
-        const number = this.#names.indexOf(place.machine.name) + 1
-        const own = this.#own[number - 1]
-        return {
-          shell: (line, io) => this.#sessions.start(number, own ? (inner: Io) => place.shell(line, inner) : null, io),
-        }
-      }),
-    )
+    this.#connectWorkstation()
     this.exchange.arrivals = this.#arrivals(ports)
     lab.runner.horizon = this.exchange
     this.#split = true
     this.#ownCapture()
     if (this.#spool !== null) this.#spool.on = true
+  }
+
+  /** What is typed at the workstation runs where its machine is. */
+  #connectWorkstation(): void {
+    const { workstation, cluster } = this.lab
+    const start = (place: ProcessPlace, io: Io, begin: (inner: Io) => RemoteCommand) => {
+      const number = this.#names.indexOf(place.machine.name) + 1
+      return this.#sessions.start(number, this.#own[number - 1] ? begin : null, io)
+    }
+    const shellOf = (place: ProcessPlace): RemoteShell => ({
+      shell: (line, io) => start(place, io, (inner) => place.shell(line, inner)),
+    })
+    const lookUp = (name: string) => {
+      const place = this.lab.remote(name)
+      return place === null ? null : shellOf(place)
+    }
+    workstation.programs.set('ssh', ssh(lookUp))
+    if (cluster === null) return
+    cluster.remote.elsewhere = true
+    cluster.remote.start = (place, argv, io) => start(place, io, (inner) => place.spawn(argv, inner))
   }
 
   #arrivals(ports: readonly Veth[]): Arrivals {
@@ -210,16 +225,18 @@ export class Partition {
       : { say: none, command: none, output: none }
     this.#employer.hear({ type: 'built' })
     const began = performance.now()
+    const before = this.#employer.cpuTime()
     for (const [i, step] of this.#job.topology.steps.entries()) {
       if (lab.world.scheduler.now >= this.#job.until) break
       if (!(await this.#step(step, i + 1, listener))) break
     }
     const running = performance.now() - began
+    const cpu = this.#employer.cpuTime() - before
     await this.#leave()
     const { waited, waits, sent } = this.exchange
     const { now } = lab.world.scheduler
     this.#spool?.flush(0, Number.POSITIVE_INFINITY)
-    const spent = { building, running, waited, waits, frames: sent }
+    const spent = { building, running, cpu, waited, waits, frames: sent }
     const counted = (lab.recorder?.interfaces() ?? []).filter(({ device }) => this.#isOwn(device))
     this.#employer.hear({
       type: 'end',
@@ -240,7 +257,8 @@ export class Partition {
     const counts = frames.map((expected) => matchingFrames(lab, from, expected))
     this.#spool?.flush()
     const { now } = lab.world.scheduler
-    this.#employer.hear({ type: 'step', report: { number, output, exit, failures, counts, now } })
+    const version = lab.cluster?.store.resourceVersion ?? ''
+    this.#employer.hear({ type: 'step', report: { number, output, exit, failures, counts, now, version } })
     if (frames.length > 0) return this.#employer.verdict(number)
     return failures.length === 0
   }

@@ -1,4 +1,5 @@
 /** Parts of a world in threads of their own: what starts them, and what they do. */
+import { existsSync, readFileSync } from 'node:fs'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { FileAccess } from '../topology/load.ts'
 import { TopologyError } from '../topology/problem.ts'
@@ -69,7 +70,7 @@ export async function serveThread(files: (file: string) => FileAccess): Promise<
     })
   const hear = (message: Message) => port.postMessage(message, message.type === 'chunk' ? [message.chunk.bytes] : [])
   try {
-    await Partition.run(job, place, files(file), { hear, verdict })
+    await Partition.run(job, place, files(file), { hear, verdict, cpuTime })
   } catch (error) {
     const asked = error instanceof RangeError || error instanceof TopologyError
     const text = error instanceof Error ? (asked ? error.message : (error.stack ?? error.message)) : String(error)
@@ -82,4 +83,10 @@ function faultOf(text: string): Error {
   const error = new Error(text.split('\n')[0])
   error.stack = text
   return error
+}
+
+/** Linux tells it in nanoseconds. */
+function cpuTime(): number {
+  const stat = '/proc/thread-self/schedstat'
+  return existsSync(stat) ? Number(readFileSync(stat, 'utf8').split(' ')[0]) / 1e6 : 0
 }
