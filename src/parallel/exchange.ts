@@ -7,6 +7,7 @@
  * earliest thing that any of them has to do.
  */
 
+import { availableParallelism } from 'node:os'
 import type { Horizon } from '../host/run.ts'
 import { type Frame, type FramePool, HEADROOM } from '../link/frame.ts'
 import type { Nanos, Scheduler } from '../sim/scheduler.ts'
@@ -15,8 +16,9 @@ import { SharedClocks } from './shared-clocks.ts'
 
 /** Words of 8 bytes in the queue from each thread to each other one. */
 const RING = 1 << 18
-/** How often a waiting thread looks before it sleeps. */
-const SPINS = Number(process.env.SPINS ?? 20_000)
+/** How often a waiting thread looks before it sleeps; with fewer processors than threads another one needs this one's. */
+const SPINS = 20_000
+const SPINS_CROWDED = 100
 /** Milliseconds: who sleeps looks up so often, whether somebody rings or not. */
 const NAP = 2
 
@@ -66,10 +68,11 @@ export class Exchange implements Horizon {
   /** Milliseconds in which this thread waited for others, and how often it did. */
   waited = 0
   waits = 0
-  /** Frames that were told to others. */
+  /** Frames that went to the switch from this thread's machines. */
   sent = 0
   readonly #me: number
   readonly #inTurns: boolean
+  readonly #spins: number
   readonly #clocks: SharedClocks
   readonly #scheduler: Scheduler
   readonly #ahead: LookAhead
@@ -90,6 +93,7 @@ export class Exchange implements Horizon {
     const { memory, threads, thread } = place
     this.#me = thread
     this.#inTurns = place.inTurns
+    this.#spins = place.inTurns ? 0 : threads > availableParallelism() ? SPINS_CROWDED : SPINS
     this.#clocks = new SharedClocks(memory, threads)
     this.#scheduler = scheduler
     this.#ahead = ahead
@@ -199,7 +203,7 @@ export class Exchange implements Horizon {
     if (this.#news()) return null
     this.waits++
     const began = performance.now()
-    for (let i = 0; i < SPINS && !this.#inTurns && !this.#waiting; i++) {
+    for (let i = 0; i < this.#spins && !this.#waiting; i++) {
       if (this.#news()) {
         this.waited += performance.now() - began
         return null

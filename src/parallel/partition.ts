@@ -54,8 +54,10 @@ export interface Spent {
   /** Milliseconds of the latter in which it waited for other threads, and how often it did. */
   readonly waited: number
   readonly waits: number
-  /** Frames that it told the others. */
+  /** Frames that went to the switch from its machines. */
   readonly frames: number
+  /** Frames that were on their way at the end, those of other threads' machines included. */
+  readonly inFlight: number
 }
 
 export type Message =
@@ -236,7 +238,7 @@ export class Partition {
     const { waited, waits, sent } = this.exchange
     const { now } = lab.world.scheduler
     this.#spool?.flush(0, Number.POSITIVE_INFINITY)
-    const spent = { building, running, cpu, waited, waits, frames: sent }
+    const spent = { building, running, cpu, waited, waits, frames: sent, inFlight: lab.world.framesInUse }
     const counted = (lab.recorder?.interfaces() ?? []).filter(({ device }) => this.#isOwn(device))
     this.#employer.hear({
       type: 'end',

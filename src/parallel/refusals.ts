@@ -2,7 +2,6 @@
 
 import { directionsOf } from '../topology/cable.ts'
 import type { TopologyFile } from '../topology/schema.ts'
-import { parseDuration } from '../topology/units.ts'
 import type { LookAhead } from './exchange.ts'
 
 function refuse(what: string): never {
@@ -29,12 +28,9 @@ function least({ delay = 0, jitter = 0 }: { readonly delay?: number; readonly ji
   return Math.floor(delay - jitter)
 }
 
-/** @throws RangeError */
+/** A cable is pulled for all threads at once, and a frame of another one may be on its way. @throws RangeError */
 export function refuseWhatCannotBeSplit(topology: TopologyFile): void {
   for (const { link } of [...topology.events, ...topology.steps]) {
     if (link !== undefined) refuse(`pulling a cable (${link})`)
-  }
-  for (const { at, run } of topology.events) {
-    if (run !== undefined && parseDuration(at) === null) refuse(`an event at ${at}`)
   }
 }

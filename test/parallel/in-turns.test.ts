@@ -1,26 +1,163 @@
-import { expect, test } from 'vitest'
-import { play } from './play.ts'
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { FileAccess } from '../../src/topology/load.ts'
+import { type Played, play } from './play.ts'
 
-const LAB = `
-underlay: {cidr: 10.0.0.0/24, cable: {delay: 50us}}
+/** All frames, all that was said, and that nothing is left on the way. */
+async function same(text: string, threads: readonly number[], files?: FileAccess): Promise<Played> {
+  const alone = await play(text, 1, files)
+  expect(alone.steps.flatMap(({ failures }) => failures)).toEqual([])
+  for (const count of threads) {
+    const together = await play(text, count, files)
+    expect(together.said).toBe(alone.said)
+    expect(together.steps).toEqual(alone.steps)
+    expect(together.result.now).toBe(alone.result.now)
+    expect(Buffer.compare(together.file, alone.file)).toBe(0)
+    expect(together.result.spent.map(({ inFlight }) => inFlight)).toEqual(Array(count).fill(0))
+    expect(together.result.spent.reduce((sum, { frames }) => sum + frames, 0)).toBe(alone.result.spent[0].frames)
+  }
+  return alone
+}
+
+describe('any number of threads sees the same', () => {
+  test('streams, pings and commands of several machines at once, at the same nanosecond', async () => {
+    const alone = await same(
+      `
+underlay: {cidr: 10.0.0.0/24}
 hosts:
   - {name: a, ip: 10.0.0.1}
   - {name: b, ip: 10.0.0.2, run: ['iperf3 -s']}
-  - {name: c, ip: 10.0.0.3, run: ['iperf3 -s']}
+  - {name: c, ip: 10.0.0.3, run: ['iperf3 -s', 'ping -q -i 0.3 10.0.0.1']}
   - {name: d, ip: 10.0.0.4}
+  - {name: e, ip: 10.0.0.5, image: httpd}
+events:
+  - {at: 4s, run: ssh e ping -c 2 10.0.0.1}
 steps:
-  - run: ssh a ping -c 3 10.0.0.2
-  - run: ssh a iperf3 -c 10.0.0.2 -n 100K & ssh d iperf3 -c 10.0.0.3 -n 100K & wait
-  - run: ssh b ping -c 1 10.0.0.1; ssh c ping -c 1 10.0.0.4
-`
+  - run: ssh a ping -c 2 10.0.0.2 & ssh b ping -c 2 10.0.0.1 & ssh d ping -c 2 10.0.0.2 & ssh e ping -c 2 10.0.0.2 & wait
+    expect:
+      frames:
+        - {on: b/eth0, filter: 'icmp[icmptype] == icmp-echo', count: 8}
+        - {on: '*/eth0', filter: 'icmp[icmptype] == icmp-echo and host 10.0.0.2', count: 16}
+  - run: ssh a iperf3 -c 10.0.0.2 -n 200K & ssh d iperf3 -u -c 10.0.0.3 -n 20K & ssh c curl -s http://10.0.0.5/ & wait
+    expect: {contains: [It works!, iperf Done.]}
+  - run: for who in a b c; do ssh $who ping -c 1 10.0.0.4 | grep received; done; ssh a false
+    expect: {exit: 1, matches: '(1 packets transmitted, 1 received.*\\n){3}'}
+  - wait: 1s
+`,
+      [2, 3, 5],
+    )
+    expect(alone.result.capture?.frames).toBeGreaterThan(1000)
+  })
 
-test('any number of threads sees the same frames', async () => {
-  const alone = await play(LAB, 1)
-  console.log(alone.said, alone.file.length, alone.result.spent)
-  for (const threads of [2, 3]) {
-    const together = await play(LAB, threads)
-    expect(together.said).toBe(alone.said)
-    expect(together.file.length).toBe(alone.file.length)
-    expect(Buffer.compare(together.file, alone.file)).toBe(0)
-  }
+  test('cables that lose, vary and hold frames back; programs that draw lots', async () => {
+    await same(
+      `
+underlay: {cidr: 10.0.0.0/24, cable: {delay: 300us, jitter: 100us, loss: 5%, rate: 100mbit}}
+hosts:
+  - {name: a, ip: 10.0.0.1, run: ['iperf3 -s']}
+  - {name: b, ip: 10.0.0.2}
+  - {name: c, ip: 10.0.0.3}
+steps:
+  - run: ssh b iperf3 -c 10.0.0.1 -n 100K & ssh c ping -q -c 30 -i 0.01 10.0.0.2 & wait
+  - run: ssh c tc qdisc add dev eth0 root netem delay 5ms 2ms loss 10% duplicate 10%
+  - run: ssh c ping -q -c 30 -i 0.01 10.0.0.2
+`,
+      [2, 3],
+    )
+  })
+
+  test('devices that come and go on a machine, and routers between', async () => {
+    await same(
+      `
+underlay: {cidr: 10.0.0.0/24}
+hosts:
+  - {name: a, ip: 10.0.0.1, routes: [10.9.0.0/24 via 10.0.0.2]}
+  - {name: b, ip: 10.0.0.2, router: true}
+steps:
+  - run: >-
+      ssh b 'ip netns add in; ip link add v type veth peer name w netns in; ip addr add 10.9.0.1/24 dev v; ip link set v up;
+      ip -n in addr add 10.9.0.2/24 dev w; ip -n in link set w up; ip -n in route add default via 10.9.0.1'
+  - run: ssh a ping -c 2 10.9.0.2
+    expect: {contains: 2 received, frames: [{on: in/w, filter: icmp, count: 4}]}
+  - run: ssh b ip link del v
+  - run: ssh a ping -c 1 -W 1 10.9.0.2
+    expect: {exit: 1}
+`,
+      [2],
+    )
+  })
+
+  test('a cluster: pods on two nodes, a Service, DNS', async () => {
+    const folder = new URL('../../topologies/', import.meta.url)
+    const files: FileAccess = {
+      readFile: (path) => readFileSync(new URL(path, folder), 'utf8'),
+      listFolder: (path) => readdirSync(new URL(path, folder)),
+    }
+    await same(files.readFile('two-node-flannel.yaml') ?? '', [2], files)
+  })
+})
+
+test('the frames before the machines went their own ways are those of a plain run', async () => {
+  const text = `
+underlay: {cidr: 10.0.0.0/24}
+hosts:
+  - {name: a, ip: 10.0.0.1}
+  - {name: b, ip: 10.0.0.2}
+steps: [{run: ssh a ping -c 1 10.0.0.2}]
+`
+  const [first] = (await play(text, 2)).said.match(/time=.*/) ?? []
+  // ARP and the echo, each way by two cables of 50 µs.
+  expect(first).toBe('time=0.400 ms')
+})
+
+describe('what cannot be split is refused', () => {
+  const lab = (cable: string, more = '') => `
+underlay: {cidr: 10.0.0.0/24, cable: ${cable}}
+hosts: [{name: a, ip: 10.0.0.1}, {name: b, ip: 10.0.0.2}]
+${more}`
+  test.each([
+    ['{delay: 0ms}', '', 'the cable of a, by which a frame may take no time at all, is not modelled with --threads'],
+    ['{delay: 1ms, jitter: 1ms}', '', 'the cable of a, by which a frame may take no time at all,'],
+    ['{duplicate: 1%}', '', 'the cable of a, which duplicates, damages, reorders or correlates, is not modelled'],
+    ['{delay: 1ms}', 'events: [{at: 1s, link: a/eth0 down}]', 'pulling a cable (a/eth0 down) is not modelled'],
+    ['{delay: 1ms}', 'steps: [{link: a/eth0 down}]', 'pulling a cable (a/eth0 down) is not modelled'],
+  ])('%s %s', async (cable, more, sentence) => {
+    await expect(play(lab(cable, more), 2)).rejects.toThrow(`podwire: ${sentence}`)
+  })
+
+  test('a step that hears something of a pod at once', async () => {
+    const folder = new URL('../../topologies/', import.meta.url)
+    const files: FileAccess = {
+      readFile: (path) => readFileSync(new URL(path, folder), 'utf8'),
+      listFolder: (path) => readdirSync(new URL(path, folder)),
+    }
+    const text = (files.readFile('two-node-flannel.yaml') ?? '').replace(
+      /steps:.*/s,
+      'steps: [{run: kubectl logs web}]',
+    )
+    const { steps } = await play(text, 2, files)
+    expect(steps[0].output).toContain('podwire: kubectl logs is not modelled with --threads')
+  })
+})
+
+test('a step that fails is the last', async () => {
+  const text = `
+underlay: {cidr: 10.0.0.0/24}
+hosts: [{name: a, ip: 10.0.0.1}, {name: b, ip: 10.0.0.2}]
+steps:
+  - {run: ssh a ping -c 1 10.0.0.2, expect: {frames: [{on: b/eth0, filter: icmp, count: 3}]}}
+  - {run: ssh b ping -c 1 10.0.0.1}
+`
+  const { steps, result } = await play(text, 2)
+  expect(steps).toHaveLength(1)
+  expect(result.failed?.failures).toEqual(['2 frames on b/eth0 match icmp, expected 3'])
+})
+
+test('a program that waits for ever ends the run, in each thread', async () => {
+  const text = `
+underlay: {cidr: 10.0.0.0/24}
+hosts: [{name: a, ip: 10.0.0.1}, {name: b, ip: 10.0.0.2}]
+steps: [{run: ssh a nc -l -p 9}]
+`
+  await expect(play(text, 2)).rejects.toThrow('no event is left, and what was asked for has not happened')
 })
