@@ -59,7 +59,11 @@ async function main(args: readonly string[]): Promise<void> {
   process.exitCode = await runCli(['bench', ...args], () => import('../src/bench/command.ts'))
 }
 
+/** A thread of `parallel` begins here, too. */
+async function begin(): Promise<void> {
+  if (!(await servedThread())) await main(process.argv.slice(2))
+}
+
 inlineMore()
 // One file is no module, and cannot await out here.
-// A thread of `parallel` begins here, too.
-if (!(await servedThread())) await main(process.argv.slice(2))
+void begin()
