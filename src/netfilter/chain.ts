@@ -5,7 +5,7 @@ import { type Hook, hookNames, type TableName, tableHooks, Verdict } from './hoo
 import { InterfaceName } from './interface-name.ts'
 import type { Match } from './match.ts'
 import { ConntrackMatch } from './match-conntrack.ts'
-import { CommentMatch } from './match-mark.ts'
+import { CommentMatch, MarkMatch } from './match-mark.ts'
 import type { Target } from './target.ts'
 
 /** Bits of `Rule.inverted`. */
@@ -29,6 +29,10 @@ export class Rule {
   /** Bits of `CtState`, and whether none of them may be set; 0 when the state is not asked for. */
   states = 0
   statesNot = false
+  /** What the packet's mark is to be under the mask, or (markNot) not to be; the mask is 0 when it is not asked for. */
+  mark = 0
+  markMask = 0
+  markNot = false
   /** Is an address or the protocol asked for? */
   headed = false
   /** Is an interface, a fragment or a Match to be looked at besides? */
@@ -55,15 +59,30 @@ export class Rule {
   settle(): void {
     this.tests = []
     this.states = 0
+    this.markMask = 0
     for (const match of this.matches) {
       if (match instanceof CommentMatch) continue
-      if (match instanceof ConntrackMatch && match.onlyStates && this.states === 0) {
-        this.states = match.states
-        this.statesNot = match.statesNot
-      } else this.tests.push(match)
+      // What counts or remembers packets must not be asked about those that an earlier match refuses, nor the other way round.
+      if (!this.tests.every((test) => test.steady) || !this.#absorb(match)) this.tests.push(match)
     }
     this.headed = this.sourceMask !== 0 || this.destinationMask !== 0 || this.protocol !== 0 || this.inverted !== 0
     this.more = this.tests.length > 0 || this.input.given || this.output.given || this.fragments
+  }
+
+  /** Keeps what the match asks in numbers, if it can. */
+  #absorb(match: Match): boolean {
+    if (match instanceof ConntrackMatch && match.onlyStates && this.states === 0) {
+      this.states = match.states
+      this.statesNot = match.statesNot
+      return true
+    }
+    if (match instanceof MarkMatch && match.onlyPacket && this.markMask === 0) {
+      this.mark = match.value
+      this.markMask = match.mask
+      this.markNot = match.not
+      return true
+    }
+    return false
   }
 
   /** Do all packets of a flow fare alike, once its status is what it will be? */
@@ -82,6 +101,9 @@ export class Chain {
   readonly hook: Hook | null
   readonly table: Table
   rules: Rule[] = []
+  /** Of `rules` those that a packet of one state may match, by `Packet.standing`, and which rules they were sorted out of. */
+  byStanding: (readonly Rule[] | null)[] | null = null
+  sorted = -1
   policy: Verdict = Verdict.ACCEPT
   /** What the policy decided on; counted only when iptables-restore has set the policy (nft: a chain with counter). */
   packets = 0

@@ -11,7 +11,7 @@ import { journal } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { LogLevel } from '../link/kernel-log.ts'
 import type { World } from '../link/world.ts'
-import { HZ, jiffies } from '../sim/jiffies.ts'
+import { HZ, JIFFY, jiffies } from '../sim/jiffies.ts'
 import { SECOND } from '../sim/scheduler.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
@@ -199,6 +199,11 @@ export class Conntrack implements Tracker {
     const flow = frame.tracked as Flow | null
     if (flow === null || isReply(frame.trackedInfo) || (flow.status & (Status.CONFIRMED | Status.DYING)) !== 0)
       return true
+    return this.#confirm(packet, flow)
+  }
+
+  #confirm(packet: Packet, flow: Flow): boolean {
+    const { frame } = packet
     const o = flow.original
     const r = flow.reply
     const twin = this.flows.find(o.protocol, o.source, o.destination, o.sourcePort, o.destinationPort)
@@ -299,7 +304,7 @@ export class Conntrack implements Tracker {
     const { protocol, source, destination, bytes, transport, end } = packet
     const { checksums } = this.settings
     // Only the first packet's checksum is proved here: what follows is proved by the socket it reaches.
-    if (checksums && !checksumOk(packet)) {
+    if (checksums && !packet.checksumOk()) {
       this.#log(packet, 'bad checksum')
       if (journal.open) packet.tell(Unjudged.invalid('bad checksum'))
       return null
@@ -315,7 +320,7 @@ export class Conntrack implements Tracker {
     if (protocol === IPPROTO_TCP) {
       flow.tcp = new TcpTrack()
       if (!flow.tcp.begin(bytes, transport, end, this.settings)) return null
-    } else if (protocol === IPPROTO_UDP) flow.streamAfter = jiffies(this.#world.scheduler.now) + STREAM
+    } else if (protocol === IPPROTO_UDP) flow.streamFrom = (jiffies(this.#world.scheduler.now) + STREAM + 1) * JIFFY
     return flow
   }
 
@@ -389,7 +394,7 @@ export class Conntrack implements Tracker {
   }
 
   #udp(flow: Flow): number {
-    if (!flow.has(Status.SEEN_REPLY) || jiffies(this.#world.scheduler.now) <= flow.streamAfter) return Timeout.UDP
+    if (!flow.has(Status.SEEN_REPLY) || this.#world.scheduler.now < flow.streamFrom) return Timeout.UDP
     flow.status |= Status.ASSURED
     return Timeout.UDP_STREAM
   }
@@ -403,9 +408,4 @@ export class Conntrack implements Tracker {
     frame.trackedInfo = answer.reply ? CtInfo.RELATED_REPLY : CtInfo.RELATED
     if (journal.open) packet.tell(new Related(answer.flow))
   }
-}
-
-function checksumOk({ protocol, bytes, transport, end, source, destination }: Packet): boolean {
-  if (protocol === IPPROTO_TCP) return tcp.checksumOk(bytes, transport, end, source, destination)
-  return protocol !== IPPROTO_UDP || udp.checksumOk(bytes, transport, source, destination)
 }

@@ -1,7 +1,6 @@
 /** What conntrack and NAT do to a packet of a known flow, to be done once more (see link/flow-cache.ts). */
 import { type Judge, journal, Step } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
-import { jiffies } from '../sim/jiffies.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { ACK, FIN, flags, RST, SYN, URG, valid } from '../wire/tcp.ts'
@@ -57,7 +56,7 @@ class Tracked extends Step {
 class TrackedDatagram extends Tracked {
   override holds(frame: Frame): boolean {
     const { flow } = this
-    const young = jiffies(this.tracker.now) <= flow.streamAfter
+    const young = this.tracker.now < flow.streamFrom
     return (young || flow.has(Status.ASSURED) || !flow.has(Status.SEEN_REPLY)) && super.holds(frame)
   }
 }

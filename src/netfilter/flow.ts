@@ -72,8 +72,8 @@ export class Flow implements Tracked {
   replyPackets = 0
   replyBytes = LARGE
   tcp: TcpTrack | null = null
-  /** UDP: after which jiffy it counts as a stream. */
-  streamAfter = Number.POSITIVE_INFINITY
+  /** UDP: from when on it counts as a stream, in virtual nanoseconds; a moment at which a jiffy begins. */
+  streamFrom = Number.POSITIVE_INFINITY
   /** MASQUERADE's device: the flow ends when its packets leave by another one. */
   masquerade: NetDevice | null = null
   /** In the bucket of flows from the same source (nat_bysource). */

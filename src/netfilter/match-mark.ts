@@ -46,9 +46,9 @@ export class CommentMatch extends Match {
 export class MarkMatch extends Match {
   readonly name: 'mark' | 'connmark'
   #ofFlow: boolean
-  #not = false
-  #value = 0
-  #mask = -1
+  not = false
+  value = 0
+  mask = -1
   #given = false
 
   constructor(name: 'mark' | 'connmark') {
@@ -61,6 +61,11 @@ export class MarkMatch extends Match {
     return !this.#ofFlow
   }
 
+  /** Nothing but the packet's mark is asked for: the rule tests it by itself. */
+  get onlyPacket(): boolean {
+    return !this.#ofFlow && this.mask !== 0
+  }
+
   override get tracks(): boolean {
     return this.#ofFlow
   }
@@ -68,9 +73,9 @@ export class MarkMatch extends Match {
   override option(name: string, words: Words, not: boolean): boolean {
     if (name !== '--mark') return false
     const [value, mask] = parseMasked(words.value(name), name)
-    this.#value = value
-    this.#mask = mask
-    this.#not = not
+    this.value = value
+    this.mask = mask
+    this.not = not
     this.#given = true
     return true
   }
@@ -86,15 +91,15 @@ export class MarkMatch extends Match {
       if (flow === null) return false
       mark = flow.mark
     }
-    return ((mark & this.#mask) === this.#value) !== this.#not
+    return ((mark & this.mask) === this.value) !== this.not
   }
 
   override save(): string {
-    return `${bang(this.#not)}--mark ${formatMasked(this.#value, this.#mask)}`
+    return `${bang(this.not)}--mark ${formatMasked(this.value, this.mask)}`
   }
 
   override list(): string {
-    const not = this.#not ? '! ' : this.#ofFlow ? ' ' : ''
-    return `${this.name} match ${not}${formatMasked(this.#value, this.#mask)}`
+    const not = this.not ? '! ' : this.#ofFlow ? ' ' : ''
+    return `${this.name} match ${not}${formatMasked(this.value, this.mask)}`
   }
 }

@@ -10,11 +10,12 @@ import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { IPPROTO_ICMP } from '../wire/ipv4.ts'
-import type { Chain, Table } from './chain.ts'
+import type { Chain } from './chain.ts'
 import { iptables } from './command.ts'
 import { Conntrack } from './conntrack.ts'
 import type { Flow } from './flow.ts'
 import { Hook, type TableName, Verdict } from './hook.ts'
+import { type HookTables, hookTables, tracks } from './hook-tables.ts'
 import type { NetfilterHost } from './host.ts'
 import type { Answer } from './ipset-answer.ts'
 import { ipset } from './ipset-command.ts'
@@ -40,8 +41,6 @@ export { Hook, type TableName } from './hook.ts'
 export type { AddressType, NetfilterHost, RejectWith } from './host.ts'
 export type { NftAnswer, NftRequest } from './nft-command.ts'
 
-const none: (Chain | null)[] = [null, null, null, null, null]
-
 export class Netfilter {
   readonly name: string
   readonly rules = new Ruleset()
@@ -64,9 +63,8 @@ export class Netfilter {
   #why: DropReason = DropReason.Netfilter
   #dirty = false
   #tracking = false
-  #tables: Record<TableName, Table | null> = { mangle: null, raw: null, filter: null, nat: null }
-  /** Has x_tables any table? Then `#later` holds the chains that are walked second at their hooks. */
-  #both = false
+  /** What is asked at each hook, without nft. */
+  #tables: readonly HookTables[]
   /** What is asked at each hook, in the order of priorities, when nft has base chains; null: what stands in #ask. */
   #steps: (readonly NftStep[] | null)[] = [null, null, null, null, null]
   /** The nat chains of each hook in their order, when nft has base chains. */
@@ -74,9 +72,6 @@ export class Netfilter {
   /** Is POSTROUTING asked by more than nat chains? */
   #filtersLate = false
   #machine = new NftMachine()
-  #later: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
-  /** The base chains that decide or count something, by hook; the many empty ones are not walked at all. */
-  #busy: Record<TableName, (Chain | null)[]> = { mangle: none, raw: none, filter: none, nat: none }
 
   constructor(world: World, name: string, host: NetfilterHost) {
     this.#world = world
@@ -85,6 +80,7 @@ export class Netfilter {
     this.conntrack = new Conntrack(world)
     this.#nat = new Nat(this.conntrack.flows, world.random)
     this.#packet = new Packet(world, name, host, this.#nat)
+    this.#tables = hookTables(this.rules, this.legacy)
     this.rules.sets.now = () => world.scheduler.now
     this.rules.sets.seed = () => world.random.int32() >>> 0
     this.rules.sets.references = (place) => this.rules.references(place) + this.legacy.references(place)
@@ -137,17 +133,23 @@ export class Netfilter {
    */
   run(hook: Hook, frame: Frame, input: NetDevice | null, output: NetDevice | null): boolean {
     if (this.#dirty) this.#settle()
-    if (hook === Hook.POSTROUTING && this.#leavesAsItIs(frame)) return true
+    const tables = this.#tables[hook]
+    if (hook === Hook.POSTROUTING && this.#leavesAsItIs(frame, tables)) return true
     const packet = this.#packet
     packet.load(hook, frame, input, output)
-    this.#why = DropReason.Netfilter
-    const verdict = this.#ask(hook, packet)
-    if (verdict === Verdict.ACCEPT) return true
+    const steps = this.#steps[hook]
+    const verdict = steps === null ? this.#ask(hook, tables, packet) : this.#askInTurn(steps, hook, tables, packet)
+    return verdict === Verdict.ACCEPT || this.#end(verdict, hook, packet, input)
+  }
+
+  /** The frame goes no further: it is false. */
+  #end(verdict: Verdict, hook: Hook, packet: Packet, input: NetDevice | null): boolean {
+    const { frame, reject } = packet
     this.stolen = verdict === Verdict.STOLEN
     if (this.stolen) return false
-    const { reject } = packet
     // The answer passes OUTPUT of this very namespace: from here on `packet` is no longer this frame's.
     const why = verdict === Verdict.REJECT ? DropReason.Rejected : this.#why
+    this.#why = DropReason.Netfilter
     if (verdict === Verdict.REJECT && reject !== null) this.#host.reject(frame, hook, reject, input)
     this.#world.frames.drop(frame, why, this.name)
     return false
@@ -188,10 +190,8 @@ export class Netfilter {
   }
 
   /** POSTROUTING has nothing to do: no rules but nat's, and a flow in the table whose source stays what it is. */
-  #leavesAsItIs(frame: Frame): boolean {
-    const { mangle, filter } = this.#busy
-    if (this.#steps[Hook.POSTROUTING] !== null && this.#filtersLate) return false
-    if (mangle[Hook.POSTROUTING] !== null || filter[Hook.POSTROUTING] !== null) return false
+  #leavesAsItIs(frame: Frame, tables: HookTables): boolean {
+    if (tables.mangle !== null || tables.filter !== null || this.#filtersLate) return false
     const flow = frame.tracked as Flow | null
     if (flow === null || flow.masquerade !== null || (flow.status & SETTLED) !== SETTLED) return false
     if ((flow.status & NAT) === 0) return true
@@ -200,25 +200,20 @@ export class Netfilter {
     return !concerns(flow, info === CtInfo.ESTABLISHED_REPLY, Manip.SOURCE)
   }
 
-  #ask(hook: Hook, packet: Packet): Verdict {
-    const steps = this.#steps[hook]
-    if (steps !== null) return this.#askInTurn(steps, hook, packet)
-    const { raw, mangle, filter } = this.#busy
-    const { nat } = this.#tables
-    const entering = hook === Hook.PREROUTING || hook === Hook.OUTPUT
+  #ask(hook: Hook, tables: HookTables, packet: Packet): Verdict {
+    const { entering, leaving, raw, mangle, filter, later } = tables
     let verdict: Verdict = Verdict.ACCEPT
     if (entering) {
-      if (raw[hook] !== null) verdict = this.#walk('raw', hook, packet)
+      if (raw !== null) verdict = this.#walk(raw, later === null ? null : later.raw, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
-      if (this.#tracking && !this.conntrack.enter(packet)) return this.#untracked()
-      if (journal.open && this.#tracking && packet.frame.tracked === null) journal.refuse()
+      if (tables.tracks && !this.#enter(packet)) return this.#untracked()
     }
-    if (mangle[hook] !== null) {
-      verdict = this.#walk('mangle', hook, packet)
+    if (mangle !== null) {
+      verdict = this.#walk(mangle, later === null ? null : later.mangle, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
-    if (entering && nat !== null && translated(packet)) {
-      verdict = this.#translate(hook, Manip.DESTINATION, packet)
+    if (entering && tables.translates && translated(packet)) {
+      verdict = this.#translate(hook, tables, Manip.DESTINATION, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     const balancer = this.#balancer
@@ -226,22 +221,26 @@ export class Netfilter {
       verdict = balancer.pass(hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
-    if (filter[hook] !== null) {
-      verdict = this.#walk('filter', hook, packet)
+    if (filter !== null) {
+      verdict = this.#walk(filter, later === null ? null : later.filter, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (balancer !== null && (hook === Hook.INPUT || hook === Hook.FORWARD)) {
       verdict = balancer.pass(hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
-    if (hook === Hook.INPUT || hook === Hook.POSTROUTING) {
-      if (nat !== null && translated(packet)) {
-        verdict = this.#translate(hook, Manip.SOURCE, packet)
-        if (verdict !== Verdict.ACCEPT) return verdict
-      }
-      if (this.#tracking && !this.conntrack.confirm(packet)) return this.#untracked()
+    if (!leaving) return verdict
+    if (tables.translates && translated(packet)) {
+      verdict = this.#translate(hook, tables, Manip.SOURCE, packet)
+      if (verdict !== Verdict.ACCEPT) return verdict
     }
-    return Verdict.ACCEPT
+    return tables.tracks && !this.conntrack.confirm(packet) ? this.#untracked() : verdict
+  }
+
+  #enter(packet: Packet): boolean {
+    if (!this.conntrack.enter(packet)) return false
+    if (journal.open && packet.frame.tracked === null) journal.refuse()
+    return true
   }
 
   #untracked(): Verdict {
@@ -250,28 +249,26 @@ export class Netfilter {
   }
 
   /** The same with nft's base chains among the tables of iptables. */
-  #askInTurn(steps: readonly NftStep[], hook: Hook, packet: Packet): Verdict {
+  #askInTurn(steps: readonly NftStep[], hook: Hook, tables: HookTables, packet: Packet): Verdict {
     for (let i = 0; i < steps.length; i++) {
-      const verdict = this.#take(steps[i], hook, packet)
+      const verdict = this.#take(steps[i], hook, tables, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     return Verdict.ACCEPT
   }
 
-  #take(step: NftStep, hook: Hook, packet: Packet): Verdict {
+  #take(step: NftStep, hook: Hook, tables: HookTables, packet: Packet): Verdict {
     switch (step.kind) {
       case Step.CONNTRACK:
-        if (!this.conntrack.enter(packet)) return this.#untracked()
-        if (journal.open && packet.frame.tracked === null) journal.refuse()
-        return Verdict.ACCEPT
+        return this.#enter(packet) ? Verdict.ACCEPT : this.#untracked()
       case Step.BALANCE:
         return this.#balancer === null ? Verdict.ACCEPT : this.#balancer.pass(hook, packet)
       case Step.CONFIRM:
         return this.conntrack.confirm(packet) ? Verdict.ACCEPT : this.#untracked()
       case Step.DESTINATION_NAT:
-        return translated(packet) ? this.#translate(hook, Manip.DESTINATION, packet) : Verdict.ACCEPT
+        return translated(packet) ? this.#translate(hook, tables, Manip.DESTINATION, packet) : Verdict.ACCEPT
       case Step.SOURCE_NAT:
-        return translated(packet) ? this.#translate(hook, Manip.SOURCE, packet) : Verdict.ACCEPT
+        return translated(packet) ? this.#translate(hook, tables, Manip.SOURCE, packet) : Verdict.ACCEPT
       default:
         return this.#read(step, packet)
     }
@@ -283,32 +280,27 @@ export class Netfilter {
     return tables === null ? Verdict.ACCEPT : this.#traversal.run(tables, packet)
   }
 
-  #walk(table: TableName, hook: Hook, packet: Packet): Verdict {
-    const chain = this.#busy[table][hook]
-    if (chain === null) return Verdict.ACCEPT
+  /** `later`: x_tables' chain at the same place. */
+  #walk(chain: Chain, later: Chain | null, packet: Packet): Verdict {
     const verdict = this.#traversal.run(chain, packet)
-    if (!this.#both || verdict !== Verdict.ACCEPT) return verdict
-    const later = this.#later[table][hook]
-    return later === null ? verdict : this.#traversal.run(later, packet)
+    return later === null || verdict !== Verdict.ACCEPT ? verdict : this.#traversal.run(later, packet)
   }
 
   /** nf_nat_inet_fn: the first of the two rule sets that chooses ends the question. */
-  #choose(hook: Hook, packet: Packet, flow: Flow, done: number): Verdict {
+  #choose(hook: Hook, { nat, later }: HookTables, packet: Packet, flow: Flow, done: number): Verdict {
     const choices = this.#choices[hook]
     for (let i = 0; i < choices.length; i++) {
       const verdict = this.#read(choices[i], packet)
       if (verdict !== Verdict.ACCEPT || (flow.status & done) !== 0) return verdict
     }
-    if (choices.length > 0) return Verdict.ACCEPT
-    const chain = this.#busy.nat[hook]
-    const verdict = chain === null ? Verdict.ACCEPT : this.#traversal.run(chain, packet)
-    if (!this.#both || verdict !== Verdict.ACCEPT || (flow.status & done) !== 0) return verdict
-    const later = this.#later.nat[hook]
-    return later === null ? verdict : this.#traversal.run(later, packet)
+    if (choices.length > 0 || nat === null) return Verdict.ACCEPT
+    const verdict = this.#traversal.run(nat, packet)
+    if (later === null || verdict !== Verdict.ACCEPT || (flow.status & done) !== 0) return verdict
+    return later.nat === null ? verdict : this.#traversal.run(later.nat, packet)
   }
 
   /** nf_nat_inet_fn: the first packet chooses, every packet is rewritten. */
-  #translate(hook: Hook, manip: Manip, packet: Packet): Verdict {
+  #translate(hook: Hook, tables: HookTables, manip: Manip, packet: Packet): Verdict {
     const { frame } = packet
     const flow = frame.tracked as Flow | null
     if (flow === null) return Verdict.ACCEPT
@@ -325,7 +317,7 @@ export class Netfilter {
       const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
       if ((flow.status & done) === 0) {
         if (journal.open) journal.refuse()
-        const verdict = this.#choose(hook, packet, flow, done)
+        const verdict = this.#choose(hook, tables, packet, flow, done)
         if (verdict !== Verdict.ACCEPT) return verdict
         because = (flow.status & done) === 0 ? Because.TAKEN : Because.RULE
         if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)
@@ -350,37 +342,20 @@ export class Netfilter {
 
   #settle(): void {
     this.#dirty = false
-    let tracking = false
-    this.#both = false
-    for (const name of ['mangle', 'raw', 'filter', 'nat'] as const) {
-      const table = this.rules.peek(name)
-      const legacy = this.legacy.peek(name)
-      if (legacy !== null) this.#both = true
-      this.#tables[name] = table ?? legacy
-      const chains = hooks.map((hook) => [busyChain(table, hook), busyChain(legacy, hook)])
-      this.#busy[name] = chains.map(([first, second]) => first ?? second)
-      this.#later[name] = chains.map(([first, second]) => (first === null ? null : second))
-      for (const each of [table, legacy]) if (each !== null && tracks(each)) tracking = true
-    }
+    const tracking = tracks(this.rules) || tracks(this.legacy)
     const nft = nftSteps(this.nft, this.rules, this.legacy, tracking)
     this.#tracking = tracking || nft.tracks
     this.#steps = nft.steps
     this.#choices = nft.choices
     this.#filtersLate = nft.filtersLate
+    this.#tables = hookTables(this.rules, this.legacy)
+    const nat = this.rules.peek('nat') !== null || this.legacy.peek('nat') !== null
+    for (const tables of this.#tables) {
+      tables.tracks = this.#tracking && (tables.entering || tables.leaving)
+      tables.translates = nat && (tables.entering || tables.leaving)
+    }
+    this.#traversal.rulesChanged()
   }
-}
-
-const hooks = [Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING] as const
-
-function tracks(table: Table): boolean {
-  for (const { rules } of table.chains.values()) if (rules.some((rule) => rule.tracks)) return true
-  return false
-}
-
-function busyChain(table: Table | null, hook: Hook): Chain | null {
-  const chain = table?.hooks[hook] ?? null
-  if (chain === null) return null
-  return chain.rules.length > 0 || chain.counted || chain.policy !== Verdict.ACCEPT ? chain : null
 }
 
 const NAT = Status.SRC_NAT | Status.DST_NAT

@@ -8,13 +8,15 @@ import { Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import * as ipv4 from '../wire/ipv4.ts'
+import * as tcp from '../wire/tcp.ts'
+import * as udp from '../wire/udp.ts'
 import type { Flow } from './flow.ts'
 import { Hook } from './hook.ts'
 import { HookDecision } from './hook-decision.ts'
 import type { NetfilterHost, RejectWith } from './host.ts'
 import type { Ipvs } from './ipvs/ipvs.ts'
 import type { Nat } from './nat.ts'
-import { CtInfo, Status } from './status.ts'
+import { CtInfo } from './status.ts'
 
 /** Bits that `--ctstate` tests (XT_CONNTRACK_STATE_*). */
 export const CtState = {
@@ -26,6 +28,9 @@ export const CtState = {
   DNAT: 128,
   UNTRACKED: 256,
 } as const
+
+/** How many `Packet.standing`s there are: five states, each with or without SNAT and DNAT. */
+export const STANDINGS = 20
 
 /** Takes what NFLOG writes. */
 export type LogReader = (text: string, group: number) => void
@@ -55,8 +60,9 @@ export class Packet {
   destination = 0 as Ipv4
   /** A fragment that is not the first: it has no ports. */
   fragment = false
-  /** Bits of `CtState`. */
+  /** Bits of `CtState`, and the same as a number below `STANDINGS`. */
   states = 0
+  standing = 0
   /** Set by REJECT. */
   reject: RejectWith | null = null
   /** Was the hook named to whoever traces? */
@@ -110,15 +116,24 @@ export class Packet {
     const flow = this.frame.tracked as Flow | null
     const info = this.frame.trackedInfo
     if (flow === null) {
-      this.states = info === CtInfo.UNTRACKED ? CtState.UNTRACKED : CtState.INVALID
+      const untracked = info === CtInfo.UNTRACKED
+      this.states = untracked ? CtState.UNTRACKED : CtState.INVALID
+      this.standing = untracked ? 1 : 0
       return
     }
+    // SNAT and DNAT stand beside each other in both.
+    const nat = (flow.status >> 4) & 3
     let states: number = CtState.NEW
-    if (info === CtInfo.ESTABLISHED || info === CtInfo.ESTABLISHED_REPLY) states = CtState.ESTABLISHED
-    else if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) states = CtState.RELATED
-    if ((flow.status & Status.SRC_NAT) !== 0) states |= CtState.SNAT
-    if ((flow.status & Status.DST_NAT) !== 0) states |= CtState.DNAT
-    this.states = states
+    let standing = 2
+    if (info === CtInfo.ESTABLISHED || info === CtInfo.ESTABLISHED_REPLY) {
+      states = CtState.ESTABLISHED
+      standing = 3
+    } else if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) {
+      states = CtState.RELATED
+      standing = 4
+    }
+    this.states = states | (nat << 6)
+    this.standing = standing + nat * 5
   }
 
   /** The flow, or null. */
@@ -134,6 +149,13 @@ export class Packet {
         ? this.host.mtuTo(this.destination)
         : Math.min(this.output.mtu, this.host.mtuTo(this.destination))
     return Math.min(there, back)
+  }
+
+  /** Is the transport's checksum right, if it has one that is known? */
+  checksumOk(): boolean {
+    const { protocol, bytes, transport, end, source, destination } = this
+    if (protocol === ipv4.IPPROTO_TCP) return tcp.checksumOk(bytes, transport, end, source, destination)
+    return protocol !== ipv4.IPPROTO_UDP || udp.checksumOk(bytes, transport, source, destination)
   }
 
   /** Is so much of the transport header there? */

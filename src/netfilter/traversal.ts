@@ -7,7 +7,7 @@ import type { Ipv4 } from '../wire/address.ts'
 import { type Chain, Inverted, type Rule } from './chain.ts'
 import { Verdict } from './hook.ts'
 import type { Match } from './match.ts'
-import type { Packet } from './packet.ts'
+import { type Packet, STANDINGS } from './packet.ts'
 import { MissedRule, PolicyDecision, RuleDecision } from './rule-decisions.ts'
 import { Effect } from './rule-effect.ts'
 
@@ -16,16 +16,25 @@ const DEPTH = 64
 
 export class Traversal {
   #chains: (Chain | null)[] = new Array<Chain | null>(DEPTH).fill(null)
+  #lists: (readonly Rule[])[] = new Array<readonly Rule[]>(DEPTH).fill([])
   #places = new Int32Array(DEPTH)
+  /** How often the rules were changed. */
+  #version = 0
   /** While traced: which match of the last rule failed. */
   #failed: Match | null = null
+
+  /** What is known of the rules does not hold any more. */
+  rulesChanged(): void {
+    this.#version++
+  }
 
   /** ACCEPT, DROP or REJECT. */
   run(base: Chain, packet: Packet): Verdict {
     packet.readStates()
-    const { source, destination, protocol, length, states } = packet
+    const { source, destination, protocol, length } = packet
+    const { frame } = packet
     let chain = base
-    let rules = base.rules
+    let rules = this.#rulesFor(base, packet)
     let place = 0
     let depth = 0
     for (;;) {
@@ -33,13 +42,14 @@ export class Traversal {
         if (depth === 0) return this.#policy(base, length, packet)
         depth--
         chain = this.#chains[depth] as Chain
-        rules = chain.rules
+        rules = this.#lists[depth]
         place = this.#places[depth]
         continue
       }
       const rule = rules[place++]
       if (rule.headed && !fits(rule, source, destination, protocol)) continue
-      if (rule.states !== 0 && ((states & rule.states) !== 0) === rule.statesNot) continue
+      if (rule.states !== 0 && ((packet.states & rule.states) !== 0) === rule.statesNot) continue
+      if (rule.markMask !== 0 && ((frame.mark & rule.markMask) === rule.mark) === rule.markNot) continue
       if (rule.more && !this.#holds(rule, packet)) {
         if (journal.open) this.#missed(chain, place, rule, packet)
         continue
@@ -60,21 +70,44 @@ export class Traversal {
           if (rule.chain === null || rule.chain.rules.length === 0) continue
           if (depth === DEPTH) return Verdict.DROP
           this.#chains[depth] = chain
+          this.#lists[depth] = rules
           this.#places[depth] = place
           depth++
           chain = rule.chain
-          rules = chain.rules
+          rules = this.#rulesFor(chain, packet)
           place = 0
           continue
         case Verdict.GOTO:
           if (rule.chain !== null) chain = rule.chain
-          rules = chain.rules
+          rules = this.#rulesFor(chain, packet)
           place = 0
           continue
         default:
           return verdict
       }
     }
+  }
+
+  /**
+   * The rules that a packet may match as its flow stands: the others look at that and do nothing else, and need not be
+   * asked for each packet. Whoever traces is told of rules by their number, and so is shown all.
+   */
+  #rulesFor(chain: Chain, packet: Packet): readonly Rule[] {
+    if (chain.sorted !== this.#version) this.#forget(chain)
+    const { byStanding } = chain
+    if (byStanding === null || journal.open) return chain.rules
+    return byStanding[packet.standing] ?? this.#sort(chain, byStanding, packet)
+  }
+
+  #forget(chain: Chain): void {
+    chain.sorted = this.#version
+    chain.byStanding = chain.rules.some((rule) => rule.states !== 0) ? new Array(STANDINGS).fill(null) : null
+  }
+
+  #sort(chain: Chain, byStanding: (readonly Rule[] | null)[], { standing, states }: Packet): readonly Rule[] {
+    const rules = chain.rules.filter((rule) => rule.states === 0 || ((states & rule.states) !== 0) !== rule.statesNot)
+    byStanding[standing] = rules
+    return rules
   }
 
   #holds(rule: Rule, packet: Packet): boolean {
