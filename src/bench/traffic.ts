@@ -6,7 +6,7 @@
 import type { NetDevice, Receiver } from '../link/device.ts'
 import { type Frame, HEADROOM } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
-import { type Ipv4, type Mac, parseIpv4, sameMac } from '../wire/address.ts'
+import { type Ipv4, type Mac, parseIpv4 } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
@@ -40,15 +40,15 @@ export class Sink implements Receiver {
   }
 
   receive(frame: Frame, from: NetDevice): void {
-    const { bytes, start } = frame
-    if (ethernet.type(bytes, start) !== ethernet.ETH_P_IP) return this.#stack.receive(frame, from)
+    const { bytes, view, start } = frame
+    if (ethernet.typeIn(view, start) !== ethernet.ETH_P_IP) return this.#stack.receive(frame, from)
     const at = start + ethernet.HEADER
-    if (!sameMac(bytes, start, from.mac, 0)) return this.#world.frames.consume(frame)
+    if (!from.isAt(view, start)) return this.#world.frames.consume(frame)
     const port = udp.destinationPort(bytes, at + ipv4.HEADER)
     const right =
       (port === this.#port || port === this.#orPort) &&
-      ipv4.valid(bytes, at, frame.end) &&
-      ipv4.destination(bytes, at) === this.#address
+      ipv4.validIn(view, at, frame.end) &&
+      ipv4.destinationIn(view, at) === this.#address
     if (right) this.received++
     else this.bad++
     this.#world.frames.consume(frame)

@@ -118,12 +118,12 @@ export class FdbLearnt extends EntryDecision {
 
 /** Learns the source as Fdb.learnNow does, and tells. `port.learning` was asked. */
 export function learnAloud(bridge: Bridge, frame: Frame, port: Port, vlan: number): FdbEntry<Port | null> {
-  const { bytes, start } = frame
+  const { bytes, view, start } = frame
   const { scheduler, frames } = bridge.world
   const at = start + ethernet.SOURCE
   const known = bridge.fdb.peek(bytes, at, vlan)
   const before = known === null ? null : known.port
-  const entry = bridge.fdb.learnNow(bytes, at, port, scheduler, port.heard, vlan)
+  const entry = bridge.fdb.learnNow(view, at, port, scheduler, port.heard, vlan)
   let how: New = known === null ? New.station : New.again
   if (known !== null && before !== port) how = entry.port === port ? New.moved : New.fixed
   const name = how === New.fixed ? port.device.name : (before ?? { device: bridge }).device.name

@@ -96,7 +96,7 @@ export function suppressed(
   const asked = askedBy(frame, neighbours)
   if (asked !== Asked.neighbour) return asked === Asked.nobody
   const mac = neighbours.macOf(targetOf(frame), vlan)
-  const entry = mac === null ? null : bridge.fdb.lookupNow(mac, 0, world.scheduler, vlan)
+  const entry = mac === null ? null : bridge.fdb.lookup(mac, 0, world.scheduler.now, vlan)
   if (mac === null || entry === null) return false
   if (entry.port?.neighSuppress) {
     const reply = answer(world.frames, frame, mac)

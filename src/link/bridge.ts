@@ -82,9 +82,9 @@ export class BridgePort extends PortSettings implements Receiver {
   /** br_handle_frame. */
   receive(frame: Frame): void {
     const { bridge } = this
-    const { bytes, start } = frame
+    const { bytes, view, start } = frame
     const { frames } = bridge.world
-    if (ethernet.isNobody(bytes, start + ethernet.SOURCE))
+    if (ethernet.isNobodyIn(view, start + ethernet.SOURCE))
       return frames.drop(frame, DropReason.SourceMac, this.device.place)
     frame.group = ethernet.isGroup(bytes, start)
     if (frame.group && ethernet.isLinkLocal(bytes, start) && bytes[start + 5] !== 0) {
@@ -248,13 +248,13 @@ export class Bridge extends NetDevice {
       vlan = this.#screen(frame, port)
       if (vlan < 0) return
     }
-    const { bytes, start } = frame
+    const { view, start } = frame
     const { scheduler, frames } = this.world
     if (journal.open) {
       if (port.learning) port.heard = told.learnAloud(this, frame, port, vlan) as FdbEntry<BridgePort | null>
       noteLearnt(frame, port, scheduler)
     } else if (port.learning) {
-      port.heard = this.fdb.learnNow(bytes, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+      port.heard = this.fdb.learnNow(view, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     }
     if (port.state === LEARNING) return frames.drop(frame, DropReason.PortState, port.device.place)
     if (frame.group) {
@@ -262,7 +262,7 @@ export class Bridge extends NetDevice {
       if (journal.open) frames.tell(frame, this.place, new told.PassedUp(this, frame, false))
       return this.#passUp(frame, vlan, this.promiscuous)
     }
-    const entry = this.fdb.lookupNow(bytes, start + ethernet.DESTINATION, scheduler, vlan)
+    const entry = this.fdb.lookupNow(view, start + ethernet.DESTINATION, scheduler, vlan)
     if (entry !== null) {
       if (journal.open) {
         journal.add(frame, new Lookup(this.fdb, scheduler, entry, !entry.local))
@@ -285,7 +285,7 @@ export class Bridge extends NetDevice {
     const { frames, scheduler } = this.world
     const vlan = this.#vlanFiltering ? port.vlans.ingress(frame) : 0
     if (port.learning && vlan >= 0 && (port.state === FORWARDING || port.state === LEARNING)) {
-      port.heard = this.fdb.learnNow(frame.bytes, frame.start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
+      port.heard = this.fdb.learnNow(frame.view, frame.start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     }
     if (journal.open) told.refuse(this, frame, told.Refusal.linkLocal, port)
     frames.drop(frame, DropReason.UnknownProtocol, port.device.place)
@@ -306,7 +306,7 @@ export class Bridge extends NetDevice {
     }
     if (frame.group) return this.#flood(frame, null, true, vlan)
     const at = frame.start + ethernet.DESTINATION
-    const entry = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
+    const entry = this.fdb.lookupNow(frame.view, at, this.world.scheduler, vlan)
     if (entry === null || entry.port === null) return this.#flood(frame, null, true, vlan)
     if (journal.open) {
       journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, false))
@@ -339,7 +339,7 @@ export class Bridge extends NetDevice {
     }
     if (from?.locked) {
       const at = frame.start + ethernet.SOURCE
-      const known = this.fdb.lookupNow(frame.bytes, at, this.world.scheduler, vlan)
+      const known = this.fdb.lookupNow(frame.view, at, this.world.scheduler, vlan)
       const stranger = known === null || known.port !== from || known.local
       if (stranger) return this.#shutOut(frame, from, told.Refusal.locked, DropReason.LockedPort)
     }

@@ -17,6 +17,7 @@ import { LARGE } from '../sim/count.ts'
 import type { Random } from '../sim/random.ts'
 import type { Scheduler } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
+import { i32, u16 } from '../wire/bytes.ts'
 import { Arrival, Departure } from './device-steps.ts'
 import { configurationChanged, journal } from './flow-cache.ts'
 import { DropReason, type Frame, type FramePool } from './frame.ts'
@@ -68,6 +69,9 @@ export abstract class NetDevice {
   /** `namespace/name`, once it is in a namespace: where drops and decisions happen. */
   place: string
   #mac: Mac
+  /** The MAC in two numbers, with which a frame's is compared. */
+  #macHigh: number
+  #macLow: number
   #mtu = 1500
   #up = false
   #tap: Tap | null = null
@@ -94,12 +98,16 @@ export abstract class NetDevice {
   txBytes = LARGE
   txDropped = 0
   readonly world: Surroundings
+  /** What IPv4 keeps of it in its namespace (dev->ip_ptr). */
+  inet: object | null = null
 
   constructor(world: Surroundings, name: string, mac: Mac) {
     this.world = world
     this.name = name
     this.place = name
     this.#mac = mac
+    this.#macHigh = u16(mac, 0)
+    this.#macLow = i32(mac, 2)
     this.rxBytes = 0
     this.txBytes = 0
   }
@@ -112,7 +120,14 @@ export abstract class NetDevice {
 
   set mac(mac: Mac) {
     this.#mac = mac
+    this.#macHigh = u16(mac, 0)
+    this.#macLow = i32(mac, 2)
     configurationChanged()
+  }
+
+  /** Does its own MAC stand there? */
+  isAt(view: DataView, at: number): boolean {
+    return view.getInt32(at + 2) === this.#macLow && view.getUint16(at) === this.#macHigh
   }
 
   get mtu(): number {

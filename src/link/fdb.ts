@@ -6,7 +6,7 @@
  */
 import type { Nanos } from '../sim/scheduler.ts'
 import { formatMac, type Mac } from '../wire/address.ts'
-import { i32, u16 } from '../wire/bytes.ts'
+import { i32, u16, viewOf } from '../wire/bytes.ts'
 
 export interface FdbEntry<Port> {
   /** The upper 16 bits of the MAC, and above them the VLAN: 0 where VLANs are not told apart. */
@@ -67,12 +67,16 @@ export class Fdb<Port> {
 
   /** The entry of the MAC at `at`, or null when there is none or it is too old. */
   lookup(bytes: Uint8Array, at: number, now: Nanos, vlan = 0): FdbEntry<Port> | null {
-    return this.lookupNow(bytes, at, { now }, vlan)
+    return this.#living(this.#find(u16(bytes, at) | (vlan << 16), i32(bytes, at + 2)), { now })
   }
 
   /** As `lookup`, at the clock's present moment: the path of a frame passes no doubles, which would be boxed. */
-  lookupNow(bytes: Uint8Array, at: number, clock: Clock, vlan = 0): FdbEntry<Port> | null {
-    const entry = this.#find(u16(bytes, at) | (vlan << 16), i32(bytes, at + 2))
+  lookupNow(view: DataView, at: number, clock: Clock, vlan = 0): FdbEntry<Port> | null {
+    return this.#living(this.#find(view.getUint16(at) | (vlan << 16), view.getInt32(at + 2)), clock)
+  }
+
+  /** Null when it is too old: then it goes. */
+  #living(entry: FdbEntry<Port> | null, clock: Clock): FdbEntry<Port> | null {
     if (entry === null || entry.permanent) return entry
     if (clock.now - entry.times[UPDATED] < this.ageing) return entry
     this.#remove(entry)
@@ -89,15 +93,15 @@ export class Fdb<Port> {
    * port hears the same station again and again.
    */
   learnNow(
-    bytes: Uint8Array,
+    view: DataView,
     at: number,
     port: Port,
     clock: Clock,
     recent: FdbEntry<Port> | null,
     vlan = 0,
   ): FdbEntry<Port> {
-    const high = u16(bytes, at) | (vlan << 16)
-    const low = i32(bytes, at + 2)
+    const high = view.getUint16(at) | (vlan << 16)
+    const low = view.getInt32(at + 2)
     const known = recent !== null && !recent.gone && recent.low === low && recent.high === high
     const entry = known ? recent : this.#find(high, low)
     if (entry === null) return this.#insert(high, low, port, false, false, clock.now)
@@ -108,7 +112,7 @@ export class Fdb<Port> {
 
   /** A frame from the MAC at `at` came in at `port`. */
   learn(bytes: Uint8Array, at: number, port: Port, now: Nanos, vlan = 0): void {
-    this.learnNow(bytes, at, port, { now }, null, vlan)
+    this.learnNow(viewOf(bytes), at, port, { now }, null, vlan)
   }
 
   /** Sets an entry by hand, replacing what was there. */

@@ -58,7 +58,7 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
     }
     const { bytes } = frame
     const at = headerEnd(frame)
-    if (!ipv4.valid(bytes, at, frame.end)) {
+    if (!ipv4.validIn(frame.view, at, frame.end)) {
       return this.#netns.world.frames.drop(frame, DropReason.BridgedHeader, this.#bridge.place)
     }
     if (journal.open) {
@@ -67,9 +67,9 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
     }
     frame.network = at
     frame.transport = at + ipv4.headerLength(bytes, at)
-    frame.end = at + ipv4.totalLength(bytes, at)
+    frame.end = at + ipv4.totalLengthIn(frame.view, at)
     frame.bridgeInput = port.device
-    const whole = ipv4.isFragment(bytes, at) ? this.#netns.ipv4.reassembler.add(frame) : frame
+    const whole = ipv4.isFragmentIn(frame.view, at) ? this.#netns.ipv4.reassembler.add(frame) : frame
     if (whole !== null) this.#prerouted(whole, port)
   }
 
@@ -124,21 +124,22 @@ class BridgeNetfilter implements BridgeFilter<BridgePort> {
 
   #handles(frame: Frame): boolean {
     if (!(this.#enabled || this.#bridge.nfCallIptables) || !this.#netns.filters) return false
-    const type = ethernet.type(frame.bytes, frame.start)
+    const type = ethernet.typeIn(frame.view, frame.start)
     if (type === ethernet.ETH_P_IP) return true
     if (!this.#tagged || type !== ethernet.ETH_P_8021Q) return false
     return ethernet.type(frame.bytes, frame.start + ethernet.TAG) === ethernet.ETH_P_IP
   }
 
   #prerouted(frame: Frame, port: BridgePort): void {
-    const { bytes, start, network: at } = frame
-    const before = ipv4.destination(bytes, at)
+    const { bytes, view, start, network: at } = frame
+    const before = ipv4.destinationIn(view, at)
     if (!this.#netns.netfilter.run(Hook.PREROUTING, frame, this.#bridge, null)) return
-    const destination = ipv4.destination(bytes, at)
+    const destination = ipv4.destinationIn(view, at)
     if (destination === before) return this.#bridge.admit(frame, port)
     frame.routed = true
-    const found = this.#netns.fib.input(frame, ipv4.source(bytes, at), destination, this.#bridge)
-    if (martian(ipv4.source(bytes, at), destination, this.#netns.inet(this.#bridge)) !== Martian.NONE) {
+    const source = ipv4.sourceIn(view, at)
+    const found = this.#netns.fib.input(frame, source, destination, this.#bridge)
+    if (martian(source, destination, this.#netns.inet(this.#bridge)) !== Martian.NONE) {
       return this.#netns.world.frames.drop(frame, DropReason.BridgedMartian, this.#bridge.place)
     }
     if (journal.open) tellRoute(this.#netns, frame, destination, found)

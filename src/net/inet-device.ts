@@ -208,12 +208,14 @@ export class InetDevices {
     if (device.kind === 'loopback') made.conf.ofLoopback()
     made.settle(this.all)
     this.byIndex[device.index] = made
+    device.inet = made
     this.#byName.set(device.name, made)
     return made
   }
 
   release(device: NetDevice): void {
     this.byIndex[device.index] = undefined
+    device.inet = null
     this.#byName.delete(device.name)
   }
 

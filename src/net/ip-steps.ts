@@ -164,7 +164,7 @@ class Packets implements Tally {
 /** ip_forward. The time to live is part of what distinguishes flows. */
 class Forwarded extends Step {
   override again(frame: Frame): void {
-    ipv4.decrementTtl(frame.bytes, frame.network)
+    ipv4.decrementTtl(frame.view, frame.network)
   }
 }
 

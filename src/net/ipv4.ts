@@ -52,7 +52,7 @@ export class Ipv4Layer implements Onward {
       if (frame.fragmentSize > 0) frame.fragmentSize = -frame.fragmentSize
       return this.#route(frame, input)
     }
-    if (!ipv4.valid(frame.bytes, at, frame.end)) {
+    if (!ipv4.validIn(frame.view, at, frame.end)) {
       netns.counters.ipInHdrErrors++
       frame.network = at
       return netns.world.frames.drop(frame, headerFault(frame.bytes, at, frame.end), netns.name)
@@ -61,10 +61,10 @@ export class Ipv4Layer implements Onward {
     netns.counters.ipInEcn[ipv4.tos(frame.bytes, at) & 3]++
     frame.network = at
     frame.transport = at + ipv4.headerLength(frame.bytes, at)
-    frame.end = at + ipv4.totalLength(frame.bytes, at)
+    frame.end = at + ipv4.totalLengthIn(frame.view, at)
     if (netns.filters) {
       // Conntrack sees whole packets only (nf_defrag_ipv4).
-      const whole = ipv4.isFragment(frame.bytes, at) ? this.reassembler.add(frame) : frame
+      const whole = ipv4.isFragmentIn(frame.view, at) ? this.reassembler.add(frame) : frame
       if (whole === null || !netns.netfilter.run(Hook.PREROUTING, whole, input, null)) return
       return this.#route(whole, input)
     }
@@ -89,7 +89,7 @@ export class Ipv4Layer implements Onward {
     const at = frame.push(ipv4.HEADER)
     frame.network = at
     const total = frame.end - at
-    ipv4.write(frame.bytes, at, total, source, destination, protocol, ttl, tos, id, fragmentField)
+    ipv4.writeIn(frame.view, at, total, source, destination, protocol, ttl, tos, id, fragmentField)
     const found = netns.fib.output(frame, source, destination)
     const refused = found === null ? 'ENETUNREACH' : refusal(found)
     if (found === null || refused !== null) {
@@ -122,7 +122,7 @@ export class Ipv4Layer implements Onward {
       if (!netns.netfilter.run(Hook.OUTPUT, frame, null, this.#outputOf(found))) {
         return netns.netfilter.stolen ? null : 'EPERM'
       }
-      const target = ipv4.destination(frame.bytes, at)
+      const target = ipv4.destinationIn(frame.view, at)
       if (target !== destination || frame.mark !== mark) {
         if (journal.open) journal.refuse()
         // ip_route_me_harder: DNAT at OUTPUT chose another destination, or a mark another table. The source stays.
@@ -135,7 +135,8 @@ export class Ipv4Layer implements Onward {
         route = again
       }
     }
-    if (route.type === 'broadcast' || ipv4.destination(frame.bytes, at) === BROADCAST) this.#hearOurselves(frame, route)
+    if (route.type === 'broadcast' || ipv4.destinationIn(frame.view, at) === BROADCAST)
+      this.#hearOurselves(frame, route)
     this.#output(frame, route)
     return null
   }
@@ -166,9 +167,9 @@ export class Ipv4Layer implements Onward {
 
   #route(frame: Frame, input: NetDevice): void {
     const netns = this.#netns
-    const { bytes, network: at } = frame
-    const source = ipv4.source(bytes, at)
-    const destination = ipv4.destination(bytes, at)
+    const { bytes, view, network: at } = frame
+    const source = ipv4.sourceIn(view, at)
+    const destination = ipv4.destinationIn(view, at)
     const inet = netns.inet(input)
     const which = input === netns.loopback ? Martian.NONE : martian(source, destination, inet)
     if (which !== Martian.NONE) return this.#alien(frame, inet, which)
@@ -235,7 +236,7 @@ export class Ipv4Layer implements Onward {
       noteForwarded(frame, netns, output === input)
       netns.world.frames.tell(frame, netns.name, new told.TtlLowered(frame))
     }
-    ipv4.decrementTtl(bytes, at)
+    ipv4.decrementTtl(frame.view, at)
     if (output === input && !frame.routed) netns.icmp.redirects.send(frame, route, input)
     if (netns.filters && !netns.netfilter.run(Hook.FORWARD, frame, input, output)) return
     netns.counters.ipForwDatagrams++
@@ -253,7 +254,7 @@ export class Ipv4Layer implements Onward {
 
   #deliver(frame: Frame, input: NetDevice): void {
     const netns = this.#netns
-    const whole = ipv4.isFragment(frame.bytes, frame.network) ? this.reassembler.add(frame) : frame
+    const whole = ipv4.isFragmentIn(frame.view, frame.network) ? this.reassembler.add(frame) : frame
     if (whole === null) return
     if (netns.filters && !netns.netfilter.run(Hook.INPUT, whole, input, null)) return
     const protocol = ipv4.protocol(whole.bytes, whole.network)
@@ -318,7 +319,7 @@ export class Ipv4Layer implements Onward {
       ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
       return output.send(frame)
     }
-    const destination = ipv4.destination(frame.bytes, frame.network)
+    const destination = ipv4.destinationIn(frame.view, frame.network)
     // Without ARP a broadcast, too, goes to the device's own address (arp_constructor).
     const toAll = route.type === 'broadcast' || destination === BROADCAST
     if (journal.open) noteFinished(frame, netns, toAll || isMulticast(destination))

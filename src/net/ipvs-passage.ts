@@ -30,7 +30,7 @@ export function passage(netns: Namespace, frame: Frame, destination: Ipv4): Pass
     return Passage.REFUSED
   }
   if (journal.open) netns.world.frames.tell(frame, netns.name, new TtlLowered(frame))
-  ipv4.decrementTtl(bytes, at)
+  ipv4.decrementTtl(frame.view, at)
   const mtu = netns.mtuBy(found, destination)
   const about = ipv4.protocol(bytes, at) === ipv4.IPPROTO_ICMP
   if (frame.end - at > mtu && ipv4.dontFragment(bytes, at) && !about) {

@@ -14,7 +14,7 @@ import type { World } from '../link/world.ts'
 import type { AddressType } from '../netfilter/host.ts'
 import { type Hook, Netfilter, type NetfilterHost, type RejectWith } from '../netfilter/netfilter.ts'
 import type { Nanos } from '../sim/scheduler.ts'
-import { ANY, type Ipv4, isLoopback, LOOPBACK, sameMac } from '../wire/address.ts'
+import { ANY, type Ipv4, isLoopback, LOOPBACK } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Addresses } from './addresses.ts'
 import { Arp } from './arp.ts'
@@ -249,7 +249,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
 
   /** What IPv4 knows of one of our devices: its switches, settled with `all`. */
   inet(device: NetDevice): InetDevice {
-    return this.sysctl.inet.byIndex[device.index] as InetDevice
+    return device.inet as InetDevice
   }
 
   // ── addresses ────────────────────────────────────────────────────────
@@ -353,12 +353,12 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   // ── packets ──────────────────────────────────────────────────────────
 
   receive(frame: Frame, from: NetDevice): void {
-    const { bytes, start } = frame
+    const { bytes, view, start } = frame
     const { frames } = this.world
     if (!ethernet.valid(start, frame.end)) return frames.drop(frame, DropReason.FrameTooShort, this.name)
     frame.group = ethernet.isGroup(bytes, start)
-    frame.toHost = frame.group || sameMac(bytes, start, from.mac, 0) || frame.toBridge
-    const type = ethernet.type(bytes, start)
+    frame.toHost = frame.group || from.isAt(view, start) || frame.toBridge
+    const type = ethernet.typeIn(view, start)
     if (!frame.toHost) {
       // Who speaks the protocol looks at the address, not before.
       const known = type === ethernet.ETH_P_IP || type === ethernet.ETH_P_ARP

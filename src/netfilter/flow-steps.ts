@@ -114,6 +114,6 @@ export class Rewritten extends Step {
   }
 
   override again(frame: Frame): void {
-    rewrite(frame.bytes, frame.network, frame.end, this.#manip, this.#address, this.#port)
+    rewrite(frame.view, frame.network, frame.end, this.#manip, this.#address, this.#port)
   }
 }

@@ -3,8 +3,7 @@
  * covers them (RFC 1624), as nf_nat_proto.c does.
  */
 import type { Ipv4 } from '../wire/address.ts'
-import { put16, u16 } from '../wire/bytes.ts'
-import { replace16, replace32 } from '../wire/checksum.ts'
+import { gain, patch } from '../wire/checksum.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts'
@@ -21,54 +20,50 @@ export type Manip = (typeof Manip)[keyof typeof Manip]
  * transport header short, as in the quote of an ICMP error: what is not there is not patched. A port of -1, and
  * the ports of a fragment, stay.
  */
-export function rewrite(
-  bytes: Uint8Array,
-  network: number,
-  end: number,
-  manip: Manip,
-  address: Ipv4,
-  port: number,
-): void {
-  const before = manip === Manip.SOURCE ? ipv4.source(bytes, network) : ipv4.destination(bytes, network)
-  if (ipv4.fragmentOffset(bytes, network) === 0) {
-    const at = network + ipv4.headerLength(bytes, network)
-    rewriteTransport(bytes, at, end, ipv4.protocol(bytes, network), manip, before, address, port)
+export function rewrite(view: DataView, network: number, end: number, manip: Manip, address: Ipv4, port: number): void {
+  const field = network + (manip === Manip.SOURCE ? ipv4.SOURCE : ipv4.DESTINATION)
+  const before = view.getInt32(field)
+  // The header's checksum covers the address, and so does the transport's, by its pseudo-header.
+  const gained = before === address ? 0 : gain(before >>> 16, address >>> 16) + gain(before & 0xffff, address & 0xffff)
+  if (ipv4.fragmentOffsetIn(view, network) === 0) {
+    const at = network + ipv4.headerLengthIn(view, network)
+    if (end - at >= 8) rewriteTransport(view, at, end, ipv4.protocolIn(view, network), manip, gained, port)
   }
   if (before === address) return
-  if (manip === Manip.SOURCE) ipv4.setSource(bytes, network, address)
-  else ipv4.setDestination(bytes, network, address)
+  patch(view, network + ipv4.CHECKSUM, gained)
+  view.setInt32(field, address)
 }
 
 function rewriteTransport(
-  bytes: Uint8Array,
+  view: DataView,
   at: number,
   end: number,
   protocol: number,
   manip: Manip,
-  before: Ipv4,
-  address: Ipv4,
+  gained: number,
   port: number,
 ): void {
-  if (end - at < 8) return
-  if (protocol === IPPROTO_ICMP) {
-    if (port >= 0 && inverseIcmpType(bytes[at]) >= 0) patch16(bytes, at + icmp.IDENTIFIER, port, at + icmp.CHECKSUM)
-    return
+  if (protocol === IPPROTO_UDP) {
+    const sum = at + udp.CHECKSUM
+    const unsummed = view.getUint16(sum) === 0
+    const more = gained + put(view, at + (manip === Manip.SOURCE ? udp.SOURCE_PORT : udp.DESTINATION_PORT), port)
+    if (unsummed || more === 0) return
+    patch(view, sum, more)
+    if (view.getUint16(sum) === 0) view.setUint16(sum, 0xffff)
+  } else if (protocol === IPPROTO_TCP) {
+    const more = gained + put(view, at + (manip === Manip.SOURCE ? udp.SOURCE_PORT : udp.DESTINATION_PORT), port)
+    if (more !== 0 && end - at >= tcp.HEADER) patch(view, at + tcp.CHECKSUM, more)
+  } else if (protocol === IPPROTO_ICMP && inverseIcmpType(view.getUint8(at)) >= 0) {
+    const more = put(view, at + icmp.IDENTIFIER, port)
+    if (more !== 0) patch(view, at + icmp.CHECKSUM, more)
   }
-  let sum = -1
-  if (protocol === IPPROTO_TCP) sum = end - at >= tcp.HEADER ? at + tcp.CHECKSUM : -1
-  else if (protocol === IPPROTO_UDP) sum = u16(bytes, at + udp.CHECKSUM) !== 0 ? at + udp.CHECKSUM : -1
-  else return
-  const field = at + (manip === Manip.SOURCE ? udp.SOURCE_PORT : udp.DESTINATION_PORT)
-  if (port >= 0) patch16(bytes, field, port, sum)
-  if (sum < 0) return
-  if (before !== address) replace32(bytes, sum, before, address)
-  if (protocol === IPPROTO_UDP && u16(bytes, sum) === 0) put16(bytes, sum, 0xffff)
 }
 
-/** `sum` is where the checksum stands; negative when there is none to patch. */
-function patch16(bytes: Uint8Array, at: number, value: number, sum: number): void {
-  const old = u16(bytes, at)
-  if (old === value) return
-  put16(bytes, at, value)
-  if (sum >= 0) replace16(bytes, sum, old, value)
+/** Writes a port, unless it is negative, and returns what a sum over it gains. */
+function put(view: DataView, at: number, port: number): number {
+  if (port < 0) return 0
+  const before = view.getUint16(at)
+  if (before === port) return 0
+  view.setUint16(at, port)
+  return gain(before, port)
 }

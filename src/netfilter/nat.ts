@@ -103,9 +103,9 @@ export class Nat {
 
   /** The same of an ICMP error about a flow. False: drop it. */
   passError(packet: Translatable, flow: Flow, reply: boolean, manip: Manip): boolean {
-    const { bytes, network, end } = packet
+    const { frame, network, end } = packet
     const told = journal.open && concerns(flow, reply, manip) ? new ErrorTranslated(packet, flow, manip) : null
-    const right = this.#translateError(bytes, network, end, flow, reply, manip)
+    const right = this.#translateError(frame, network, end, flow, reply, manip)
     if (told !== null) packet.tell(told.settle(packet, right))
     packet.readAddresses()
     return right
@@ -120,14 +120,15 @@ export class Nat {
       port = manip === Manip.SOURCE ? other.destinationPort : other.sourcePort
     } else if (other.protocol !== IPPROTO_ICMP) port = -1
     if (journal.open) journal.add(frame, new Rewritten(manip, address, port))
-    rewrite(frame.bytes, network, end, manip, address, port)
+    rewrite(frame.view, network, end, manip, address, port)
   }
 
   /**
    * An ICMP error about a flow: its own address on this half, and the opposite half of the packet it quotes, are
    * made to look like what the receiver knows (nf_nat_icmp_reply_translation). False: drop it.
    */
-  #translateError(bytes: Uint8Array, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): boolean {
+  #translateError(frame: Frame, network: number, end: number, flow: Flow, reply: boolean, manip: Manip): boolean {
+    const { bytes, view } = frame
     const at = network + ipv4.headerLength(bytes, network)
     if (bytes[at] === icmp.REDIRECT) {
       const done = Status.SRC_NAT_DONE | Status.DST_NAT_DONE
@@ -141,10 +142,10 @@ export class Nat {
     let port = ported || other.protocol === IPPROTO_ICMP ? other.sourcePort : -1
     if (ported && manip === Manip.SOURCE) port = other.destinationPort
     const opposite = manip === Manip.SOURCE ? Manip.DESTINATION : Manip.SOURCE
-    rewrite(bytes, at + icmp.HEADER, end, opposite, address, port)
+    rewrite(view, at + icmp.HEADER, end, opposite, address, port)
     put16(bytes, at + icmp.CHECKSUM, 0)
     put16(bytes, at + icmp.CHECKSUM, checksum(bytes, at, end - at))
-    rewrite(bytes, network, end, manip, address, -1)
+    rewrite(view, network, end, manip, address, -1)
     return true
   }
 

@@ -85,13 +85,15 @@ export class Packet {
     this.output = output
     this.network = frame.network
     this.transport = frame.transport
-    this.length = ipv4.totalLength(frame.bytes, frame.network)
-    this.end = frame.network + this.length
-    this.protocol = ipv4.protocol(frame.bytes, frame.network)
-    this.fragment = ipv4.fragmentOffset(frame.bytes, frame.network) !== 0
+    const { view, network } = frame
+    this.length = ipv4.totalLengthIn(view, network)
+    this.end = network + this.length
+    this.protocol = ipv4.protocol(frame.bytes, network)
+    this.fragment = ipv4.fragmentOffsetIn(view, network) !== 0
+    this.source = ipv4.sourceIn(view, network)
+    this.destination = ipv4.destinationIn(view, network)
     this.reject = null
     this.#announced = false
-    this.readAddresses()
   }
 
   /** What was decided about the packet, for whoever traces. Ask `journal.open` before making the decision. */
@@ -107,8 +109,8 @@ export class Packet {
 
   /** What NAT changes. */
   readAddresses(): void {
-    this.source = ipv4.source(this.bytes, this.network)
-    this.destination = ipv4.destination(this.bytes, this.network)
+    this.source = ipv4.sourceIn(this.frame.view, this.network)
+    this.destination = ipv4.destinationIn(this.frame.view, this.network)
   }
 
   /** What conntrack and NAT decide; read when rules are walked, which most packets spare themselves at most hooks. */

@@ -230,13 +230,13 @@ export class UdpTransport implements Transport {
   }
 
   receive(frame: Frame, netns: Netns): void {
-    const { bytes, start: at, end, network } = frame
+    const { bytes, view, start: at, end, network } = frame
     const { frames } = netns.world
     if (!udp.valid(bytes, at, end)) {
       return frames.drop(frame, end - at < udp.HEADER ? DropReason.UdpTooShort : DropReason.UdpLength, netns.name)
     }
-    const source = ipv4.source(bytes, network)
-    const destination = ipv4.destination(bytes, network)
+    const source = ipv4.sourceIn(view, network)
+    const destination = ipv4.destinationIn(view, network)
     if (!frame.summed && !udp.checksumOk(bytes, at, source, destination))
       return frames.drop(frame, DropReason.UdpChecksum, netns.name)
     const port = udp.destinationPort(bytes, at)

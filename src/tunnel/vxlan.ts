@@ -15,10 +15,9 @@ import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
 import { Netns } from '../net/netns.ts'
 import { Sockets } from '../socket/sockets.ts'
-import { ANY, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
+import { ANY, type Ipv4, type Mac } from '../wire/address.ts'
 import * as arp from '../wire/arp.ts'
-import { i32, u16 } from '../wire/bytes.ts'
-import { add, finish, pseudoHeader } from '../wire/checksum.ts'
+import { addView, finish, pseudoHeader } from '../wire/checksum.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
@@ -105,9 +104,9 @@ export class VxlanDevice extends NetDevice {
   }
 
   protected override transmit(frame: Frame): void {
-    const { bytes, start } = frame
+    const { bytes, view, start } = frame
     if (this.proxy && ethernet.type(bytes, start) === ethernet.ETH_P_ARP) return this.#answer(frame)
-    const entry = this.fdb.lookupNow(bytes, start, this.world.scheduler)
+    const entry = this.fdb.lookupNow(view, start, this.world.scheduler)
     if (entry === null) {
       if (journal.open) this.#tell(frame, new NoPeer(this, bytes, start))
       this.txDropped++
@@ -132,10 +131,10 @@ export class VxlanDevice extends NetDevice {
 
   /** Puts the headers of VXLAN and UDP in front. Returns the identification that the outer packet is to have. */
   encapsulate(frame: Frame, local: Ipv4, remote: Ipv4, sourcePort: number): number {
-    const { bytes, start: inner } = frame
+    const { bytes, view, start: inner } = frame
     vxlan.write(bytes, frame.push(vxlan.HEADER), this.vni)
     frame.sourceChosen = this.local === ANY
-    const payload = add(0, bytes, frame.start, vxlan.HEADER) + innerSum(frame, inner)
+    const payload = addView(0, view, frame.start, vxlan.HEADER) + innerSum(frame, inner)
     const at = frame.push(udp.HEADER)
     udp.writeSummed(bytes, at, frame.end, local, remote, sourcePort, this.port, payload)
     // The outer packet is nobody's yet: if the inner flow stayed on it, conntrack would take it for that flow.
@@ -180,13 +179,13 @@ export class VxlanDevice extends NetDevice {
       this.#tell(frame, new Decapsulates(this, from))
     }
     frame.scrub()
-    if (sameMac(frame.bytes, frame.start + ethernet.SOURCE, this.mac, 0)) {
+    if (this.isAt(frame.view, frame.start + ethernet.SOURCE)) {
       return this.world.frames.drop(frame, DropReason.VxlanOwnMac, this.place)
     }
     if (this.learning) {
       if (journal.open) journal.refuse()
-      const { bytes, start } = frame
-      const entry = this.fdb.learnNow(bytes, start + ethernet.SOURCE, from, this.world.scheduler, null)
+      const { view, start } = frame
+      const entry = this.fdb.learnNow(view, start + ethernet.SOURCE, from, this.world.scheduler, null)
       if (journal.open) this.#tell(frame, new TunnelLearnt(this, entry))
     }
     this.receive(frame)
@@ -242,32 +241,32 @@ function headerFault({ bytes, end }: Frame, header: number): number {
  * nothing; so the sum of its bytes follows from the pseudo-header alone (Linux's local checksum offload).
  */
 function innerSum(frame: Frame, start: number): number {
-  const { bytes, end } = frame
+  const { view, end } = frame
   const at = start + ethernet.HEADER
   const length = end - start
-  if (!frame.summed || ethernet.type(bytes, start) !== ethernet.ETH_P_IP || ipv4.isFragment(bytes, at)) {
-    return add(0, bytes, start, length)
+  if (!frame.summed || ethernet.typeIn(view, start) !== ethernet.ETH_P_IP || ipv4.isFragmentIn(view, at)) {
+    return addView(0, view, start, length)
   }
-  const protocol = ipv4.protocol(bytes, at)
-  const segment = at + ipv4.headerLength(bytes, at)
+  const protocol = ipv4.protocolIn(view, at)
+  const segment = at + ipv4.headerLengthIn(view, at)
   const known =
-    protocol === ipv4.IPPROTO_TCP || (protocol === ipv4.IPPROTO_UDP && u16(bytes, segment + udp.CHECKSUM) !== 0)
-  if (!known) return add(0, bytes, start, length)
-  const pseudo = pseudoHeader(ipv4.source(bytes, at), ipv4.destination(bytes, at), protocol, end - segment)
-  return add(finish(pseudo), bytes, start, segment - start)
+    protocol === ipv4.IPPROTO_TCP || (protocol === ipv4.IPPROTO_UDP && view.getUint16(segment + udp.CHECKSUM) !== 0)
+  if (!known) return addView(0, view, start, length)
+  const pseudo = pseudoHeader(ipv4.sourceIn(view, at), ipv4.destinationIn(view, at), protocol, end - segment)
+  return addView(finish(pseudo), view, start, segment - start)
 }
 
 /** skb_get_hash: the sending socket's, else one of the inner addresses and ports, the same both ways. */
 function flowHash(frame: Frame): number {
   if (frame.hash !== 0) return Math.imul(frame.hash, 0x9e3779b1)
-  const { bytes, start } = frame
-  if (ethernet.type(bytes, start) !== ethernet.ETH_P_IP) return Math.imul(i32(bytes, start + 8), 0x9e3779b1)
+  const { view, start } = frame
+  if (ethernet.typeIn(view, start) !== ethernet.ETH_P_IP) return Math.imul(view.getInt32(start + 8), 0x9e3779b1)
   const at = start + ethernet.HEADER
-  const protocol = ipv4.protocol(bytes, at)
-  let sum = ipv4.source(bytes, at) ^ ipv4.destination(bytes, at)
-  if ((protocol === ipv4.IPPROTO_TCP || protocol === ipv4.IPPROTO_UDP) && !ipv4.isFragment(bytes, at)) {
-    const ports = at + ipv4.headerLength(bytes, at)
-    sum ^= u16(bytes, ports) ^ u16(bytes, ports + 2)
+  const protocol = ipv4.protocolIn(view, at)
+  let sum = ipv4.sourceIn(view, at) ^ ipv4.destinationIn(view, at)
+  if ((protocol === ipv4.IPPROTO_TCP || protocol === ipv4.IPPROTO_UDP) && !ipv4.isFragmentIn(view, at)) {
+    const ports = at + ipv4.headerLengthIn(view, at)
+    sum ^= view.getUint16(ports) ^ view.getUint16(ports + 2)
   }
   sum = Math.imul(sum ^ protocol ^ (sum >>> 15), 0x85ebca6b)
   return Math.imul(sum ^ (sum >>> 13), 0xc2b2ae35)

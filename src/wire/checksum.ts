@@ -76,6 +76,16 @@ export function pseudoHeader(source: Ipv4, destination: Ipv4, protocol: number, 
   return (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length
 }
 
+/** What the sum over a 16-bit field gains when it goes from `before` to `after`: several gains may be added. */
+export function gain(before: number, after: number): number {
+  return (~before & 0xffff) + after
+}
+
+/** Patches the checksum at `at` for what the sum gained (RFC 1624, equation 3). */
+export function patch(view: DataView, at: number, gained: number): void {
+  view.setUint16(at, ~fold((~view.getUint16(at) & 0xffff) + gained))
+}
+
 /** Patches the checksum at `at` for a 16-bit field that went from `before` to `after` (RFC 1624, equation 3). */
 export function replace16(bytes: Uint8Array, at: number, before: number, after: number): void {
   put16(bytes, at, ~fold((~u16(bytes, at) & 0xffff) + (~before & 0xffff) + after) & 0xffff)

@@ -32,6 +32,11 @@ export function type(bytes: Uint8Array, at: number): number {
   return u16(bytes, at + TYPE)
 }
 
+/** As `type`, of a DataView. */
+export function typeIn(view: DataView, at: number): number {
+  return view.getUint16(at + TYPE)
+}
+
 /** The group bit: multicast, and broadcast too. */
 export function isGroup(bytes: Uint8Array, at: number): boolean {
   return (bytes[at] & 1) !== 0
@@ -88,6 +93,12 @@ export function removeTag(bytes: Uint8Array, at: number): number {
 export function isNobody(bytes: Uint8Array, at: number): boolean {
   if ((bytes[at] & 1) !== 0) return true
   return u16(bytes, at) === 0 && u16(bytes, at + 2) === 0 && u16(bytes, at + 4) === 0
+}
+
+/** As `isNobody`, of a DataView. */
+export function isNobodyIn(view: DataView, at: number): boolean {
+  const high = view.getUint16(at)
+  return (high & 0x100) !== 0 || (high === 0 && view.getInt32(at + 2) === 0)
 }
 
 /** 01:80:c2:00:00:0X: for the next bridge only (IEEE 802.1Q 8.6.3). */

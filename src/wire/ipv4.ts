@@ -11,8 +11,8 @@
  *   └───────────────────────────────┘
  */
 import type { Ipv4 } from './address.ts'
-import { i32, put16, put32, u16 } from './bytes.ts'
-import { add, checksum, finish, fold, replace16, replace32 } from './checksum.ts'
+import { i32, put16, put32, u16, viewOf } from './bytes.ts'
+import { add, addView, checksum, finish, fold, gain, patch, replace32 } from './checksum.ts'
 
 /** Bytes without options. */
 export const HEADER = 20
@@ -39,12 +39,32 @@ export const MF = 0x2000
 
 /** Version, header length, total length and header checksum are right. */
 export function valid(bytes: Uint8Array, at: number, end: number): boolean {
-  if (end - at < HEADER || bytes[at] >> 4 !== 4) return false
-  const header = headerLength(bytes, at)
+  return wellFormed(bytes, at, end) && fits(bytes, at, end) && checksumOk(bytes, at)
+}
+
+/** Does the packet, as long as it says it is, end there or before? */
+function fits(bytes: Uint8Array, at: number, end: number): boolean {
   const total = totalLength(bytes, at)
+  return total >= headerLength(bytes, at) && total <= end - at
+}
+
+/**
+ * As `valid`, of a DataView. Whatever is asked of every packet at every hop has a form that ends in `In`, which reads
+ * words: an address is one load then, and not four with three shifts.
+ */
+export function validIn(view: DataView, at: number, end: number): boolean {
+  if (end - at < HEADER) return false
+  const first = view.getUint8(at)
+  if (first !== 0x45) return first >> 4 === 4 && validOptions(view, at, end)
+  const total = view.getUint16(at + TOTAL_LENGTH)
+  return total >= HEADER && total <= end - at && fold(fixedSumIn(view, at)) === 0xffff
+}
+
+function validOptions(view: DataView, at: number, end: number): boolean {
+  const header = (view.getUint8(at) & 15) * 4
+  const total = totalLengthIn(view, at)
   if (header < HEADER || total < header || total > end - at) return false
-  const sum = fixedSum(bytes, at)
-  return fold(header === HEADER ? sum : add(sum, bytes, at + HEADER, header - HEADER)) === 0xffff
+  return fold(addView(0, view, at, header)) === 0xffff
 }
 
 /** Is it IPv4, with a header that is all there? Only what is not `valid` need be asked. */
@@ -59,31 +79,15 @@ export function checksumOk(bytes: Uint8Array, at: number): boolean {
   return fold(add(0, bytes, at, headerLength(bytes, at))) === 0xffff
 }
 
-/** The sum of the twenty bytes that every header has, written out: it is taken at every hop. */
-function fixedSum(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] +
-      bytes[at + 2] +
-      bytes[at + 4] +
-      bytes[at + 6] +
-      bytes[at + 8] +
-      bytes[at + 10] +
-      bytes[at + 12] +
-      bytes[at + 14] +
-      bytes[at + 16] +
-      bytes[at + 18]) <<
-      8) +
-    bytes[at + 1] +
-    bytes[at + 3] +
-    bytes[at + 5] +
-    bytes[at + 7] +
-    bytes[at + 9] +
-    bytes[at + 11] +
-    bytes[at + 13] +
-    bytes[at + 15] +
-    bytes[at + 17] +
-    bytes[at + 19]
-  )
+/** The sum of the twenty bytes that every header has, of swapped bytes: it is right if the other is (RFC 1071 section 2 (B)). */
+function fixedSumIn(view: DataView, at: number): number {
+  const a = view.getInt32(at, true)
+  const b = view.getInt32(at + 4, true)
+  const c = view.getInt32(at + 8, true)
+  const d = view.getInt32(at + 12, true)
+  const e = view.getInt32(at + 16, true)
+  const low = (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff) + (e & 0xffff)
+  return low + (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16) + (e >>> 16)
 }
 
 export function headerLength(bytes: Uint8Array, at: number): number {
@@ -136,11 +140,41 @@ export function destination(bytes: Uint8Array, at: number): Ipv4 {
   return i32(bytes, at + DESTINATION) as Ipv4
 }
 
+export function headerLengthIn(view: DataView, at: number): number {
+  return (view.getUint8(at) & 15) * 4
+}
+
+export function totalLengthIn(view: DataView, at: number): number {
+  return view.getUint16(at + TOTAL_LENGTH)
+}
+
+/** In bytes. */
+export function fragmentOffsetIn(view: DataView, at: number): number {
+  return (view.getUint16(at + FRAGMENT) & 0x1fff) * 8
+}
+
+/** One piece of several, be it the first. */
+export function isFragmentIn(view: DataView, at: number): boolean {
+  return (view.getUint16(at + FRAGMENT) & 0x3fff) !== 0
+}
+
+export function protocolIn(view: DataView, at: number): number {
+  return view.getUint8(at + PROTOCOL)
+}
+
+export function sourceIn(view: DataView, at: number): Ipv4 {
+  return view.getInt32(at + SOURCE) as Ipv4
+}
+
+export function destinationIn(view: DataView, at: number): Ipv4 {
+  return view.getInt32(at + DESTINATION) as Ipv4
+}
+
 /** One less, with the checksum patched. */
-export function decrementTtl(bytes: Uint8Array, at: number): void {
-  const before = u16(bytes, at + TTL)
-  put16(bytes, at + TTL, before - 0x100)
-  replace16(bytes, at + CHECKSUM, before, before - 0x100)
+export function decrementTtl(view: DataView, at: number): void {
+  const before = view.getUint16(at + TTL)
+  view.setUint16(at + TTL, before - 0x100)
+  patch(view, at + CHECKSUM, gain(before, before - 0x100))
 }
 
 /** With the header checksum patched; the transport's checksum is the caller's. */
@@ -176,15 +210,30 @@ export function write(
   id: number,
   fragment: number,
 ): void {
-  bytes[at] = 0x45
-  bytes[at + TOS] = service
-  put16(bytes, at + TOTAL_LENGTH, total)
-  put16(bytes, at + IDENTIFICATION, id)
-  put16(bytes, at + FRAGMENT, fragment)
-  bytes[at + TTL] = timeToLive
-  bytes[at + PROTOCOL] = proto
-  put16(bytes, at + CHECKSUM, 0)
-  put32(bytes, at + SOURCE, from)
-  put32(bytes, at + DESTINATION, to)
-  put16(bytes, at + CHECKSUM, finish(fixedSum(bytes, at)))
+  writeIn(viewOf(bytes), at, total, from, to, proto, timeToLive, service, id, fragment)
+}
+
+/** As `write`, into a DataView. */
+export function writeIn(
+  view: DataView,
+  at: number,
+  total: number,
+  from: Ipv4,
+  to: Ipv4,
+  proto: number,
+  timeToLive: number,
+  service: number,
+  id: number,
+  fragment: number,
+): void {
+  const first = 0x4500 | (service & 0xff)
+  const length = total & 0xffff
+  const number = id & 0xffff
+  const middle = ((timeToLive & 0xff) << 8) | (proto & 0xff)
+  const addresses = (from >>> 16) + (from & 0xffff) + (to >>> 16) + (to & 0xffff)
+  view.setInt32(at, (first << 16) | length)
+  view.setInt32(at + IDENTIFICATION, (number << 16) | fragment)
+  view.setInt32(at + TTL, (middle << 16) | finish(first + length + number + fragment + middle + addresses))
+  view.setInt32(at + SOURCE, from)
+  view.setInt32(at + DESTINATION, to)
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../../src/wire/address.ts'
 import * as arp from '../../src/wire/arp.ts'
+import { viewOf } from '../../src/wire/bytes.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'
 import * as icmp from '../../src/wire/icmp.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
@@ -108,7 +109,7 @@ describe('IPv4', () => {
   test('changes a field and keeps the checksum right', () => {
     const pod = parseIpv4('10.244.2.2')
     const changes: ((bytes: Uint8Array) => void)[] = [
-      (bytes) => ipv4.decrementTtl(bytes, 0),
+      (bytes) => ipv4.decrementTtl(viewOf(bytes), 0),
       (bytes) => ipv4.setSource(bytes, 0, pod),
       (bytes) => ipv4.setDestination(bytes, 0, pod),
       (bytes) => ipv4.setLengthAndFragment(bytes, 0, 40, ipv4.MF | 3),

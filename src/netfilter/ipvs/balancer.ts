@@ -131,14 +131,14 @@ export class Balancer {
 
   /** ip_vs_nat_xmit. `before`: the connection's state before this packet. */
   #transmit(packet: Packet, connection: Connection, before: number): Verdict {
-    const { frame, bytes, network, end } = packet
+    const { frame, network, end } = packet
     const { destination, destinationPort } = connection
     const passage = this.#host.ipv4.passage(frame, destination)
     if (passage === Passage.REFUSED) {
       this.#ended(connection)
       return Verdict.DROP
     }
-    rewrite(bytes, network, end, Manip.DESTINATION, destination, destinationPort)
+    rewrite(packet.frame.view, network, end, Manip.DESTINATION, destination, destinationPort)
     if (journal.open) packet.tell(new Balanced(connection, before, false, false))
     return this.#goOn(packet, connection, passage)
   }
@@ -181,9 +181,9 @@ export class Balancer {
 
   /** handle_response. */
   #answer(packet: Packet, connection: Connection): Verdict {
-    const { frame, bytes, network, end } = packet
+    const { frame, network, end } = packet
     if (journal.open) journal.refuse()
-    rewrite(bytes, network, end, Manip.SOURCE, connection.virtual, connection.virtualPort)
+    rewrite(packet.frame.view, network, end, Manip.SOURCE, connection.virtual, connection.virtualPort)
     packet.readAddresses()
     this.#count(connection, packet.length, false)
     const before = connection.state
@@ -232,7 +232,7 @@ export class Balancer {
     const passage = this.#host.ipv4.passage(frame, connection.destination)
     if (passage === Passage.REFUSED) return Verdict.DROP
     const { destination, destinationPort } = connection
-    rewrite(bytes, quoted, end, Manip.SOURCE, destination, destinationPort)
+    rewrite(packet.frame.view, quoted, end, Manip.SOURCE, destination, destinationPort)
     sumAgain(bytes, transport, end)
     ipv4.setDestination(bytes, network, destination)
     if (journal.open) packet.tell(new Balanced(connection, connection.state, false, true))
@@ -254,7 +254,7 @@ export class Balancer {
     )
     if (connection === null || connection.server.forward !== 0) return Verdict.ACCEPT
     if (!icmp.checksumOk(bytes, transport, end)) return Verdict.DROP
-    rewrite(bytes, quoted, end, Manip.DESTINATION, connection.virtual, connection.virtualPort)
+    rewrite(packet.frame.view, quoted, end, Manip.DESTINATION, connection.virtual, connection.virtualPort)
     sumAgain(bytes, transport, end)
     ipv4.setSource(bytes, network, connection.virtual)
     packet.readAddresses()
