@@ -4,9 +4,11 @@ import { formatMac, type Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { PortState } from './bridge-state.ts'
 import { Decision } from './decision.ts'
+import { Lookup } from './device-steps.ts'
 import { agoText } from './duration-text.ts'
 import { type Fdb, type FdbEntry, UPDATED } from './fdb.ts'
 import { bridgeFdbLine, type FdbFacts, type FdbLine, factsOf, fdbLineText } from './fdb-text.ts'
+import { journal } from './flow-cache.ts'
 import type { Frame, FramePool } from './frame.ts'
 
 interface Named {
@@ -85,6 +87,13 @@ export class FdbHit extends EntryDecision {
     if (line.state === 'static') return `${bridge} has the destination at ${name}, set by hand`
     return `${bridge} learnt the destination at ${name} and heard it ${agoText(this.age)}`
   }
+}
+
+/** An entry said where the frame goes. `used`: it remembers that it was asked for. */
+export function tellHit(bridge: Bridge, frame: Frame, entry: FdbEntry<Port | null>, used: boolean): void {
+  const { fdb, place, world } = bridge
+  journal.add(frame, new Lookup(fdb, world.scheduler, entry, used))
+  if (world.frames.tracer !== null) world.frames.tell(frame, place, new FdbHit(bridge, entry))
 }
 
 const New = { station: 0, again: 1, moved: 2, fixed: 3 } as const

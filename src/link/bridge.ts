@@ -24,7 +24,6 @@ import { noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { NetDevice, type Receiver, type Surroundings } from './device.ts'
-import { Lookup } from './device-steps.ts'
 import { Fdb, type FdbEntry, USED } from './fdb.ts'
 import { configurationChanged, journal } from './flow-cache.ts'
 import { DropReason, type Frame, type PortDevice } from './frame.ts'
@@ -250,24 +249,15 @@ export class Bridge extends NetDevice {
     }
     const { view, start } = frame
     const { scheduler, frames } = this.world
-    if (journal.open) {
-      if (port.learning) port.heard = told.learnAloud(this, frame, port, vlan) as FdbEntry<BridgePort | null>
-      noteLearnt(frame, port, scheduler)
-    } else if (port.learning) {
+    if (journal.open) this.#learnAloud(frame, port, vlan)
+    else if (port.learning) {
       port.heard = this.fdb.learnNow(view, start + ethernet.SOURCE, port, scheduler, port.heard, vlan)
     }
     if (port.state === LEARNING) return frames.drop(frame, DropReason.PortState, port.device.place)
-    if (frame.group) {
-      this.#flood(frames.copy(frame), port, false, vlan)
-      if (journal.open) frames.tell(frame, this.place, new told.PassedUp(this, frame, false))
-      return this.#passUp(frame, vlan, this.promiscuous)
-    }
+    if (frame.group) return this.#admitGroup(frame, port, vlan)
     const entry = this.fdb.lookupNow(view, start + ethernet.DESTINATION, scheduler, vlan)
     if (entry !== null) {
-      if (journal.open) {
-        journal.add(frame, new Lookup(this.fdb, scheduler, entry, !entry.local))
-        frames.tell(frame, this.place, new told.FdbHit(this, entry))
-      }
+      if (journal.open) told.tellHit(this, frame, entry, !entry.local)
       if (entry.local) return this.#passUp(frame, vlan, false)
       entry.times[USED] = scheduler.now
     }
@@ -278,6 +268,18 @@ export class Bridge extends NetDevice {
     if (copy === null) return
     if (journal.open) frames.tell(copy, this.place, new told.PassedUp(this, copy, true))
     this.#passUp(copy, vlan, true)
+  }
+
+  #learnAloud(frame: Frame, port: BridgePort, vlan: number): void {
+    if (port.learning) port.heard = told.learnAloud(this, frame, port, vlan) as FdbEntry<BridgePort | null>
+    noteLearnt(frame, port, this.world.scheduler)
+  }
+
+  #admitGroup(frame: Frame, port: BridgePort, vlan: number): void {
+    const { frames } = this.world
+    this.#flood(frames.copy(frame), port, false, vlan)
+    if (journal.open) frames.tell(frame, this.place, new told.PassedUp(this, frame, false))
+    this.#passUp(frame, vlan, this.promiscuous)
   }
 
   /** A frame for the next bridge only, as LLDP's are: learnt from, and for the port's own host (br_handle_local_finish). */
@@ -308,10 +310,7 @@ export class Bridge extends NetDevice {
     const at = frame.start + ethernet.DESTINATION
     const entry = this.fdb.lookupNow(frame.view, at, this.world.scheduler, vlan)
     if (entry === null || entry.port === null) return this.#flood(frame, null, true, vlan)
-    if (journal.open) {
-      journal.add(frame, new Lookup(this.fdb, this.world.scheduler, entry, false))
-      this.world.frames.tell(frame, this.place, new told.FdbHit(this, entry))
-    }
+    if (journal.open) told.tellHit(this, frame, entry, false)
     this.#forward(frame, null, entry.port, true, vlan)
   }
 

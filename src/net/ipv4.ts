@@ -12,7 +12,7 @@ import { journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { Onward, Passage } from '../netfilter/host.ts'
 import { Hook } from '../netfilter/netfilter.ts'
-import { ANY, BROADCAST, type Ipv4, isMulticast, MAC_BROADCAST } from '../wire/address.ts'
+import { ANY, BROADCAST, type Ipv4, isMulticast, MAC_BROADCAST, type Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ipv4 from '../wire/ipv4.ts'
@@ -20,6 +20,7 @@ import type { Errno } from './errno.ts'
 import { fragment, Reassembler } from './fragment.ts'
 import type { InetDevice } from './inet-device.ts'
 import * as told from './ip-decisions.ts'
+import { headerFault, refusal, unreachableCode, unroutableReason } from './ip-faults.ts'
 import { noteDelivered, noteFinished, noteForwarded, notePassedUp, noteReceived, noteSent } from './ip-steps.ts'
 import { passage } from './ipvs-passage.ts'
 import { logMartian, Martian, martian, martianReason } from './martian.ts'
@@ -44,19 +45,8 @@ export class Ipv4Layer implements Onward {
     netns.counters.ipInReceives++
     netns.counters.ipInOctets += frame.end - at
     frame.inputIndex = input.index
-    if (frame.bridgeInput !== null) {
-      if (journal.open) notePassedUp(frame, netns)
-      // Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in).
-      frame.bridgeInput = null
-      // ip_rcv forgets how large the fragments were that the port put together, though the pieces stay as they are.
-      if (frame.fragmentSize > 0) frame.fragmentSize = -frame.fragmentSize
-      return this.#route(frame, input)
-    }
-    if (!ipv4.validIn(frame.view, at, frame.end)) {
-      netns.counters.ipInHdrErrors++
-      frame.network = at
-      return netns.world.frames.drop(frame, headerFault(frame.bytes, at, frame.end), netns.name)
-    }
+    if (frame.bridgeInput !== null) return this.#receiveBridged(frame, input)
+    if (!ipv4.validIn(frame.view, at, frame.end)) return this.#malformed(frame, at)
     if (journal.open) noteReceived(frame, netns)
     netns.counters.ipInEcn[ipv4.tos(frame.bytes, at) & 3]++
     frame.network = at
@@ -69,6 +59,22 @@ export class Ipv4Layer implements Onward {
       return this.#route(whole, input)
     }
     this.#route(frame, input)
+  }
+
+  /** Checked, and through PREROUTING, at the bridge port already (ip_sabotage_in). */
+  #receiveBridged(frame: Frame, input: NetDevice): void {
+    if (journal.open) notePassedUp(frame, this.#netns)
+    frame.bridgeInput = null
+    // ip_rcv forgets how large the fragments were that the port put together, though the pieces stay as they are.
+    if (frame.fragmentSize > 0) frame.fragmentSize = -frame.fragmentSize
+    this.#route(frame, input)
+  }
+
+  #malformed(frame: Frame, at: number): void {
+    const { counters, world, name } = this.#netns
+    counters.ipInHdrErrors++
+    frame.network = at
+    world.frames.drop(frame, headerFault(frame.bytes, at, frame.end), name)
   }
 
   /** See Netns.send. */
@@ -311,34 +317,35 @@ export class Ipv4Layer implements Onward {
     netns.counters.ipOutTransmits++
     frame.start = frame.network
     netns.counters.ipOutOctets += frame.end - frame.start
+    const destination = ipv4.destinationIn(frame.view, frame.network)
+    const group = route.type === 'broadcast' || destination === BROADCAST || isMulticast(destination)
+    if (output === netns.loopback || group) return this.#finishUnasked(frame, route, output, destination)
+    if (journal.open) noteFinished(frame, netns, false)
+    netns.neighbours.resolve(output, route.gateway ?? destination, frame)
+  }
+
+  /** The same by the loopback device and to groups: nobody need be asked for a MAC. */
+  #finishUnasked(frame: Frame, route: Route, output: NetDevice, destination: Ipv4): void {
+    const netns = this.#netns
     if (output === netns.loopback) {
       if (journal.open) {
         journal.refuse()
         told.tellLoopback(netns, frame)
       }
-      ethernet.write(frame.bytes, frame.push(ethernet.HEADER), output.mac, output.mac, ethernet.ETH_P_IP)
-      return output.send(frame)
+      return sendTo(output.mac, output, frame)
     }
-    const destination = ipv4.destinationIn(frame.view, frame.network)
-    // Without ARP a broadcast, too, goes to the device's own address (arp_constructor).
-    const toAll = route.type === 'broadcast' || destination === BROADCAST
-    if (journal.open) noteFinished(frame, netns, toAll || isMulticast(destination))
-    if (toAll) {
+    if (journal.open) noteFinished(frame, netns, true)
+    if (!isMulticast(destination)) {
       netns.counters.ipOutBcastPkts++
       netns.counters.ipOutBcastOctets += frame.end - frame.start
-    }
-    if (toAll && !output.noArp) {
+      // Without ARP a broadcast, too, goes to the device's own address (arp_constructor).
+      if (output.noArp) return netns.neighbours.resolve(output, route.gateway ?? destination, frame)
       if (journal.open) told.tellGroup(netns, frame, MAC_BROADCAST)
-      ethernet.write(frame.bytes, frame.push(ethernet.HEADER), MAC_BROADCAST, output.mac, ethernet.ETH_P_IP)
-      return output.send(frame)
+      return sendTo(MAC_BROADCAST, output, frame)
     }
-    if (isMulticast(destination)) {
-      const group = Uint8Array.of(1, 0, 0x5e, (destination >>> 16) & 0x7f, destination >>> 8, destination)
-      if (journal.open) told.tellGroup(netns, frame, group)
-      ethernet.write(frame.bytes, frame.push(ethernet.HEADER), group, output.mac, ethernet.ETH_P_IP)
-      return output.send(frame)
-    }
-    netns.neighbours.resolve(output, route.gateway ?? destination, frame)
+    const group = Uint8Array.of(1, 0, 0x5e, (destination >>> 16) & 0x7f, destination >>> 8, destination)
+    if (journal.open) told.tellGroup(netns, frame, group)
+    sendTo(group, output, frame)
   }
 
   #outputOf(route: Route): NetDevice {
@@ -376,28 +383,7 @@ export class Ipv4Layer implements Onward {
   }
 }
 
-/** What is wrong with a header that is not valid, in the order of ip_rcv_core. */
-function headerFault(bytes: Uint8Array, at: number, end: number): DropReason {
-  if (!ipv4.wellFormed(bytes, at, end)) return DropReason.IpHeader
-  if (!ipv4.checksumOk(bytes, at)) return DropReason.IpChecksum
-  return ipv4.totalLength(bytes, at) > end - at ? DropReason.IpTruncated : DropReason.IpHeader
-}
-
-function unroutableReason(found: Route | null): DropReason {
-  if (found?.type === 'unreachable') return DropReason.Unreachable
-  return found?.type === 'prohibit' ? DropReason.Prohibited : DropReason.NoRoute
-}
-
-/** The errno of sending by a route that sends nothing; null when it does send. */
-function refusal(found: Route): Errno | null {
-  if (found.type === 'blackhole') return 'EINVAL'
-  if (found.type === 'unreachable') return 'EHOSTUNREACH'
-  if (found.type === 'prohibit') return 'EACCES'
-  return null
-}
-
-function unreachableCode(found: Route | null): number {
-  if (found?.type === 'unreachable') return icmp.HOST_UNREACHABLE
-  if (found?.type === 'prohibit') return icmp.COMMUNICATION_PROHIBITED
-  return icmp.NET_UNREACHABLE
+function sendTo(mac: Mac, output: NetDevice, frame: Frame): void {
+  ethernet.write(frame.bytes, frame.push(ethernet.HEADER), mac, output.mac, ethernet.ETH_P_IP)
+  output.send(frame)
 }

@@ -139,15 +139,14 @@ export class Netfilter {
     packet.load(hook, frame, input, output)
     const steps = this.#steps[hook]
     const verdict = steps === null ? this.#ask(hook, tables, packet) : this.#askInTurn(steps, hook, tables, packet)
-    return verdict === Verdict.ACCEPT || this.#end(verdict, hook, packet, input)
+    return verdict === Verdict.ACCEPT || this.#end(frame, verdict, hook, input)
   }
 
-  /** The frame goes no further: it is false. */
-  #end(verdict: Verdict, hook: Hook, packet: Packet, input: NetDevice | null): boolean {
-    const { frame, reject } = packet
+  /** The frame goes no further. What was asked may have sent an answer: then `packet` is that one's by now. */
+  #end(frame: Frame, verdict: Verdict, hook: Hook, input: NetDevice | null): boolean {
+    const { reject } = this.#packet
     this.stolen = verdict === Verdict.STOLEN
     if (this.stolen) return false
-    // The answer passes OUTPUT of this very namespace: from here on `packet` is no longer this frame's.
     const why = verdict === Verdict.REJECT ? DropReason.Rejected : this.#why
     this.#why = DropReason.Netfilter
     if (verdict === Verdict.REJECT && reject !== null) this.#host.reject(frame, hook, reject, input)

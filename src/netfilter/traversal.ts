@@ -68,11 +68,14 @@ export class Traversal {
         case Verdict.JUMP:
           // Half of kube-proxy's chains are empty.
           if (rule.chain === null || rule.chain.rules.length === 0) continue
-          if (depth === DEPTH) return Verdict.DROP
-          this.#chains[depth] = chain
-          this.#lists[depth] = rules
-          this.#places[depth] = place
-          depth++
+          // Behind the last rule there is nothing to come back to.
+          if (place < rules.length) {
+            if (depth === DEPTH) return Verdict.DROP
+            this.#chains[depth] = chain
+            this.#lists[depth] = rules
+            this.#places[depth] = place
+            depth++
+          }
           chain = rule.chain
           rules = this.#rulesFor(chain, packet)
           place = 0
