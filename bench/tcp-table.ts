@@ -2,71 +2,15 @@
  * `npm run bench -- tcp`: what one connection gets of a lossy and long path (virtual time, so the same on every
  * machine), what an idle connection weighs, and how many can be made in a second of CPU.
  */
-import type { Netem } from '../src/link/veth.ts'
-import { Veth } from '../src/link/veth.ts'
-import { World } from '../src/link/world.ts'
-import { Netns } from '../src/net/netns.ts'
+import { flow, listen, type Pair, PORT, pair, SERVER } from '../src/bench/tcp-flow.ts'
 import { MILLISECOND, SECOND } from '../src/sim/scheduler.ts'
 import { Sockets } from '../src/socket/sockets.ts'
 import type { TcpSocket } from '../src/socket/tcp/socket.ts'
-import { ANY, parseIpv4 } from '../src/wire/address.ts'
-
-const SERVER = parseIpv4('10.0.0.2')
-const PORT = 5201
-const CHUNK = 65_536
-
-interface Pair {
-  readonly world: World
-  readonly a: Netns
-  readonly b: Netns
-}
-
-/** 10.0.0.1 and 10.0.0.2 on one cable. */
-function pair(cable: Netem): Pair {
-  const world = new World(1)
-  const [a, b] = [new Netns(world, 'a'), new Netns(world, 'b')]
-  const macs = [Uint8Array.of(2, 0, 0, 0, 0, 1), Uint8Array.of(2, 0, 0, 0, 0, 2)]
-  const ends = Veth.pair(world, 'eth0', macs[0], 'eth0', macs[1], cable)
-  for (const [i, netns] of [a, b].entries()) {
-    netns.adopt(ends[i])
-    netns.addAddress(ends[i], parseIpv4(`10.0.0.${i + 1}`), 24)
-    netns.setUp(ends[i])
-  }
-  return { world, a, b }
-}
-
-function listen(netns: Netns, accept: (socket: TcpSocket) => void, backlog = 4096): void {
-  netns.sysctl.set('net.core.somaxconn', String(backlog))
-  const server = Sockets.of(netns).tcp()
-  server.bind(ANY, PORT)
-  const listener = server.listen(backlog)
-  if (typeof listener === 'string') throw new Error(`listen: ${listener}`)
-  listener.onAccept = accept
-}
 
 /** Bits per virtual second that arrive in so many seconds, after the first one. */
 function goodput(control: string, loss: number, delay: number, seconds: number): number {
-  const { world, a, b } = pair({ delay: delay * MILLISECOND, loss, rate: 1e9, limit: 10_000 })
-  a.sysctl.set('net.ipv4.tcp_congestion_control', control)
-  const inbox = new Uint8Array(CHUNK)
-  let received = 0
-  listen(b, (socket) => {
-    socket.onReadable = () => {
-      for (let length = socket.read(inbox); length > 0; length = socket.read(inbox)) received += length
-    }
-  })
-  const client = Sockets.of(a).tcp()
-  const outbox = new Uint8Array(CHUNK)
-  const fill = () => {
-    while (client.write(outbox, 0, CHUNK) === CHUNK) {}
-  }
-  client.onConnect = fill
-  client.onWritable = fill
-  client.connect(SERVER, PORT)
-  world.scheduler.run(SECOND)
-  const early = received
-  world.scheduler.run((1 + seconds) * SECOND)
-  return ((received - early) * 8) / seconds
+  const cable = { delay: delay * MILLISECOND, loss, rate: 1e9, limit: 10_000 }
+  return flow({ control, cable, seconds, seed: 1 }).goodput
 }
 
 function sweep(control: string): void {

@@ -10,6 +10,8 @@ import { choose, type Point } from './points.ts'
 import { figureOf, type Report, type Row, readReport } from './report.ts'
 import { tableHead, tableLine } from './table.ts'
 
+export { sweep } from './sweep.ts'
+
 export interface BenchOptions {
   /** Of measuring, in each round. */
   readonly seconds: number

@@ -13,6 +13,8 @@ export interface Effort {
   readonly seconds: number
   /** How long before that; the point knows when left out. */
   readonly warm?: number
+  /** Warm up by the wall's clock: a process of several threads has no CPU time of one. */
+  readonly byWall?: boolean
   /** Look at allocation, too: after the rest, since the profiler leaves V8 slower. */
   readonly allocation?: boolean
 }
@@ -47,7 +49,7 @@ export async function measure(point: Point, variant: Variant, effort: Effort): P
   const buildMs = performance.now() - built
   if (variant === 'traced') load.world.trace(new Explainer(load.world))
   load.prepare?.()
-  run(load, effort.warm ?? point.warm, cpuClock)
+  run(load, effort.warm ?? point.warm, effort.byWall === true ? wallClock : cpuClock)
   const collections: PerformanceEntry[] = []
   const observer = new PerformanceObserver((list) => void collections.push(...list.getEntries()))
   observer.observe({ entryTypes: ['gc'] })

@@ -2,7 +2,12 @@
  * `podwire bench`: options here, the work in the bench room. It is no part of the bundled command (bundle.ts), and a script
  * that V8 compiled before cannot import; so who starts the command hands over how it is loaded.
  */
+
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import { disk } from './open.ts'
+import { Progress } from './progress.ts'
 import { INLINING } from './v8.ts'
 
 function above(value: string): number {
@@ -29,8 +34,8 @@ const v8Flags = [INLINING]
 export type LoadBench = () => Promise<typeof import('../bench/command.ts')>
 
 export function addBenchCommands(podwire: Command, loadBench: LoadBench, done: (code: number) => void): void {
-  podwire
-    .command('bench')
+  const bench = podwire.command('bench')
+  bench
     .description(
       'measure the forwarding core: what a frame costs, the flow cache off and on side by side; exit 1 when slower',
     )
@@ -47,7 +52,67 @@ export function addBenchCommands(podwire: Command, loadBench: LoadBench, done: (
       const { bench } = await loadBench()
       done(await bench(workloads, { ...options, v8Flags }))
     })
+  bench
+    .command('sweep')
+    .description('run every combination of parameters with every seed, on all cores or on many machines')
+    .argument('[sweep]', 'a sweep (YAML): what is run, its parameters with their values, and seeds')
+    .option('--threads <n>', 'so many jobs at a time (default: as many as there are cores)', whole)
+    .option('--redis <url>', 'have workers do the jobs, wherever they are: redis://host:port or a socket, Valkey too')
+    .option('--worker', 'be a worker: do jobs from --redis until stopped')
+    .option('--json', 'print one JSON object with every job')
+    .option('--csv', 'print one line for every job')
+    .addHelpText('after', `\n${SWEEP}`)
+    .action(async (file: string | undefined, _, command: Command) => {
+      // --json is an option of `bench` itself, too, which takes it first.
+      const options = command.optsWithGlobals()
+      const { sweep } = await loadBench()
+      const progress = new Progress(!options.json && !options.csv)
+      const show = (text: string) => progress.show(text)
+      const code = await sweep(file, { ...options, open: opened(file), progress: show, stopped: interrupted })
+      progress.done()
+      done(code)
+    })
 }
+
+/** Files are looked for beside the sweep first. */
+function opened(sweep = '') {
+  return (path: string) => {
+    const file = [join(dirname(sweep), path), path].find((each) => existsSync(each)) ?? path
+    const access = disk(file)
+    return { file, text: existsSync(file) ? access.readFile(resolve(file)) : null, access }
+  }
+}
+
+/** When somebody wants this process to end. */
+function interrupted(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done())
+  })
+}
+
+const SWEEP = `A sweep:
+
+  run: tcp                    one TCP flow over one cable, for so many seconds of virtual time
+  seconds: 10
+  parameters:                 control, loss, delay, jitter, rate, queue
+    control: [cubic, bbr]
+    loss: [0%, 0.1%, 1%]
+    delay: [1ms, 10ms]
+  seeds: 5                    or a list of them
+
+  run: bench                  a workload of podwire bench, measured for so many seconds of the wall's
+  point: W2                   W1 to W6, pods
+  parameters: {rules: [0, 10, 100], frame: [64, 1450], flowCache: [true, false]}
+
+  run: topology               commands in a topology of your own
+  topology: lab.yaml
+  commands: ['ssh a iperf3 -c 10.0.0.2 -t 5 -C \${control} -f m']
+  measure: {goodput: '([\\d.]+) Mbits/sec.*receiver'}
+  parameters: {control: [cubic, bbr], underlay.cable.delay: [1ms, 10ms]}
+
+Outcomes in virtual time are the same on every machine. With --redis all jobs are kept by their ids: a worker's that dies are done by
+another, and a sweep that is started again goes on where it was.
+`
 
 const WORKLOADS = `W1  bridge: pod, bridge, pod            W4  overlay: a Service through VXLAN between nodes
 W2  route: host, router, host           W5  tcp: one connection through W4's path

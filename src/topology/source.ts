@@ -13,7 +13,8 @@ export class Source {
   #document
   #lines = new LineCounter()
 
-  constructor(file: string, text: string) {
+  /** `like`: what the whole file should be. */
+  constructor(file: string, text: string, like = 'a YAML mapping with keys such as underlay, nodes and steps') {
     this.file = file
     this.text = text
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
@@ -22,7 +23,7 @@ export class Source {
       position: this.#position(error.pos[0], error.pos[1]),
       path: '',
       found: `this is not YAML: ${error.message.split('\n')[0]}`,
-      expected: 'a YAML mapping with keys such as underlay, nodes and steps',
+      expected: like,
       suggestion: 'look for wrong indentation, a missing quote or bracket, or a tab, at or just before this place',
     }))
     this.value = this.problems.length > 0 ? null : this.#document.toJS()
