@@ -36,6 +36,9 @@ async function connect(url: string): Promise<Redis> {
     await redis.connect()
     await redis.ping()
   } catch (error) {
+    // Why is told in an event, which may come after "Connection is closed."
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    redis.disconnect()
     throw new RangeError(`podwire: no Redis or Valkey at ${url}: ${reason === '' ? (error as Error).message : reason}`)
   }
   // From now on a server that goes away is waited for.

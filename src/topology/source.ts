@@ -1,5 +1,5 @@
 /** The YAML behind a topology: the document as plain values, and where each value stands. */
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { Position, Problem } from './problem.ts'
 
 export type Path = readonly (string | number)[]
@@ -18,7 +18,7 @@ export class Source {
     this.file = file
     this.text = text
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
-    this.problems = this.#document.errors.map((error) => ({
+    const unparsed = this.#document.errors.map((error) => ({
       file,
       position: this.#position(error.pos[0], error.pos[1]),
       path: '',
@@ -26,7 +26,22 @@ export class Source {
       expected: like,
       suggestion: 'look for wrong indentation, a missing quote or bracket, or a tab, at or just before this place',
     }))
+    this.problems = unparsed.length > 0 ? unparsed : this.#unresolved()
     this.value = this.problems.length > 0 ? null : this.#document.toJS()
+  }
+
+  /** Aliases of nothing: `*name` without an `&name` before it. */
+  #unresolved(): Problem[] {
+    const problems: Problem[] = []
+    visit(this.#document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(this.#document) !== undefined) return
+        const [from, to] = alias.range ?? [0, 0]
+        const found = `there is no &${alias.source} before *${alias.source}`
+        problems.push({ file: this.file, position: this.#position(from, to), path: '', found, expected: 'an anchor' })
+      },
+    })
+    return problems
   }
 
   /** Where the value stands; the nearest surrounding one when it is not there itself. */

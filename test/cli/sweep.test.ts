@@ -183,6 +183,7 @@ describe('what is wrong with a file', () => {
     ['', 'error: the file is no mapping'],
     ['[1, 2]', 'error: the file is no mapping'],
     ['run: [', 'error: this is not YAML'],
+    ['run: *tcp', 'error: there is no &tcp before *tcp\n --> /wrong.yaml:1:6'],
     ['run: bench', 'error: "point" is missing'],
     ['run: bench\npoint: W2\nparameters: {frame: 9000}', 'error: parameters.frame is 9000'],
     ['run: bench\npoint: W2\nparameters: {pods: 1}', 'error: unknown key "pods"'],
