@@ -17,6 +17,7 @@ export class Machine implements ProcessMachine {
   readonly namespaces = new Map<string, Netns>()
   /** Containers and other places on this machine, by name. */
   readonly places = new Map<string, Place>()
+  onCommand: ((argv: readonly string[]) => void) | null = null
 
   /** `name` may be fully qualified; programs are what is installed (see commands/table.ts). `world` may be its own part of one. */
   constructor(runner: Runner, name: string, programs: ReadonlyMap<string, Program>, world = runner.world) {

@@ -70,6 +70,7 @@ export class Place implements ProcessPlace, Programs {
 
   /** Runs this function, or with null the program that argv names. */
   launch(program: Program | null, argv: readonly string[], io: Io): Running {
+    if (this.machine.onCommand !== null && this.netns === this.machine.netns) this.machine.onCommand(argv)
     const process = new Process(this, this.pids.next++, argv, io)
     this.processes.set(process.pid, process)
     began(this.netns, this)

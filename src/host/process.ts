@@ -70,6 +70,8 @@ export interface ProcessMachine {
   readonly place: ProcessPlace
   readonly namespaces: Map<string, Netns>
   readonly places: Map<string, ProcessPlace>
+  /** Told before a program begins in the machine's own network namespace; null: nobody wants to know. */
+  readonly onCommand: ((argv: readonly string[]) => void) | null
 }
 
 /**

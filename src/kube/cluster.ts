@@ -5,6 +5,7 @@
  *   kubectl ─▶ Store ─▶ controllers ─▶ Store ─▶ PodScheduler ─▶ Store ─▶ Kubelet ─▶ sandbox, containers
  *                 └───▶ KubeProxy ─▶ iptables                       └─▶ CNI: veth, cni0, flannel.1
  */
+
 import type { Machine } from '../host/machine.ts'
 import type { Io } from '../host/process.ts'
 import type { Runner } from '../host/run.ts'
@@ -12,25 +13,22 @@ import type { RemoteCommand } from '../host/ssh.ts'
 import type { World } from '../link/world.ts'
 import { MILLISECOND, type Nanos, SECOND } from '../sim/scheduler.ts'
 import { formatIpv4, nth, parseCidr } from '../wire/address.ts'
+import { type Applied, applyOne } from './apply.ts'
 import { type LoadBalancer, type LoadBalancerOptions, startLoadBalancer } from './balancer/start.ts'
 import { type FlannelBackend, peerOf } from './cni/flannel.ts'
-import { DaemonSetController } from './controllers/daemonset.ts'
-import { DeploymentController } from './controllers/deployment.ts'
-import { EndpointsController } from './controllers/endpoints.ts'
-import { EndpointSliceController } from './controllers/endpointslice.ts'
-import { GarbageCollector } from './controllers/garbage.ts'
-import { NamespaceController } from './controllers/namespace.ts'
 import { NodeLifecycleController } from './controllers/node-lifecycle.ts'
-import { ReplicaSetController } from './controllers/replicaset.ts'
-import { StatefulSetController } from './controllers/statefulset.ts'
+import { type Controllers, startControllers } from './controllers/start.ts'
 import { coreDns } from './coredns/coredns.ts'
 import { storeRecords } from './coredns/records.ts'
+import { Fleet, type FleetOptions } from './fleet/fleet.ts'
+import type { Member } from './fleet/member.ts'
 import { checkDisjoint, PlanError, PodCidrs, parsePortRange, ServiceAddresses } from './ipam.ts'
+import { keep } from './keep.ts'
 import type { KubectlCluster } from './kubectl/api.ts'
-import { annotated, difference, LAST_APPLIED, threeWay } from './kubectl/merge.ts'
-import { CONTROLLER, JOIN } from './latency.ts'
+import { JOIN } from './latency.ts'
+import { LazyMap } from './lazy-map.ts'
 import { parseManifests } from './manifest.ts'
-import { KubeNode } from './node.ts'
+import { KubeNode, type KubeNodeOptions } from './node.ts'
 import { NodeContact, type Silence } from './node-contact.ts'
 import { nodeLocalObjects } from './nodelocal.ts'
 import type { KubeObject, Node, Pod } from './objects.ts'
@@ -43,8 +41,8 @@ import { proxyConfigMap } from './proxy-config.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { type LogOptions, Remote } from './remote.ts'
 import type { ImageSource } from './runtime.ts'
-import { PodScheduler } from './scheduler.ts'
 import { ServiceAllocator } from './service-allocator.ts'
+import { ServiceSelection, StandingServices } from './service-selection.ts'
 import { Store } from './store.ts'
 import { SystemImages } from './system-images.ts'
 import {
@@ -60,6 +58,8 @@ import {
   VERSION,
 } from './system-objects.ts'
 import { systemctl } from './systemctl.ts'
+
+export type { Applied } from './apply.ts'
 
 export interface ClusterMachine {
   /** Has its underlay device and address already; its name is the node's. */
@@ -94,6 +94,8 @@ export interface ClusterOptions {
   readonly nodePorts?: string
   /** What gives Services of type LoadBalancer their addresses; nobody unless it is said. */
   readonly loadBalancer?: LoadBalancerOptions | undefined
+  /** Nodes that have been there since before, added by `addFleet`. */
+  readonly fleet?: FleetOptions | undefined
   readonly dns?: {
     readonly service?: string
     readonly domain?: string
@@ -106,10 +108,11 @@ export interface ClusterOptions {
   }
 }
 
-export interface Applied {
-  readonly object: KubeObject
-  readonly result: 'created' | 'configured' | 'unchanged'
-}
+/** What one node has of its own. */
+type OwnOptions = Pick<
+  KubeNodeOptions,
+  'machine' | 'ip' | 'controlPlane' | 'tainted' | 'podCIDR' | 'labels' | 'vtepMac' | 'standing'
+>
 
 const SERVICES = '10.96.0.0/12'
 
@@ -119,10 +122,19 @@ export class Cluster {
   readonly runner: Runner
   readonly store: Store
   readonly catalogue: ImageSource
-  readonly nodes = new Map<string, KubeNode>()
+  readonly nodes = new LazyMap<string, KubeNode>()
   readonly remote: Remote
   readonly #contact: NodeContact
+  readonly #controllers: Controllers
+  readonly #backend: FlannelBackend
+  /** Services whose rules may wait, and nodes that have been there for long; there are none without a fleet. */
+  readonly #standing: StandingServices | null
+  #fleet: Fleet | null = null
   readonly #controlPlane: readonly KubeNode[]
+  readonly #cidrs: PodCidrs
+  #makeNode: (own: OwnOptions) => KubeNode = () => {
+    throw new Error('podwire bug: a node before the cluster')
+  }
   readonly #nodeLocal: readonly KubeObject[] | null
   /** Is there somebody for NetworkPolicies? */
   readonly #enforced: boolean
@@ -144,12 +156,15 @@ export class Cluster {
     ])
     const addresses = new ServiceAddresses(serviceCIDR, world.random)
     new ServiceAllocator(this.store, addresses, world.random, parsePortRange(options.nodePorts))
-    this.#startControllers()
+    this.#controllers = startControllers(this.store, world.scheduler)
     const lifecycle = new NodeLifecycleController(this.store, world.scheduler)
     this.#contact = new NodeContact(this.nodes, lifecycle, world.scheduler)
     const dns = { address: options.dns?.service ?? '10.96.0.10', domain: options.dns?.domain ?? 'cluster.local' }
     this.#enforced = options.networkPolicy !== undefined
     this.#nodeLocal = options.dns?.nodeLocal === true ? nodeLocalObjects(dns.address, dns.domain) : null
+    this.#cidrs = new PodCidrs(podCIDR)
+    this.#backend = options.cni?.backend ?? 'vxlan'
+    this.#standing = options.fleet === undefined ? null : new StandingServices()
     this.#controlPlane = this.#makeNodes(options, podCIDR, dns)
     this.remote = new Remote(this.store, this.nodes)
     this.store.listen('Node', ({ type, object }) => this.#nodeChanged(type, object))
@@ -184,9 +199,44 @@ export class Cluster {
     return true
   }
 
+  /**
+   * A fleet for the cluster, which must be ready; `populate` lets it join. Its machines are made by `machineOf` when they are
+   * needed. @throws PlanError
+   */
+  addFleet(options: FleetOptions, machineOf: (name: string) => Machine): Fleet {
+    const standing = this.#standing
+    if (standing === null || this.#fleet !== null)
+      throw new PlanError('a cluster has one fleet, of which it knows from the start')
+    const makeNode = ({ ip, podCIDR, peer }: Member, machine: Machine) =>
+      this.#makeNode({
+        machine,
+        ip,
+        podCIDR,
+        controlPlane: false,
+        tainted: false,
+        standing: true,
+        ...(peer.vtepMac === null ? {} : { vtepMac: peer.vtepMac }),
+      })
+    const { store, world, nodes } = this
+    const [cidrs, backend, controllers] = [this.#cidrs, this.#backend, this.#controllers]
+    const host = {
+      store,
+      world,
+      nodes,
+      cidrs,
+      backend,
+      controllers,
+      services: standing,
+      images: this.catalogue,
+      makeNode,
+    }
+    this.#fleet = new Fleet(host, options, machineOf)
+    return this.#fleet
+  }
+
   /** `kubectl apply`, in order. @throws ApiError */
   apply(objects: readonly KubeObject[]): Applied[] {
-    return objects.map((object) => this.#applyOne(object))
+    return objects.map((object) => applyOne(this.store, object))
   }
 
   /** Runs a command in a container; the first one when `container` is null. @throws ApiError */
@@ -245,25 +295,11 @@ export class Cluster {
     }
   }
 
-  #startControllers(): void {
-    const { store, world } = this
-    const { scheduler } = world
-    new NamespaceController(store, scheduler)
-    new GarbageCollector(store, scheduler)
-    new DeploymentController(store, scheduler)
-    new ReplicaSetController(store, scheduler)
-    new DaemonSetController(store, scheduler)
-    new StatefulSetController(store, scheduler)
-    new EndpointsController(store, scheduler)
-    new EndpointSliceController(store, scheduler)
-    new PodScheduler(store, scheduler)
-  }
-
   /** Gives the control plane's nodes. */
   #makeNodes(options: ClusterOptions, clusterCIDR: string, dns: { address: string; domain: string }): KubeNode[] {
-    const { machines, catalogue, cni } = options
+    const { machines, catalogue } = options
     if (machines.length === 0) throw new PlanError('a cluster needs at least one node')
-    const cidrs = new PodCidrs(clusterCIDR)
+    const cidrs = this.#cidrs
     const proxy = kubeProxy((machine) => this.nodes.get(machine.name)?.proxy ?? null)
     const records = storeRecords(this.store, options.dns?.upstream ?? {})
     const router = kubeRouter((machine) => this.nodes.get(machine.name)?.router ?? null)
@@ -279,35 +315,44 @@ export class Cluster {
         .filter((machine) => machine.podCIDR !== undefined)
         .map((machine) => [machine, cidrs.allocate(machine.machine.name, machine.podCIDR as string)]),
     )
+    this.#makeNode = (own) => {
+      const standing = this.#standing
+      const node = new KubeNode(this.store, {
+        ...own,
+        clusterCIDR,
+        serviceCIDR: options.serviceCIDR ?? SERVICES,
+        proxyMode: options.kubeProxy?.mode ?? 'iptables',
+        proxy: options.kubeProxy ?? {},
+        backend: this.#backend,
+        policyAction: options.networkPolicy?.action ?? 'drop',
+        dns,
+        images,
+        ...(standing === null ? {} : { selection: new ServiceSelection(standing) }),
+      })
+      const { machine, name } = node
+      this.nodes.set(name, node)
+      const silent = () => this.#contact.has(name, 'kubelet')
+      const unit = {
+        get alive() {
+          return !silent()
+        },
+        start: () => this.silence(name, 'kubelet', false),
+        stop: () => this.silence(name, 'kubelet', true),
+      }
+      machine.place.programs.set('systemctl', systemctl(unit))
+      return node
+    }
     machines.forEach((wanted, i) => {
       const { machine, ip, labels } = wanted
       if (this.nodes.has(machine.name)) throw new PlanError(`two nodes are called ${machine.name}`)
-      const node = new KubeNode(this.store, {
+      this.#makeNode({
         machine,
         ip,
         controlPlane: leads(wanted, i),
         tainted: leads(wanted, i) && (wanted.tainted ?? workers),
         podCIDR: given.get(wanted) ?? cidrs.allocate(machine.name, null),
-        clusterCIDR,
-        serviceCIDR: options.serviceCIDR ?? SERVICES,
-        proxyMode: options.kubeProxy?.mode ?? 'iptables',
-        proxy: options.kubeProxy ?? {},
-        backend: cni?.backend ?? 'vxlan',
-        policyAction: options.networkPolicy?.action ?? 'drop',
-        dns,
-        images,
         ...(labels === undefined ? {} : { labels }),
       })
-      this.nodes.set(machine.name, node)
-      const silent = () => this.#contact.has(machine.name, 'kubelet')
-      const unit = {
-        get alive() {
-          return !silent()
-        },
-        start: () => this.silence(machine.name, 'kubelet', false),
-        stop: () => this.silence(machine.name, 'kubelet', true),
-      }
-      machine.place.programs.set('systemctl', systemctl(unit))
     })
     return [...this.nodes.values()].filter((node) => node.controlPlane)
   }
@@ -317,7 +362,9 @@ export class Cluster {
     const { store, world } = this
     for (const namespace of namespaces()) store.create(namespace)
     const first = formatIpv4(nth(parseCidr(serviceCIDR), 1))
-    this.#keep(
+    keep(
+      store,
+      world.scheduler,
       apiService(
         first,
         this.#controlPlane.map((node) => node.ip),
@@ -338,23 +385,6 @@ export class Cluster {
     })
   }
 
-  /** The API server's own Service: whoever deletes it gets it back. */
-  #keep(objects: readonly KubeObject[]): void {
-    const { store, world } = this
-    const restore = () => {
-      for (const object of objects) {
-        const { namespace, name } = object.metadata
-        if (store.get(object.kind, namespace ?? null, name) === null) store.create(structuredClone(object))
-      }
-    }
-    restore()
-    store.listen('Service', ({ type, object: { metadata } }) => {
-      const { namespace, name } = objects[0].metadata
-      if (type !== 'DELETED' || metadata.namespace !== namespace || metadata.name !== name) return
-      world.scheduler.call(10 * CONTROLLER, restore)
-    })
-  }
-
   /** Pods of a fresh cluster: two CoreDNS, its daemons on each node, four static ones for each control-plane node. */
   get #systemPods(): number {
     const daemons = 2 + (this.#nodeLocal === null ? 0 : 1) + (this.#enforced ? 1 : 0)
@@ -365,25 +395,11 @@ export class Cluster {
   /** Tells every flanneld of the nodes that there are. */
   #nodeChanged(type: string, changed: KubeObject): void {
     if (type === 'DELETED') {
-      for (const node of this.nodes.values()) node.flannel.leave(changed.metadata.name)
+      for (const node of this.nodes.made()) node.flannel.leave(changed.metadata.name)
       return
     }
     const object = this.store.get<Node>('Node', null, changed.metadata.name)
     const peer = object === null ? null : peerOf(object)
-    if (peer !== null) for (const node of this.nodes.values()) node.flannel.join(peer)
-  }
-
-  #applyOne(object: KubeObject): Applied {
-    const { store } = this
-    const { kind, metadata } = object
-    const namespace = metadata.namespace ?? 'default'
-    const present = store.get(kind, namespace, metadata.name)
-    const wanted = annotated(object)
-    if (present === null) return { object: store.create(wanted), result: 'created' }
-    const last = JSON.parse(present.metadata.annotations?.[LAST_APPLIED] ?? '{}') as unknown
-    const patch = difference(present, threeWay(last, wanted, present))
-    if (patch === null) return { object: present, result: 'unchanged' }
-    const after = store.patch(kind, namespace, metadata.name, 'merge', patch)
-    return { object: after, result: after === present ? 'unchanged' : 'configured' }
+    if (peer !== null) for (const node of this.nodes.made()) node.flannel.join(peer)
   }
 }

@@ -29,6 +29,7 @@ export class EventRecorder {
 
   #record(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
     const store = this.#store
+    if (store.quiet) return
     const namespace = about.metadata.namespace ?? 'default'
     if (store.get('Namespace', null, namespace) === null) return
     const now = store.clock.text()

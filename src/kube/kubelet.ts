@@ -18,12 +18,21 @@ export interface KubeletOptions {
   readonly dns: DnsSettings
 }
 
+/** Pods that have been running since before the world began, and that nobody has needed yet. */
+export interface SleepingPods {
+  has(uid: string): boolean
+  wake(uid: string): void
+  wakeAll(): void
+}
+
 export class Kubelet {
   readonly #store: Store
   readonly #context: KubeletContext
   readonly #workers = new Map<string, PodWorker>()
   readonly #queue: WorkQueue
   #alive = true
+  /** Null: every pod has its worker. */
+  sleepers: SleepingPods | null = null
 
   constructor(store: Store, runtime: ContainerRuntime, options: KubeletOptions) {
     const { machine } = runtime
@@ -48,7 +57,15 @@ export class Kubelet {
 
   /** The worker of a pod; null when the pod is not here. */
   worker(uid: string): PodWorker | null {
+    if (this.sleepers?.has(uid) === true) this.sleepers.wake(uid)
     return this.#workers.get(uid) ?? null
+  }
+
+  /** A worker for a pod that has been running since before. */
+  resume(pod: Pod): PodWorker {
+    const worker = new PodWorker(this.#context, pod)
+    this.#workers.set(pod.metadata.uid as string, worker)
+    return worker
   }
 
   get alive(): boolean {
@@ -78,7 +95,7 @@ export class Kubelet {
   /** What the kubelet itself reported is no news. */
   #changed(pod: Pod, old: Pod | null): void {
     const uid = pod.metadata.uid as string
-    const reported = old !== null && this.#workers.has(uid) && equal(old.spec, pod.spec) && !gatesMoved(pod, old)
+    const reported = old !== null && this.worker(uid) !== null && equal(old.spec, pod.spec) && !gatesMoved(pod, old)
     const leaving = pod.metadata.deletionTimestamp !== undefined
     if (!reported || leaving || this.#store.get('Pod', pod.metadata.namespace as string, pod.metadata.name) === null) {
       this.#queue.add(uid, KUBELET)
@@ -87,7 +104,7 @@ export class Kubelet {
 
   #sync(uid: string): void {
     if (!this.#alive) return
-    const worker = this.#workers.get(uid)
+    const worker = this.worker(uid) ?? undefined
     const found = this.#store.find(uid)
     const pod = found?.kind === 'Pod' ? (found as Pod) : null
     if (worker === undefined) {
@@ -126,15 +143,30 @@ function gatesMoved(pod: Pod, old: Pod): boolean {
 
 type Hearer = (pod: Pod, old: Pod | null) => void
 
-const hearers = new WeakMap<Store, Map<string, Hearer>>()
+/** By the name of the node. Who is missing is called for first. */
+class Hearers extends Map<string, Hearer> {
+  absent: ((node: string) => void) | null = null
+}
+
+const hearers = new WeakMap<Store, Hearers>()
+
+/** Calls kubelets that are not there yet, when one of their pods changes. */
+export function callKubelets(store: Store, absent: (node: string) => void): void {
+  const known = hearers.get(store)
+  if (known !== undefined) known.absent = absent
+}
 
 /** The kubelets of a store share one listener: each hears of its own node's pods, as their watches select by spec.nodeName. */
 function hear(store: Store, node: string, hearer: Hearer): void {
   const known = hearers.get(store)
   if (known !== undefined) return void known.set(node, hearer)
-  const made = new Map([[node, hearer]])
+  const made = new Hearers([[node, hearer]])
   hearers.set(store, made)
   store.listen('Pod', ({ object, old }) => {
-    made.get((object as Pod).spec.nodeName ?? '')?.(object as Pod, old as Pod | null)
+    const pod = object as Pod
+    const { nodeName } = pod.spec
+    if (nodeName === undefined) return
+    if (!made.has(nodeName)) made.absent?.(nodeName)
+    made.get(nodeName)?.(pod, old as Pod | null)
   })
 }

@@ -2,7 +2,7 @@
 import { crictl } from '../host/commands/crictl.ts'
 import type { Machine } from '../host/machine.ts'
 import type { NetDevice } from '../link/device.ts'
-import { formatIpv4, type Ipv4, parseCidr, parseIpv4 } from '../wire/address.ts'
+import { formatIpv4, type Ipv4, type Mac, parseCidr, parseIpv4 } from '../wire/address.ts'
 import { BridgePlugin } from './cni/bridge.ts'
 import { Flannel, type FlannelBackend } from './cni/flannel.ts'
 import type { CniNode } from './cni/plugin.ts'
@@ -11,7 +11,8 @@ import { fullReference } from './image-reference.ts'
 import { PlanError } from './ipam.ts'
 import { Kubelet } from './kubelet.ts'
 import { KUBELET_WATCH } from './latency.ts'
-import type { Condition, Node } from './objects.ts'
+import { CONDITIONS, nodeObject, nodeStatus } from './node-object.ts'
+import type { Node } from './objects.ts'
 import type { DnsSettings } from './pod-environment.ts'
 import { KubeRouter } from './policy/kube-router.ts'
 import type { PolicyAction } from './policy/rules.ts'
@@ -19,8 +20,9 @@ import { KubeProxy } from './proxy.ts'
 import type { ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { ensureKubeletRules, flannelRules } from './proxy-rules.ts'
 import { ContainerRuntime, type ImageSource } from './runtime.ts'
+import type { ServiceSelection } from './service-selection.ts'
 import type { Store } from './store.ts'
-import { CONTROL_PLANE_TAINT, IMAGES, VERSION } from './system-objects.ts'
+import { IMAGES } from './system-objects.ts'
 
 export interface KubeNodeOptions {
   readonly machine: Machine
@@ -38,6 +40,12 @@ export interface KubeNodeOptions {
   readonly dns: DnsSettings
   readonly labels?: Readonly<Record<string, string>>
   readonly images: ImageSource
+  /** Of flannel.1; drawn by the node unless it is given. */
+  readonly vtepMac?: Mac
+  /** It belongs to a fleet: it has been there since before the world began. */
+  readonly standing?: boolean
+  /** The Services that it may leave out until somebody asks for them. */
+  readonly selection?: ServiceSelection
 }
 
 export class KubeNode {
@@ -78,7 +86,12 @@ export class KubeNode {
       internalIp: address,
       underlay,
     }
-    this.flannel = new Flannel(cniNode, { clusterCidr, backend: options.backend })
+    const { vtepMac } = options
+    this.flannel = new Flannel(cniNode, {
+      clusterCidr,
+      backend: options.backend,
+      ...(vtepMac === undefined ? {} : { vtepMac }),
+    })
     this.cni = new BridgePlugin(cniNode, { clusterCidr, mtu: this.flannel.mtu })
     this.runtime = new ContainerRuntime(
       machine,
@@ -95,12 +108,31 @@ export class KubeNode {
       clusterCIDR,
       serviceCIDR: options.serviceCIDR,
       ...options.proxy,
+      ...(options.selection === undefined ? {} : { selection: options.selection }),
     })
     this.router = new KubeRouter(store, machine, this.name, options.policyAction ?? 'drop')
   }
 
-  /** Sysctls, devices, rules; then the node tells the API of itself. */
+  /** The node installs itself, and tells the API of it. */
   join(): Node {
+    this.#install()
+    const { controlPlane, tainted, labels } = this.#options
+    const { name, podCIDR, flannel } = this
+    const object = nodeObject({ name, podCIDR, controlPlane, tainted, labels, lease: flannel.annotations() })
+    const node = this.#store.create(object)
+    const id = this.machine.world.random.hex(32)
+    this.#store.updateStatus('Node', null, name, nodeStatus(name, this.ip, this.#store.clock.text(), id))
+    return node
+  }
+
+  /** The node has been in the cluster for long: all is as `join` left it. */
+  resume(): void {
+    this.#install()
+    this.cni.ensureBridge()
+  }
+
+  /** Sysctls, devices, rules, files. */
+  #install(): void {
     const { machine, flannel, runtime } = this
     machine.netns.sysctl.set('net.ipv4.ip_forward', '1')
     machine.netns.sysctl.set('net.bridge.bridge-nf-call-iptables', '1')
@@ -112,16 +144,15 @@ export class KubeNode {
     machine.place.files.set('/etc/cni/net.d/10-flannel.conflist', CONFLIST)
     machine.place.programs.set('crictl', crictl(runtime))
     for (const image of IMAGES) runtime.images.add(fullReference(image))
-    const node = this.#store.create(this.#object())
-    this.#store.updateStatus('Node', null, this.name, this.#status())
-    return node
   }
 
   /** The kubelet's rules: written once, and again when a look after a minute finds them gone. */
   #guardRules(): void {
     const { netns, world } = this.machine
     if (this.kubelet.alive) ensureKubeletRules(netns)
-    world.scheduler.call(KUBELET_WATCH, () => this.#guardRules())
+    // A kubelet that began long ago looks at the same moments as one that is made when it is needed.
+    const since = this.#options.standing === true ? world.scheduler.now % KUBELET_WATCH : 0
+    world.scheduler.call(KUBELET_WATCH - since, () => this.#guardRules())
   }
 
   /** The kubelet posts its status: the node is well. */
@@ -136,72 +167,6 @@ export class KubeNode {
     })
     this.#store.updateStatus('Node', null, this.name, { ...node.status, conditions })
   }
-
-  #object(): Node {
-    const { controlPlane, tainted, labels } = this.#options
-    const role = controlPlane
-      ? { [CONTROL_PLANE_TAINT]: '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' }
-      : {}
-    const taints = tainted ? { taints: [{ key: CONTROL_PLANE_TAINT, effect: 'NoSchedule' as const }] } : {}
-    return {
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: {
-        name: this.name,
-        labels: {
-          'beta.kubernetes.io/arch': 'amd64',
-          'beta.kubernetes.io/os': 'linux',
-          'kubernetes.io/arch': 'amd64',
-          'kubernetes.io/hostname': this.name,
-          'kubernetes.io/os': 'linux',
-          ...role,
-          ...labels,
-        },
-        annotations: {
-          ...this.flannel.annotations(),
-          'kubeadm.alpha.kubernetes.io/cri-socket': 'unix:///var/run/containerd/containerd.sock',
-          'node.alpha.kubernetes.io/ttl': '0',
-          'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
-        },
-      },
-      spec: { podCIDR: this.podCIDR, podCIDRs: [this.podCIDR], ...taints },
-      status: {},
-    }
-  }
-
-  #status(): Node['status'] {
-    const now = this.#store.clock.text()
-    const capacity = {
-      cpu: '2',
-      'ephemeral-storage': '20470Mi',
-      'hugepages-2Mi': '0',
-      memory: '4014836Ki',
-      pods: '110',
-    }
-    const id = this.machine.world.random.hex(32)
-    return {
-      addresses: [
-        { type: 'InternalIP', address: this.ip },
-        { type: 'Hostname', address: this.name },
-      ],
-      capacity,
-      allocatable: { ...capacity, memory: '3912436Ki' },
-      conditions: CONDITIONS.map((condition) => ({ ...condition, lastHeartbeatTime: now, lastTransitionTime: now })),
-      daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
-      nodeInfo: {
-        architecture: 'amd64',
-        bootID: id,
-        containerRuntimeVersion: 'containerd://1.7.27',
-        kernelVersion: '6.1.0-35-amd64',
-        kubeProxyVersion: VERSION,
-        kubeletVersion: VERSION,
-        machineID: id,
-        operatingSystem: 'linux',
-        osImage: 'Debian GNU/Linux 12 (bookworm)',
-        systemUUID: id,
-      },
-    }
-  }
 }
 
 function deviceWith(machine: Machine, address: Ipv4): NetDevice {
@@ -210,30 +175,6 @@ function deviceWith(machine: Machine, address: Ipv4): NetDevice {
   }
   throw new PlanError(`node ${machine.name} has no device with the address ${formatIpv4(address)}`)
 }
-
-/** As the kubelet reports a node that is well. */
-const CONDITIONS: readonly Condition[] = [
-  { type: 'NetworkUnavailable', status: 'False', reason: 'FlannelIsUp', message: 'Flannel is running on this node' },
-  {
-    type: 'MemoryPressure',
-    status: 'False',
-    reason: 'KubeletHasSufficientMemory',
-    message: 'kubelet has sufficient memory available',
-  },
-  {
-    type: 'DiskPressure',
-    status: 'False',
-    reason: 'KubeletHasNoDiskPressure',
-    message: 'kubelet has no disk pressure',
-  },
-  {
-    type: 'PIDPressure',
-    status: 'False',
-    reason: 'KubeletHasSufficientPID',
-    message: 'kubelet has sufficient PID available',
-  },
-  { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' },
-]
 
 const CONFLIST = `{
   "name": "cbr0",

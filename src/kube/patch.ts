@@ -1,19 +1,19 @@
 /** The three kinds of PATCH: JSON merge patch (RFC 7386), JSON patch (RFC 6902), strategic merge patch. */
 import { ApiError } from './api-error.ts'
-import { equal, isMap, type JsonMap } from './json.ts'
+import { clone, equal, isMap, type JsonMap } from './json.ts'
 
 export type PatchType = 'merge' | 'strategic' | 'json'
 
 /** Gives a patched copy. @throws ApiError BadRequest or Invalid when the patch does not fit. */
 export function patched(target: unknown, type: PatchType, body: unknown): unknown {
-  const copy: unknown = structuredClone(target)
+  const copy: unknown = clone(target)
   if (type === 'json') return jsonPatch(copy, body)
   if (!isMap(body)) throw new ApiError('BadRequest', 'error decoding patch: json: cannot unmarshal non-object')
   return type === 'merge' ? mergePatch(copy, body) : strategicMap(isMap(copy) ? copy : {}, body)
 }
 
 function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isMap(patch)) return structuredClone(patch)
+  if (!isMap(patch)) return clone(patch)
   const result: JsonMap = isMap(target) ? target : {}
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key]
@@ -55,7 +55,7 @@ const DIRECTIVE = /^\$(setElementOrder|deleteFromPrimitiveList)\/(.*)$/
 function strategicMap(target: JsonMap, patch: JsonMap): JsonMap {
   if (patch.$patch === 'replace') {
     const { $patch: _directive, ...rest } = patch
-    return structuredClone(rest)
+    return clone(rest)
   }
   if (patch.$patch === 'delete') return {}
   for (const [key, value] of Object.entries(patch)) {
@@ -85,7 +85,7 @@ function strategicList(field: string, present: unknown, patch: readonly unknown[
   if (field === 'finalizers') return [...new Set([...before, ...patch])]
   const key = mergeKeyOf(field, [...patch, ...before])
   if (key === null || patch.some((item) => isMap(item) && item.$patch === 'replace')) {
-    return structuredClone(patch.filter((item) => !(isMap(item) && item.$patch === 'replace')))
+    return clone(patch.filter((item) => !(isMap(item) && item.$patch === 'replace')))
   }
   let result: unknown[] = [...before]
   for (const item of patch) {
@@ -128,17 +128,17 @@ function jsonPatch(document: unknown, operations: unknown): unknown {
 function apply(root: JsonMap, operation: JsonMap, path: string): void {
   switch (operation.op) {
     case 'add':
-      return put(root, path, structuredClone(operation.value), true)
+      return put(root, path, clone(operation.value), true)
     case 'replace':
       read(root, path)
-      return put(root, path, structuredClone(operation.value), false)
+      return put(root, path, clone(operation.value), false)
     case 'remove':
       return remove(root, path)
     case 'test':
       if (equal(read(root, path), operation.value)) return
       return refuse(`testing path ${path} failed: test failed`)
     case 'copy':
-      return put(root, path, structuredClone(read(root, String(operation.from))), true)
+      return put(root, path, clone(read(root, String(operation.from))), true)
     case 'move': {
       const moved = read(root, String(operation.from))
       remove(root, String(operation.from))

@@ -6,6 +6,7 @@ import { commandLine, type Image } from '../host/images/image.ts'
 import { SIGKILL } from '../host/process.ts'
 import { type Nanos, SECOND, Timer } from '../sim/scheduler.ts'
 import { formatIpv4 } from '../wire/address.ts'
+import type { CniPins } from './cni/plugin.ts'
 import { ContainerSlot } from './container-slot.ts'
 import { stopContainer } from './container-stop.ts'
 import { fullReference, pullTime, sizeOf } from './image-reference.ts'
@@ -25,7 +26,7 @@ export class PodWorker {
   readonly #context: KubeletContext
   readonly #init: ContainerSlot[]
   readonly #main: ContainerSlot[]
-  readonly #startTime: string
+  #startTime: string
   /** The step under way. */
   readonly #step: Timer
   #then: (() => void) | null = null
@@ -52,6 +53,31 @@ export class PodWorker {
   get podIp(): string | null {
     if (this.sandbox === null) return null
     return this.sandbox.network === null ? this.#context.hostIp : formatIpv4(this.sandbox.network.address)
+  }
+
+  /** Finds the pod as it has been since long ago (a kubelet that was restarted). It has no init containers and no probes. */
+  resume(pins: CniPins): PodSandbox {
+    const { runtime, store } = this.#context
+    const { status } = this.pod
+    const sandbox = runtime.runSandbox(this.pod, this.#hostname, pins)
+    this.sandbox = sandbox
+    this.#startTime = status.startTime ?? this.#startTime
+    this.#furnish(sandbox)
+    for (const slot of this.#main) {
+      const image = runtime.image(slot.spec.image)
+      const known = status.containerStatuses?.find(({ name }) => name === slot.spec.name)
+      if (image === null || known === undefined)
+        throw new Error(`podwire bug: ${slot.spec.image} cannot have been running`)
+      runtime.images.add(fullReference(slot.spec.image))
+      const since = store.clock.parse(known.state.running?.startedAt ?? '')
+      const env = environment(store, this.pod, slot.spec, this.podIp ?? '')
+      const container = this.#create(slot, image, env, { since, id: known.containerID?.replace('containerd://', '') })
+      slot.begin(container)
+      container.start()
+      slot.started = true
+      slot.ready = true
+    }
+    return sandbox
   }
 
   /** Looks at what there is and takes the next step. */
@@ -182,29 +208,38 @@ export class PodWorker {
   }
 
   #makeSandbox(): void {
-    const { runtime, dns, events, store } = this.#context
+    const { runtime, events, store } = this.#context
     const fault = volumeFault(store, this.pod)
     if (fault !== null) {
       events.warning(this.pod, 'FailedMount', fault)
       return this.#after(10 * RELIST, () => {})
     }
-    const hostname =
-      this.pod.spec.hostNetwork === true ? runtime.machine.name : (this.pod.spec.hostname ?? this.pod.metadata.name)
     try {
-      this.sandbox = runtime.runSandbox(this.pod, hostname.slice(0, 63))
+      this.sandbox = runtime.runSandbox(this.pod, this.#hostname)
     } catch (error) {
       const why = (error as Error).message
       const message = `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: plugin type="flannel" failed (add): ${why}`
       events.warning(this.pod, 'FailedCreatePodSandBox', message)
       return this.#after(10 * RELIST, () => {})
     }
-    const { files } = this.sandbox
+    this.#furnish(this.sandbox)
+  }
+
+  get #hostname(): string {
+    const { machine } = this.#context.runtime
+    const own = this.pod.spec.hostname ?? this.pod.metadata.name
+    return (this.pod.spec.hostNetwork === true ? machine.name : own).slice(0, 63)
+  }
+
+  /** The files that every container gets. */
+  #furnish({ files, hostname, hostNetwork }: PodSandbox): void {
+    const { runtime, dns, events } = this.#context
     const node = runtime.machine.place.files
     const warn = (sentence: string) => events.warning(this.pod, 'DNSConfigForming', sentence)
     files.set('/etc/resolv.conf', resolvConf(this.pod, dns, node.get('/etc/resolv.conf') ?? '', warn))
-    files.set('/etc/hostname', `${this.sandbox.hostname}\n`)
-    const hosts = hostsFile(this.pod, this.podIp ?? '', this.sandbox.hostname, dns.domain)
-    files.set('/etc/hosts', this.sandbox.hostNetwork ? (node.get('/etc/hosts') ?? hosts) : hosts)
+    files.set('/etc/hostname', `${hostname}\n`)
+    const hosts = hostsFile(this.pod, this.podIp ?? '', hostname, dns.domain)
+    files.set('/etc/hosts', hostNetwork ? (node.get('/etc/hosts') ?? hosts) : hosts)
   }
 
   // ── images ───────────────────────────────────────────────────────────
@@ -263,9 +298,8 @@ export class PodWorker {
   // ── containers ───────────────────────────────────────────────────────
 
   #start(slot: ContainerSlot, image: Image): void {
-    const { store, runtime, events, scheduler } = this.#context
+    const { store, events, scheduler } = this.#context
     const { spec } = slot
-    const sandbox = this.sandbox as PodSandbox
     let env: Record<string, string>
     try {
       env = environment(store, this.pod, spec, this.podIp ?? '')
@@ -276,18 +310,7 @@ export class PodWorker {
       slot.notBefore = scheduler.now + 10 * RELIST
       return
     }
-    const expanded = (words: readonly string[] | undefined) => (words ?? []).map((word) => expand(word, env))
-    const argv = commandLine(image, expanded(spec.command), expanded(spec.args))
-    const container = runtime.createContainer(sandbox, image, {
-      name: spec.name,
-      image: spec.image,
-      attempt: slot.ended === null ? slot.restarts : slot.restarts + 1,
-      argv,
-      env,
-      workdir: spec.workingDir ?? null,
-      stdin: spec.stdin === true,
-      tty: spec.tty === true,
-    })
+    const container = this.#create(slot, image, env)
     for (const [path, text] of volumeFiles(store, this.pod, spec)) container.place.files.set(path, text)
     slot.begin(container)
     slot.waiting = { reason: 'ContainerCreating' }
@@ -302,6 +325,28 @@ export class PodWorker {
       slot.started = true
       slot.ready = true
     } else this.#probe(slot, container)
+  }
+
+  #create(
+    slot: ContainerSlot,
+    image: Image,
+    env: Record<string, string>,
+    old?: { since: Nanos; id?: string | undefined },
+  ) {
+    const { spec } = slot
+    const expanded = (words: readonly string[] | undefined) => (words ?? []).map((word) => expand(word, env))
+    const options = {
+      name: spec.name,
+      image: spec.image,
+      attempt: slot.ended === null ? slot.restarts : slot.restarts + 1,
+      argv: commandLine(image, expanded(spec.command), expanded(spec.args)),
+      env,
+      workdir: spec.workingDir ?? null,
+      stdin: spec.stdin === true,
+      tty: spec.tty === true,
+      ...(old === undefined ? {} : { since: old.since }),
+    }
+    return this.#context.runtime.createContainer(this.sandbox as PodSandbox, image, options, old?.id)
   }
 
   #probe(slot: ContainerSlot, container: Container): void {

@@ -39,7 +39,9 @@ export class PodSandbox implements CniSandbox {
 
   constructor(
     machine: Machine,
-    fields: Pick<PodSandbox, 'id' | 'namespace' | 'name' | 'uid' | 'hostname' | 'netns' | 'netnsName'>,
+    fields: Pick<PodSandbox, 'id' | 'namespace' | 'name' | 'uid' | 'hostname' | 'netns' | 'netnsName'> & {
+      readonly createdAt?: Nanos
+    },
   ) {
     this.machine = machine
     this.id = fields.id
@@ -49,7 +51,7 @@ export class PodSandbox implements CniSandbox {
     this.hostname = fields.hostname
     this.netns = fields.netns
     this.netnsName = fields.netnsName
-    this.createdAt = machine.world.scheduler.now
+    this.createdAt = fields.createdAt ?? machine.world.scheduler.now
   }
 
   get hostNetwork(): boolean {
@@ -80,6 +82,8 @@ export interface ContainerOptions {
   readonly workdir: string | null
   readonly stdin: boolean
   readonly tty: boolean
+  /** It has been running since then; unless it is said, it begins when it is started. */
+  readonly since?: Nanos
 }
 
 export class Container {
@@ -102,6 +106,8 @@ export class Container {
   /** Settles when it ends. */
   exit: Promise<number> | null = null
   readonly #ended: (container: Container) => void
+  /** It does what it did long ago. */
+  #beginning = false
 
   /** `ended` is called once, when its first process is no more. */
   constructor(sandbox: PodSandbox, image: Image, options: ContainerOptions, ended: (container: Container) => void) {
@@ -109,8 +115,9 @@ export class Container {
     this.sandbox = sandbox
     this.options = options
     this.#ended = ended
-    this.createdAt = machine.world.scheduler.now
-    this.log = new ContainerLog(() => machine.world.scheduler.now)
+    const { since } = options
+    this.createdAt = since ?? machine.world.scheduler.now
+    this.log = new ContainerLog(() => (this.#beginning ? (since ?? 0) : machine.world.scheduler.now))
     this.input = options.stdin ? new TextPipe() : null
     const workdir = options.workdir ?? image.workdir ?? null
     this.place = machine.addPlace(`${sandbox.namespace}/${sandbox.name}/${options.name}`, sandbox.netns, {
@@ -135,7 +142,9 @@ export class Container {
   start(): void {
     const { machine } = this.sandbox
     const { argv, tty } = this.options
-    this.startedAt = machine.world.scheduler.now
+    const { since } = this.options
+    this.startedAt = since ?? machine.world.scheduler.now
+    this.#beginning = since !== undefined
     if (argv.length === 0 || this.place.find(argv[0]) === null) {
       const what = argv.length === 0 ? 'no command specified' : notFound(argv[0])
       this.failure = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${what}: unknown`
@@ -149,6 +158,7 @@ export class Container {
       tty,
       ...(this.input === null ? {} : { stdin: this.input }),
     })
+    this.#beginning = false
     this.process = running.process
     this.exit = running.exit
     // What the program does before its first real wait is done before time moves on.

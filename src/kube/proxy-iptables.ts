@@ -35,7 +35,7 @@ export class IptablesMode implements ProxyMode {
   }
 
   /** All of it the first time; then what all Services share, and the chains of those that have changed. */
-  sync(services: readonly ProxyService[], place: ProxyPlace): void {
+  sync(services: readonly ProxyService[], place: ProxyPlace, waiting = 0): void {
     const rules = new RuleSet()
     const { clusterCIDR, nodeIP } = this.#options
     const options: ProxyOptions = {
@@ -45,6 +45,7 @@ export class IptablesMode implements ProxyMode {
       nodeIp: parseIpv4(nodeIP),
       nodePortIps: nodePortIps(this.#netns, this.#options),
       place,
+      waiting,
     }
     writeServices(rules, services, options)
     const wanted = new Set(rules.chains('nat'))

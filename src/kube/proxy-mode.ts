@@ -26,9 +26,9 @@ export interface ProxyMode {
   start(): void
   /**
    * Makes the node do what the Services ask for now, whatever it did before. Which of a Service's endpoints a node at
-   * this place may use, `reachable` (proxy-services.ts) says.
+   * this place may use, `reachable` (proxy-services.ts) says. `waiting`: endpoints of Services that are left out.
    */
-  sync(services: readonly ProxyService[], place: ProxyPlace): void
+  sync(services: readonly ProxyService[], place: ProxyPlace, waiting?: number): void
   /** Asked now and then: false when somebody has taken its rules away, and the next sync must write all of them. */
   intact?(): boolean
 }

@@ -24,6 +24,8 @@ export interface ProxyOptions {
   readonly localhostNodePorts?: boolean
   /** Where the node stands; null: endpoints' hints are not looked at. */
   readonly place?: ProxyPlace | null
+  /** Endpoints of Services whose rules are not to be written yet. */
+  readonly waiting?: number
   /** The node's own address, which loadBalancerSourceRanges may name. */
   readonly nodeIp?: Ipv4
 }
@@ -84,7 +86,7 @@ export function writeServices(rules: RuleSet, services: readonly ProxyService[],
   writeFrame(rules, options)
   const named = services.map((service) => ({ service, name: portalOf(service) }))
   const endpoints = services.reduce((sum, service) => sum + service.endpoints.length, 0)
-  const large = endpoints > LARGE
+  const large = endpoints + (options.waiting ?? 0) > LARGE
   for (const { service } of named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
     rules.include(partOf(service, { ...options, large }), `${service.namespace}/${service.name}`)
   }

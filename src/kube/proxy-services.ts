@@ -6,6 +6,7 @@ import { formatCidr, tryParseCidr } from '../wire/address.ts'
 import { ZONE } from './backends.ts'
 import { sloppyIp } from './ipam.ts'
 import type { EndpointSlice, Node, Service, ServicePortSpec, SliceEndpoint } from './objects.ts'
+import type { ServiceSelection } from './service-selection.ts'
 import { slicesOf } from './slices.ts'
 import type { Store } from './store.ts'
 
@@ -145,8 +146,9 @@ interface Known {
 const known = new WeakMap<Service, Map<string, Known>>()
 
 /** Every port of every Service that has an address, as one node sees them; the same objects while nothing changes. */
-export function proxyServices(store: Store, node: string): ProxyService[] {
-  return store.list<Service>('Service').flatMap((service) => {
+export function proxyServices(store: Store, node: string, selection: ServiceSelection | null = null): ProxyService[] {
+  const services = selection === null ? store.list<Service>('Service') : selection.list(store)
+  return services.flatMap((service) => {
     const { clusterIP, type } = service.spec
     const { labels = {}, namespace, name } = service.metadata
     if (labels[PROXY_NAME] !== undefined || labels[HEADLESS] !== undefined) return []

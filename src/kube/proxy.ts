@@ -17,10 +17,13 @@ import { IpvsMode } from './proxy-ipvs.ts'
 import type { ProxyMode, ProxyModeName, ProxyModeOptions } from './proxy-mode.ts'
 import { NftablesMode } from './proxy-nftables.ts'
 import { type ProxyService, placeOf, proxyServices } from './proxy-services.ts'
+import type { ServiceSelection } from './service-selection.ts'
 import type { Store } from './store.ts'
 
 export interface KubeProxyOptions extends ProxyModeOptions {
   readonly mode: ProxyModeName
+  /** Services that may wait for their rules; none unless it is said. */
+  readonly selection?: ServiceSelection
 }
 
 /** The program of kube-proxy's pods: it lives as long as its container. */
@@ -84,11 +87,19 @@ export class KubeProxy {
         if (!equal(object.metadata.labels ?? {}, old?.metadata.labels ?? {})) this.#changed()
       }),
     )
-    this.#scheduler.after(this.#watch, PROXY_WATCH)
+    const { selection } = this.#options
+    if (selection !== undefined) {
+      this.#netns.netfilter.onNewFlow = (destination) => {
+        if (selection.ask(destination)) this.#write()
+      }
+    }
+    const since = selection === undefined ? 0 : this.#scheduler.now % PROXY_WATCH
+    this.#scheduler.after(this.#watch, PROXY_WATCH - since)
   }
 
   /** Its rules stay, and follow nothing any more. */
   stop(): void {
+    this.writeAll()
     for (const end of this.#ends.splice(0)) end()
     this.#scheduler.cancel(this.#timer)
     this.#scheduler.cancel(this.#watch)
@@ -103,9 +114,18 @@ export class KubeProxy {
   /** Writes the rules now. */
   sync(): void {
     this.#last = this.#scheduler.now
-    const { node } = this.#options
-    const services = proxyServices(this.#store, node)
-    this.#mode.sync(services, placeOf(this.#store, node))
+    this.#write()
+  }
+
+  /** The node has rules for all Services from now on, whether somebody has asked for them or not. */
+  writeAll(): void {
+    if (this.#options.selection?.askAll() === true) this.#write()
+  }
+
+  #write(): void {
+    const { node, selection } = this.#options
+    const services = proxyServices(this.#store, node, selection)
+    this.#mode.sync(services, placeOf(this.#store, node), selection?.waiting ?? 0)
     forgetStaleFlows(this.#netns.netfilter, services)
     this.#health?.sync(services)
     this.#services = services

@@ -6,7 +6,7 @@ import { SIGKILL } from '../host/process.ts'
 import { Netns } from '../net/netns.ts'
 import { vanish } from '../net/vanish.ts'
 import { formatIpv4 } from '../wire/address.ts'
-import type { CniPlugin } from './cni/plugin.ts'
+import type { CniPins, CniPlugin } from './cni/plugin.ts'
 import type { PortMap } from './cni/portmap.ts'
 import { portMappings } from './host-ports.ts'
 import { digestOf, fullReference } from './image-reference.ts'
@@ -45,7 +45,7 @@ export class ContainerRuntime implements CriRuntime {
   }
 
   /** The pause container, its namespace and, unless the pod uses the node's, CNI ADD. */
-  runSandbox(pod: Pod, hostname: string): PodSandbox {
+  runSandbox(pod: Pod, hostname: string, pins: CniPins = {}): PodSandbox {
     const { random } = this.machine.world
     const { namespace, name, uid } = pod.metadata
     const host = pod.spec.hostNetwork === true
@@ -54,9 +54,9 @@ export class ContainerRuntime implements CriRuntime {
     const { world, netns: own } = this.machine
     const netns = netnsName === null ? own : new Netns(world, `${namespace}/${name}`, own)
     const fields = { id, namespace: namespace as string, name, uid: uid as string, hostname, netns, netnsName }
-    const sandbox = new PodSandbox(this.machine, fields)
+    const sandbox = new PodSandbox(this.machine, pins.standing === true ? { ...fields, createdAt: 0 } : fields)
     if (netnsName !== null) {
-      sandbox.network = this.#cni.add(sandbox)
+      sandbox.network = this.#cni.add(sandbox, pins)
       this.#portmap.add(id, sandbox.network, portMappings(pod))
       this.machine.namespaces.set(netnsName, netns)
     }
@@ -64,12 +64,17 @@ export class ContainerRuntime implements CriRuntime {
     return sandbox
   }
 
-  createContainer(sandbox: PodSandbox, image: Image, options: Omit<ContainerOptions, 'id' | 'imageId'>): Container {
+  createContainer(
+    sandbox: PodSandbox,
+    image: Image,
+    options: Omit<ContainerOptions, 'id' | 'imageId'>,
+    known?: string,
+  ): Container {
     // The runtime keeps the last dead container of a name, and forgets older ones.
     const before = sandbox.containers.filter((container) => container.name === options.name)
     for (const old of before.slice(0, -1)) old.remove()
-    const id = this.machine.world.random.hex(64)
-    const imageId = `${repositoryOf(options.image)}@sha256:${digestOf(options.image)}`
+    const id = known ?? this.machine.world.random.hex(64)
+    const imageId = imageIdOf(options.image)
     const container = new Container(sandbox, image, { ...options, id, imageId }, () => this.onChange?.(sandbox))
     sandbox.containers.push(container)
     return container
@@ -169,6 +174,11 @@ export class ContainerRuntime implements CriRuntime {
 
 function uuid(hex: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20)].join('-')
+}
+
+/** As a pod's status has it. */
+export function imageIdOf(image: string): string {
+  return `${repositoryOf(image)}@sha256:${digestOf(image)}`
 }
 
 function repositoryOf(image: string): string {

@@ -1,8 +1,9 @@
 /** What would otherwise be looked for among all objects of a store, kept up to date by every change. */
 import { LabelTable } from './label-table.ts'
-import type { KubeObject, Pod, Service } from './objects.ts'
+import type { EndpointSlice, KubeObject, Pod, Service } from './objects.ts'
 import { OwnerTable } from './owner-table.ts'
 import { PodTable } from './pod-table.ts'
+import { SliceTable } from './slice-table.ts'
 
 export class StoreTables {
   readonly owners = new OwnerTable()
@@ -12,6 +13,7 @@ export class StoreTables {
   readonly labelled = new LabelTable<Pod>()
   /** Services by the labels that they ask for. */
   readonly selectors = new LabelTable<Service>()
+  readonly slices = new SliceTable()
 
   add(object: KubeObject): void {
     this.owners.add(object)
@@ -21,7 +23,7 @@ export class StoreTables {
     } else if (object.kind === 'Service') {
       const { selector } = (object as Service).spec
       if (selector !== undefined) this.selectors.add(object as Service, selector)
-    }
+    } else if (object.kind === 'EndpointSlice') this.slices.add(object as EndpointSlice)
   }
 
   remove(old: KubeObject): void {
@@ -32,6 +34,6 @@ export class StoreTables {
     } else if (old.kind === 'Service') {
       const { selector } = (old as Service).spec
       if (selector !== undefined) this.selectors.remove(old as Service, selector)
-    }
+    } else if (old.kind === 'EndpointSlice') this.slices.remove(old as EndpointSlice)
   }
 }

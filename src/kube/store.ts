@@ -8,8 +8,9 @@ import { Observable } from 'rxjs'
 import type { Random } from '../sim/random.ts'
 import type { Nanos } from '../sim/scheduler.ts'
 import { ApiError } from './api-error.ts'
+import { contents, decode, withoutVersion } from './decode.ts'
 import { setDefaults } from './defaults.ts'
-import { equal, freeze } from './json.ts'
+import { clone, equal, freeze } from './json.ts'
 import { KINDS, type KindInfo } from './kinds.ts'
 import type { KubeEvent, KubeObject } from './objects.ts'
 import { type PatchType, patched } from './patch.ts'
@@ -55,6 +56,7 @@ export class Store {
   readonly #admissions = new Map<string, Admission>()
   readonly #changes: Change[] = []
   #telling = false
+  #quiet = false
   #version = 0
 
   constructor(now: () => Nanos, random: Random, epochSeconds: number) {
@@ -129,7 +131,7 @@ export class Store {
     const old = this.#existing(info.kind, object.metadata.namespace ?? null, object.metadata.name)
     this.#checkVersion(object, old)
     this.#warn(object, old)
-    if ('status' in old) object.status = structuredClone(old.status)
+    if ('status' in old) object.status = clone(old.status)
     this.#keepIdentity(object, old)
     setDefaults(object)
     this.#admissions.get(info.kind)?.(object, old)
@@ -145,7 +147,7 @@ export class Store {
   updateStatus(kind: string, namespace: string | null, name: string, status: unknown): KubeObject {
     const old = this.#existing(kind, namespace, name)
     if (equal(old.status, status)) return old
-    return this.#put({ ...structuredClone(old), status: structuredClone(status) }, old, 'MODIFIED')
+    return this.#put({ ...clone(old), status: clone(status) }, old, 'MODIFIED')
   }
 
   /** @throws ApiError NotFound, Invalid, BadRequest. */
@@ -167,7 +169,7 @@ export class Store {
   /** Changes a copy of what is stored now and stores it. */
   modify<T extends KubeObject>(object: T, change: (copy: T) => void): T {
     const { namespace, name } = object.metadata
-    const copy = structuredClone(this.#existing(object.kind, namespace ?? null, name)) as T
+    const copy = clone(this.#existing(object.kind, namespace ?? null, name)) as T
     change(copy)
     return this.update(copy)
   }
@@ -200,7 +202,7 @@ export class Store {
     this.#of(object.kind).delete(key(namespace ?? null, name))
     this.#shelves.get(object.kind)?.take(key(namespace ?? null, name))
     this.tables.remove(old)
-    const last = structuredClone(old)
+    const last = clone(old)
     last.metadata.resourceVersion = String(++this.#version)
     this.#tell({ type: 'DELETED', object: freeze(last), old })
     return last
@@ -216,6 +218,32 @@ export class Store {
   /** The same as an Observable, for those who look in from outside. */
   watch(kind: string): Observable<Change> {
     return new Observable((subscriber) => this.listen(kind, (change) => subscriber.next(change)))
+  }
+
+  /** Nobody hears of what is written in `action`, and no events are recorded: it is as old as the cluster. */
+  quietly<T>(action: () => T): T {
+    this.#quiet = true
+    try {
+      return action()
+    } finally {
+      this.#quiet = false
+    }
+  }
+
+  get quiet(): boolean {
+    return this.#quiet
+  }
+
+  /** An object is told of as if it had been changed. */
+  tellAgain(object: KubeObject): void {
+    this.#tell({ type: 'MODIFIED', object, old: object })
+  }
+
+  /** Stores an object that is complete, and checked already. */
+  adopt<T extends KubeObject>(object: T): T {
+    const { namespace, name } = object.metadata
+    object.metadata.uid ??= this.#uid()
+    return this.#put(object, this.get(object.kind, namespace ?? null, name), 'ADDED') as T
   }
 
   /** One for each kind; it runs after defaults. */
@@ -251,8 +279,8 @@ export class Store {
 
   /** A copy that is decoded strictly, with its namespace and name in place. */
   #prepared(wanted: KubeObject, info: KindInfo): KubeObject {
-    this.#decode(wanted, info)
-    const object = structuredClone(wanted)
+    decode(wanted, info)
+    const object = clone(wanted)
     const metadata = object.metadata ?? { name: '' }
     object.metadata = metadata
     if (info.namespaced) metadata.namespace ??= 'default'
@@ -266,24 +294,6 @@ export class Store {
       throw ApiError.invalid(info.kind, '', [field])
     }
     return object
-  }
-
-  /** Strict decoding: the API server's sentences for fields that do not exist and for wrong types. */
-  #decode(object: KubeObject, info: KindInfo): void {
-    const schema = SCHEMAS.get(info.kind)
-    if (schema === undefined) return
-    const version = info.apiVersion.slice(info.apiVersion.indexOf('/') + 1)
-    const refusal = `${info.kind} in version "${version}" cannot be handled as a ${info.kind}: `
-    const findings = inspect(schema, object)
-    if (object.apiVersion !== info.apiVersion) {
-      const sentence = `podwire: kind ${info.kind} (apiVersion ${object.apiVersion}) is not modelled; ${info.apiVersion} is`
-      throw new ApiError('NotModelled', sentence)
-    }
-    if (findings.wrong !== null) throw new ApiError('BadRequest', refusal + findings.wrong.sentence)
-    if (findings.unknown.length > 0) {
-      const fields = findings.unknown.map((field) => `unknown field "${field}"`).join(', ')
-      throw new ApiError('BadRequest', `${refusal}strict decoding error: ${fields}`)
-    }
   }
 
   /** Fields without effect that are new. What a controller makes repeats what its template already said. */
@@ -331,7 +341,7 @@ export class Store {
 
   #terminate(old: KubeObject, grace: number | null, finalizer: string | null = null): KubeObject {
     if (old.metadata.deletionTimestamp !== undefined) return old
-    const object = structuredClone(old)
+    const object = clone(old)
     object.metadata.deletionTimestamp = this.clock.text(this.clock.now + (grace ?? 0) * 1e9)
     if (grace !== null) object.metadata.deletionGracePeriodSeconds = grace
     if (finalizer !== null) object.metadata.finalizers = [...(object.metadata.finalizers ?? []), finalizer]
@@ -360,6 +370,7 @@ export class Store {
   }
 
   #tell(change: Change): void {
+    if (this.#quiet) return
     this.#changes.push(change)
     if (this.#telling) return
     this.#telling = true
@@ -385,14 +396,4 @@ const PROTECTED = new Set(['default', 'kube-system', 'kube-public'])
 
 function key(namespace: string | null, name: string): string {
   return namespace === null ? name : `${namespace}\u0000${name}`
-}
-
-function withoutVersion(object: KubeObject): unknown {
-  const { resourceVersion: _version, ...metadata } = object.metadata
-  return { ...object, metadata }
-}
-
-function contents(object: KubeObject): unknown {
-  const { metadata: _metadata, status: _status, ...rest } = object
-  return rest
 }

@@ -3,6 +3,8 @@ import type { Nanos } from '../sim/scheduler.ts'
 
 export class Clock {
   readonly #now: () => Nanos
+  /** Said instead of the present moment. */
+  #pinned: Nanos | null = null
   /** Seconds from 1970 to the beginning of the world. */
   readonly epochSeconds: number
 
@@ -12,11 +14,22 @@ export class Clock {
   }
 
   get now(): Nanos {
-    return this.#now()
+    return this.#pinned ?? this.#now()
+  }
+
+  /** What happens in `action` happened at that moment. */
+  during<T>(at: Nanos, action: () => T): T {
+    const before = this.#pinned
+    this.#pinned = at
+    try {
+      return action()
+    } finally {
+      this.#pinned = before
+    }
   }
 
   /** The moment as the API writes it. */
-  text(at: Nanos = this.#now()): string {
+  text(at: Nanos = this.now): string {
     return new Date((this.epochSeconds + Math.floor(at / 1e9)) * 1000).toISOString().replace('.000Z', 'Z')
   }
 

@@ -1,7 +1,7 @@
 /** Validation of objects as the API server does it: what may be created, and what may change. */
 import { ApiError } from './api-error.ts'
 import { Causes, goSelector, goText } from './causes.ts'
-import { equal, isMap, type JsonMap } from './json.ts'
+import { clone, equal, isMap, type JsonMap } from './json.ts'
 import { selects } from './label-selector.ts'
 import { checkLabel, checkLabel1035, checkLabelKey, checkLabelValue, checkPort, checkSubdomain } from './names.ts'
 import type { KubeObject, LabelSelector } from './objects.ts'
@@ -141,7 +141,7 @@ const POD_MAY_CHANGE =
 
 /** The parts of a pod's spec that are for ever. `nodeName` is set once, by a binding. */
 function fixedPart(object: JsonMap, old: JsonMap): unknown {
-  const spec = structuredClone(isMap(object.spec) ? object.spec : {})
+  const spec = clone(isMap(object.spec) ? object.spec : {})
   delete spec.activeDeadlineSeconds
   delete spec.tolerations
   if (!isMap(old.spec) || old.spec.nodeName === undefined) delete spec.nodeName

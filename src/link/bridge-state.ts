@@ -112,3 +112,16 @@ function compare(a: Mac, b: Mac): number {
   for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return a[i] - b[i]
   return 0
 }
+
+/** br_flood's conditions; `replied`: the bridge has answered the ARP request itself. */
+export function floods(
+  to: PortSettings & { readonly neighSuppress: boolean },
+  group: boolean,
+  broadcast: boolean,
+  local: boolean,
+  replied: boolean,
+): boolean {
+  if (replied && to.neighSuppress) return false
+  if (!group) return to.flooding
+  return local || (broadcast ? to.bcastFlood : to.mcastFlood)
+}

@@ -14,12 +14,14 @@
  */
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { knowAddresses } from './bridge-addresses.ts'
 import { carrierChanged } from './bridge-carrier.ts'
 import * as told from './bridge-decisions.ts'
 import type { BridgeFilter } from './bridge-filter.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { refusal } from './bridge-refusal.ts'
-import { delivers, leastMtu, lowestMac, PortSettings, PortState } from './bridge-state.ts'
+import type { Sleepers } from './bridge-sleepers.ts'
+import { delivers, floods, leastMtu, lowestMac, PortSettings, PortState } from './bridge-state.ts'
 import { noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
@@ -107,6 +109,8 @@ export class Bridge extends NetDevice {
   readonly ports: BridgePort[] = []
   filter: BridgeFilter<BridgePort> | null = null
   neighbours: BridgeNeighbours | null = null
+  /** Null: all stations are awake. */
+  sleepers: Sleepers | null = null
   /** Of spanning tree, and part of the bridge's id. */
   priority = 32_768
   /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. Then `configured` is to be called. */
@@ -140,6 +144,7 @@ export class Bridge extends NetDevice {
 
   override get carrier(): boolean {
     if (!this.up || this.untouched) return this.up
+    if (this.sleepers !== null && this.sleepers.asleep > 0) return true
     for (let i = 0; i < this.ports.length; i++) {
       const { state, device } = this.ports[i]
       if (state === FORWARDING && device.carrier) return true
@@ -185,9 +190,10 @@ export class Bridge extends NetDevice {
   }
 
   /** `ip link set DEVICE master BRIDGE`. */
-  attach(device: NetDevice): BridgePort {
-    const port = new BridgePort(this, device, this.#nextPort++)
+  attach(device: NetDevice, reserved?: number): BridgePort {
+    const port = new BridgePort(this, device, reserved ?? this.#nextPort++)
     this.ports.push(port)
+    if (reserved !== undefined) this.ports.sort((a, b) => a.number - b.number)
     device.master = this
     device.receiver = port
     if (this.defaultPvid !== 0) port.vlans.add(this.defaultPvid, true, true)
@@ -195,6 +201,13 @@ export class Bridge extends NetDevice {
     logJoined(port)
     this.world.linkChanged?.()
     return port
+  }
+
+  /** Keeps port numbers for so many devices; the first of them. */
+  reserve(count: number): number {
+    const first = this.#nextPort
+    this.#nextPort += count
+    return first
   }
 
   /** `ip link set DEVICE nomaster`, and what happens when a port's device goes away. */
@@ -229,15 +242,9 @@ export class Bridge extends NetDevice {
     this.knowAddresses()
   }
 
-  /** The FDB has the bridge's MAC and its ports', by VLAN where these are told apart (br_fdb_add_local). */
+  /** The FDB has the bridge's MAC and its ports'. */
   knowAddresses(): void {
-    this.fdb.flush((entry) => entry.local && !entry.byHand)
-    for (const port of [null, ...this.ports]) {
-      const mac = port === null ? this.mac : port.device.mac
-      this.fdb.addOwn(mac, port, 0)
-      if (!this.#vlanFiltering) continue
-      for (const vlan of (port ?? this).vlans.list()) this.fdb.addOwn(mac, port, vlan)
-    }
+    knowAddresses(this)
   }
 
   /** br_handle_frame_finish: learns the source, then forwards, floods or passes up. Takes the frame. */
@@ -372,32 +379,27 @@ export class Bridge extends NetDevice {
   /** To every port that delivers: copies, and the frame itself to the last. */
   #flood(frame: Frame, from: BridgePort | null, local: boolean, vlan: number): void {
     if (journal.open) journal.refuse()
+    if (this.sleepers !== null) this.sleepers.flooded(frame)
     let last: BridgePort | null = null
     const broadcast = frame.group && ethernet.isBroadcast(frame.bytes, frame.start)
     for (let i = 0; i < this.ports.length; i++) {
       const to = this.ports[i]
       const may = delivers(from, to, vlan)
-      if (!may || !this.#floods(to, frame.group, broadcast, local)) {
+      if (!may || !floods(to, frame.group, broadcast, local, this.#replied)) {
         if (journal.open) told.tellSkipped(this, frame, from, to, vlan, may, this.#replied)
         continue
       }
       if (last !== null) this.#floodTo(this.world.frames.copy(frame), from, last, local, vlan)
       last = to
     }
-    if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.place)
+    if (last === null && this.sleepers !== null && this.sleepers.asleep > 0) this.world.frames.consume(frame)
+    else if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.place)
     else this.#floodTo(frame, from, last, local, vlan)
   }
 
   #floodTo(frame: Frame, from: BridgePort | null, to: BridgePort, local: boolean, vlan: number): void {
     if (journal.open) this.world.frames.tell(frame, this.place, new told.Flooded(this, to, frame))
     this.#forward(frame, from, to, local, vlan)
-  }
-
-  /** br_flood's conditions. */
-  #floods(to: BridgePort, group: boolean, broadcast: boolean, local: boolean): boolean {
-    if (this.#replied && to.neighSuppress) return false
-    if (!group) return to.flooding
-    return local || (broadcast ? to.bcastFlood : to.mcastFlood)
   }
 
   /** The ports changed, or the MAC or MTU of one did. */

@@ -50,9 +50,16 @@ export interface Clock {
   readonly now: Nanos
 }
 
+/** Makes what a table should have, when somebody looks. */
+export interface Supplier {
+  all(): void
+}
+
 export class Fdb<Port> {
   /** Learnt entries end when they were silent for this long; Linux: 300 s. */
   ageing: Nanos = 300e9
+  /** Fills in entries that are there for everybody who asks, and have not been made; null: there are none. */
+  supplier: Supplier | null = null
   #high = new Int32Array(32)
   #low = new Int32Array(32)
   #entries: (FdbEntry<Port> | null | undefined)[] = new Array<FdbEntry<Port> | null | undefined>(32).fill(undefined)
@@ -168,6 +175,11 @@ export class Fdb<Port> {
 
   /** In the order of insertion within the table's present size: for listings. */
   entries(): FdbEntry<Port>[] {
+    this.supplier?.all()
+    return this.#present()
+  }
+
+  #present(): FdbEntry<Port>[] {
     return this.#entries.filter((entry): entry is FdbEntry<Port> => entry !== null && entry !== undefined)
   }
 
@@ -217,14 +229,15 @@ export class Fdb<Port> {
   }
 
   #remove(entry: FdbEntry<Port>): void {
-    const slot = this.#entries.indexOf(entry)
+    let slot = this.#slot(entry.high, entry.low)
+    while (this.#entries[slot] !== entry) slot = (slot + 1) & (this.#low.length - 1)
     this.#entries[slot] = null
     entry.gone = true
     this.#size--
   }
 
   #rebuild(): void {
-    const live = this.entries()
+    const live = this.#present()
     const length = live.length * 4 > this.#low.length ? this.#low.length * 2 : this.#low.length
     this.#high = new Int32Array(length)
     this.#low = new Int32Array(length)

@@ -35,6 +35,8 @@ export class KernelLog {
   burst = 10
   /** net.netfilter.nf_log_all_netns: LOG writes here from every namespace, not only from the machine's own. */
   allNamespaces = false
+  /** Nothing is written: what happens now happened before the ring's memory. */
+  muted = false
   #scheduler: Scheduler
   #records = new Ring<LogRecord>()
   #text = 0
@@ -50,6 +52,7 @@ export class KernelLog {
 
   /** printk: each line of the text is a record. */
   print(level: number, text: string, facility: number = LogFacility.KERN): void {
+    if (this.muted) return
     for (const line of text.split('\n')) {
       this.#append({ time: this.#scheduler.now, facility, level, text: line.slice(0, LONGEST) })
     }

@@ -20,3 +20,20 @@ export function tellSwitched(device: NetDevice): void {
   const above = peer.master instanceof Bridge ? peer.master.receiver : peer.receiver
   if (above !== null && 'carrierChanged' in above) (above as Watcher).carrierChanged(peer)
 }
+
+/** What noticing a carrier needs of a namespace. */
+interface Noticing {
+  readonly devices: ReadonlyMap<string, NetDevice>
+  readonly neighbours: { unplugged(device: NetDevice): void }
+  readonly fib: { carriersChanged(): void }
+  inet(device: NetDevice): { readonly arpEvictNocarrier: boolean }
+}
+
+/** A bridge whose last port went has no carrier any more (NETDEV_CHANGE). */
+export function noticeCarriers(netns: Noticing): void {
+  for (const each of netns.devices.values()) {
+    if (each.kind === 'bridge' && each.up && !each.carrier && netns.inet(each).arpEvictNocarrier)
+      netns.neighbours.unplugged(each)
+  }
+  netns.fib.carriersChanged()
+}

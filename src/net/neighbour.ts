@@ -42,6 +42,12 @@ const SLOTS = 64
 /** What a table has that nobody asked yet. */
 const NOBODY: (Entry | null)[] = new Array<Entry | null>(SLOTS).fill(null)
 
+/** Makes permanent entries that are there for whoever looks. */
+export interface NeighbourSupplier {
+  supply(address: Ipv4): void
+  all(): void
+}
+
 export class NeighbourTable {
   /** Null while nobody wants to know. */
   listener: NeighbourListener | null = null
@@ -65,7 +71,11 @@ export class NeighbourTable {
     this.#collector = new NeighbourCollector(world.scheduler, this, inet.neighbours)
   }
 
+  /** Null: the table is what it holds. */
+  supplier: NeighbourSupplier | null = null
+
   list(): Entry[] {
+    this.supplier?.all()
     return [...this.#byDevice.values()].flatMap((entries) => [...entries.values()])
   }
 
@@ -115,6 +125,7 @@ export class NeighbourTable {
 
   /** Every entry of the device goes, permanent ones too (neigh_flush_dev). */
   flush(device: NetDevice): void {
+    this.supplier?.all()
     for (const entry of [...(this.#byDevice.get(device)?.values() ?? [])]) this.end(entry)
     this.#byDevice.delete(device)
   }
@@ -352,6 +363,7 @@ export class NeighbourTable {
     const slot = (address ^ (address >>> 8) ^ device.index) & (SLOTS - 1)
     const recent = this.#recent[slot]
     if (recent !== null && recent.address === address && recent.device === device) return recent
+    if (this.supplier !== null) this.supplier.supply(address)
     const entry = this.#byDevice.get(device)?.get(address) ?? null
     if (entry !== null) this.#remember(entry, slot)
     return entry

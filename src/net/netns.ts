@@ -18,7 +18,7 @@ import { ANY, type Ipv4, isLoopback, LOOPBACK } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Addresses } from './addresses.ts'
 import { Arp } from './arp.ts'
-import { tellSwitched } from './carrier.ts'
+import { noticeCarriers, tellSwitched } from './carrier.ts'
 import { confirms } from './confirm-address.ts'
 import { Counters } from './counters.ts'
 import type { AddressOptions, DeviceAddress } from './device-address.ts'
@@ -39,14 +39,12 @@ import { type Listener, Notices } from './notices.ts'
 import { reject } from './reject.ts'
 import { answersBy } from './reverse-path.ts'
 import type { Route, RouteTable } from './route.ts'
+import { type Seat, Seats } from './seats.ts'
 import { followSwitches } from './switches.ts'
 import { Sysctl } from './sysctl.ts'
 import { Transports } from './transports.ts'
 
 export type { DeviceAddress } from './device-address.ts'
-
-/** Steps of this spread devices' reachable times evenly, for one draw of the namespace. */
-const GOLDEN = 0.618_033_988_75
 
 export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly world: World
@@ -83,8 +81,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   /** Who hears of changes; null while nobody does. */
   notices: Notices | null = null
   readonly #addresses: Addresses
-  #nextIndex = 1
-  #chance: number
+  readonly #seats: Seats
   readonly #identifications: Identifications
 
   /** `machine` is the machine's own namespace; without it, this is one. */
@@ -98,7 +95,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.icmp = new Icmp(this)
     this.ipOptions = new IpOptions(this)
     this.ipv4 = new Ipv4Layer(this)
-    this.#chance = world.random.fraction()
+    this.#seats = new Seats(world.random.fraction())
     this.neighbours = new NeighbourTable(world, this.arp, this.sysctl.inet)
     this.loopback = new Loopback(world)
     this.exceptions = new RouteExceptions(world.scheduler, this.sysctl)
@@ -130,19 +127,29 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   // ── devices ──────────────────────────────────────────────────────────
 
   /** `ip link set DEVICE netns NAME`: the device gets its index here, and its frames come here. */
-  adopt(device: NetDevice): void {
+  adopt(device: NetDevice, seat: Seat = this.#seats.take(1)): void {
     if (this.devices.has(device.name)) throw new Error(`${this.name} has a device called ${device.name} already`)
-    device.index = this.#nextIndex++
+    device.index = seat.index
     this.devices.set(device.name, device)
+    if (!this.#seats.isLast(seat)) this.#list([...this.devices.values()].sort((a, b) => a.index - b.index))
     device.place = `${this.name}/${device.name}`
-    this.sysctl.inet.adopt(device, this.#chance)
-    this.#chance = (this.#chance + GOLDEN) % 1
+    this.sysctl.inet.adopt(device, seat.chance)
     if (device.master === null) device.receiver = this
     device.kernelLog = this.kernelLog
     device.adopted(this)
     this.world.deviceJoined(device, this.name)
     this.notices?.netconf(device, false)
     this.notices?.link(device, false)
+  }
+
+  /** Interface indices for so many devices that come later; the first of their seats. */
+  reserve(count: number): Seat {
+    return this.#seats.take(count)
+  }
+
+  #list(all: readonly NetDevice[]): void {
+    this.devices.clear()
+    for (const each of all) this.devices.set(each.name, each)
   }
 
   release(device: NetDevice): void {
@@ -158,7 +165,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     device.qdisc = null
     if (device.receiver === this) device.receiver = null
     this.world.deviceLeft(device)
-    this.#noticeCarriers()
+    noticeCarriers(this)
   }
 
   rename(device: NetDevice, name: string): void {
@@ -168,8 +175,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     device.place = `${this.name}/${name}`
     this.kernelLog.print(LogLevel.INFO, `${name}: renamed from ${old}${device.up ? ' (while UP)' : ''}`)
     this.sysctl.inet.rename(device, old)
-    this.devices.clear()
-    for (const each of all) this.devices.set(each.name, each)
+    this.#list(all)
     this.notices?.link(device, false)
     this.#addresses.relabel(device)
   }
@@ -198,7 +204,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.neighbours.forget(device)
     this.arp.forget(device)
     this.#netfilter?.conntrack.forget(device)
-    this.#noticeCarriers()
+    noticeCarriers(this)
     this.world.linkChanged?.()
     tellSwitched(device)
   }
@@ -235,16 +241,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   carrierChanged(device: NetDevice): void {
     if (!device.carrier) this.neighbours.unplugged(device)
     if (device.master instanceof Bridge) device.master.portCarrier(device)
-    this.#noticeCarriers()
-  }
-
-  /** A bridge whose last port went has no carrier any more (NETDEV_CHANGE). */
-  #noticeCarriers(): void {
-    for (const each of this.devices.values()) {
-      if (each.kind === 'bridge' && each.up && !each.carrier && this.inet(each).arpEvictNocarrier)
-        this.neighbours.unplugged(each)
-    }
-    this.fib.carriersChanged()
+    noticeCarriers(this)
   }
 
   /** What IPv4 knows of one of our devices: its switches, settled with `all`. */

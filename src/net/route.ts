@@ -118,6 +118,14 @@ export interface RouteTableHost extends HopJudge {
 /** What NLM_F_EXCL, _REPLACE, _APPEND and _CREATE of a request come to, in the words of ip(8). */
 export type InsertMode = 'add' | 'change' | 'replace' | 'append' | 'prepend'
 
+/** Puts routes into a table that everybody may rely on, and that nobody has asked for yet. */
+export interface RouteSupplier {
+  /** Somebody asks for this destination. */
+  supply(destination: Ipv4): void
+  /** Somebody looks at the whole table, or changes it. */
+  all(): void
+}
+
 export class RouteTable {
   readonly id: number
   /** How many routes ask for a TOS. */
@@ -130,6 +138,8 @@ export class RouteTable {
   readonly #hosts = new HostRoutes()
   #indexed = false
   #host: RouteTableHost
+  /** Null: the table is what it holds. */
+  supplier: RouteSupplier | null = null
   /** Hears of routes that come and go; null while nobody wants to know. */
   listener: RouteListener | null = null
 
@@ -160,6 +170,7 @@ export class RouteTable {
 
   /** fib_table_insert. */
   insert(added: Route, mode: InsertMode): 'EEXIST' | 'ENOENT' | null {
+    this.supplier?.supply(added.destination.network)
     const first = this.#placeOf(added)
     const found = first < this.#routes.length && sameKey(this.#routes[first], added)
     let place = first
@@ -181,6 +192,7 @@ export class RouteTable {
 
   /** Removes what matches; says how many. */
   remove(matches: (route: Route) => boolean): number {
+    this.supplier?.all()
     const gone = this.#routes.filter(matches)
     this.#purge(gone)
     for (const each of gone) this.listener?.route(each, this.name, true)
@@ -189,6 +201,7 @@ export class RouteTable {
 
   /** The same without telling anybody (fib_table_flush): what goes because its device did. */
   purge(matches: (route: Route) => boolean): number {
+    this.supplier?.all()
     const gone = this.#routes.filter(matches)
     this.#purge(gone)
     return gone.length
@@ -199,6 +212,7 @@ export class RouteTable {
    * Flow.scope.
    */
   lookup(destination: Ipv4, output: NetDevice | null = null, tos = 0, scope = 0): Route | null {
+    if (this.supplier !== null) this.supplier.supply(destination)
     const routes = this.#routes
     const hosts = this.#hosts
     if (!this.#indexed) {
@@ -227,6 +241,7 @@ export class RouteTable {
 
   /** All that lead there, in the order in which a look-up sees them. */
   covering(destination: Ipv4): Route[] {
+    this.supplier?.supply(destination)
     return this.#routes.filter(({ destination: { network, prefix } }) => (destination & mask(prefix)) === network)
   }
 
@@ -241,6 +256,7 @@ export class RouteTable {
 
   /** In the order in which the kernel dumps: by network, of one network longer prefixes first. */
   list(): readonly Route[] {
+    this.supplier?.all()
     return [...this.#routes].sort(
       (a, b) =>
         (a.destination.network >>> 0) - (b.destination.network >>> 0) || b.destination.prefix - a.destination.prefix,

@@ -9,7 +9,8 @@ import type { NetDevice } from '../link/device.ts'
 import { configurationChanged, journal } from '../link/flow-cache.ts'
 import { DropReason, type Frame } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
-import { IPPROTO_ICMP } from '../wire/ipv4.ts'
+import type { Ipv4 } from '../wire/address.ts'
+import * as ipv4 from '../wire/ipv4.ts'
 import type { Chain } from './chain.ts'
 import { iptables } from './command.ts'
 import { Conntrack } from './conntrack.ts'
@@ -57,6 +58,8 @@ export class Netfilter {
   #ipvs: Ipvs | null = null
   /** Looks at packets from the first virtual service on. */
   #balancer: Balancer | null = null
+  /** Told of the destination of a flow's first packet before the nat table is asked; null: nobody wants to know. */
+  onNewFlow: ((destination: Ipv4) => void) | null = null
   /** The frame of the last `run` that said false is not lost: it was sent on. */
   stolen = false
   /** Why the frame at hand is dropped, if it is. */
@@ -308,7 +311,7 @@ export class Netfilter {
     let because: Because = Because.FIRST
     if (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) {
       if (journal.open) journal.refuse()
-      if (packet.protocol === IPPROTO_ICMP) {
+      if (packet.protocol === ipv4.IPPROTO_ICMP) {
         const right = this.#nat.passError(packet, flow, reply, manip)
         return right ? Verdict.ACCEPT : this.#untracked()
       }
@@ -316,7 +319,11 @@ export class Netfilter {
       const done = manip === Manip.SOURCE ? Status.SRC_NAT_DONE : Status.DST_NAT_DONE
       if ((flow.status & done) === 0) {
         if (journal.open) journal.refuse()
-        const verdict = this.#choose(hook, tables, packet, flow, done)
+        if (this.onNewFlow !== null && manip === Manip.DESTINATION) {
+          this.onNewFlow(ipv4.destination(frame.bytes, frame.network))
+          if (this.#dirty) this.#settle()
+        }
+        const verdict = this.#choose(hook, this.#tables[hook], packet, flow, done)
         if (verdict !== Verdict.ACCEPT) return verdict
         because = (flow.status & done) === 0 ? Because.TAKEN : Because.RULE
         if ((flow.status & done) === 0) this.#nat.bindNull(flow, manip)

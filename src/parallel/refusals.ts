@@ -28,8 +28,12 @@ function least({ delay = 0, jitter = 0 }: { readonly delay?: number; readonly ji
   return Math.floor(delay - jitter)
 }
 
-/** A cable is pulled for all threads at once, and a frame of another one may be on its way. @throws RangeError */
+/**
+ * A cable is pulled for all threads at once, and a frame of another one may be on its way; a fleet's machines are made when one thread
+ * needs them. @throws RangeError
+ */
 export function refuseWhatCannotBeSplit(topology: TopologyFile): void {
+  if (topology.cluster?.fleet !== undefined) refuse('a fleet (cluster.fleet)')
   for (const { link } of [...topology.events, ...topology.steps]) {
     if (link !== undefined) refuse(`pulling a cable (${link})`)
   }

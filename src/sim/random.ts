@@ -37,6 +37,17 @@ export class Random {
     this.#state = new Random(seed).#state
   }
 
+  /** What `action` draws comes from this seed alone; afterwards all goes on as if nothing had been drawn. */
+  during<T>(seed: number, action: () => T): T {
+    const before = this.#state
+    this.#state = new Random(seed).#state
+    try {
+      return action()
+    } finally {
+      this.#state = before
+    }
+  }
+
   /** 32 random bits, signed. */
   int32(): number {
     const s = this.#state

@@ -14,6 +14,8 @@ import type { Io, Program, Running } from '../host/process.ts'
 import { Runner } from '../host/run.ts'
 import { ssh } from '../host/ssh.ts'
 import { Cluster } from '../kube/cluster.ts'
+import type { Fleet } from '../kube/fleet/fleet.ts'
+import { LazyMap } from '../kube/lazy-map.ts'
 import { Bridge } from '../link/bridge.ts'
 import type { NetDevice } from '../link/device.ts'
 import { Veth } from '../link/veth.ts'
@@ -25,6 +27,7 @@ import { type Ipv4, type Mac, parseCidr, parseIpv4, tryParseInterfaceAddress } f
 import { AddressNames } from './address-names.ts'
 import { type CableSpec, directionsOf } from './cable.ts'
 import { Events } from './events.ts'
+import { launchFleet, type Slot } from './fleet.ts'
 import { SYSTEM } from './interface-facts.ts'
 import { InterfaceList } from './interfaces.ts'
 import type { FileAccess } from './load.ts'
@@ -65,7 +68,7 @@ export class Lab {
   readonly runner: Runner
   readonly catalogue = new Catalogue()
   /** Nodes and outside hosts, by name. */
-  readonly machines = new Map<string, Machine>()
+  readonly machines = new LazyMap<string, Machine>()
   readonly workstation: Place
   readonly recorder: Recorder | null
   /** Whose addresses which are, for captures. */
@@ -75,6 +78,9 @@ export class Lab {
   readonly events = new Events(this)
   readonly epochSeconds: number
   #cluster: Cluster | null = null
+  #fleet: Fleet | null = null
+  /** Of every machine. */
+  #hostsFile = ''
   /** Who hears of what a manifest asks for and podwire does not model. */
   #reader: Io | null = null
   readonly #options: LabOptions
@@ -135,6 +141,11 @@ export class Lab {
     return this.#cluster
   }
 
+  /** The nodes that have been there since before; null: there are none. */
+  get fleet(): Fleet | null {
+    return this.#fleet
+  }
+
   /** Types a line at the workstation, which takes a moment; resolves to its exit code. */
   async type(line: string, io: Io): Promise<number> {
     await this.runner.runFor(TYPING)
@@ -165,6 +176,8 @@ export class Lab {
   /** `w1/eth0 down` pulls the machine's cable, `up` plugs it in again: both ends notice at once. */
   setLink(text: string): void {
     const { machine, up } = Events.link(text)
+    // Who sleeps has no cable yet.
+    this.machines.get(machine)
     const cable = this.cables.get(machine)
     if (cable === undefined) throw new RangeError(`there is no machine ${JSON.stringify(machine)}`)
     const [eth0, far] = cable
@@ -178,7 +191,7 @@ export class Lab {
 
   /** The IPv4 addresses of a device, wherever it is. */
   addressesOf(device: NetDevice): readonly DeviceAddress[] {
-    const machines = [...this.machines.values(), this.workstation.machine]
+    const machines = [...this.machines.made(), this.workstation.machine]
     const spaces = machines.flatMap((machine) => [machine.netns, ...machine.namespaces.values()])
     const home = spaces.find((netns) => netns.devices.get(device.name) === device)
     return home?.addressesOf(device) ?? []
@@ -199,6 +212,7 @@ export class Lab {
     for (const host of topology.hosts) await this.#configure(host)
     await this.#startCluster()
     this.#furnish()
+    await this.#launchFleet()
     for (const path of topology.manifests) await this.#apply(path)
     this.events.schedule(topology.events)
   }
@@ -244,10 +258,10 @@ export class Lab {
   }
 
   /** A machine with eth0 on the switch. */
-  #plug(name: string, ip: string, cable: CableSpec | undefined, gateway: string | undefined): Machine {
+  #plug(name: string, ip: string, cable: CableSpec | undefined, gateway: string | undefined, slot?: Slot): Machine {
     const machine = new Machine(this.runner, name, linuxCommands(), this.#part(this.machines.size + 1))
     this.machines.set(name, machine)
-    const [eth0, far] = this.#cable(name, cable, machine.world)
+    const [eth0, far] = this.#cable(name, cable, machine.world, slot)
     this.cables.set(name, [eth0, far])
     machine.netns.adopt(eth0)
     this.#switchSpace.setUp(far)
@@ -262,17 +276,17 @@ export class Lab {
   }
 
   /** A cable whose end named eth0 is loose, and whose other end is a port of the switch. */
-  #cable(name: string, spec: CableSpec | undefined, world = this.world): [Veth, Veth] {
+  #cable(name: string, spec: CableSpec | undefined, world = this.world, slot?: Slot): [Veth, Veth] {
     const { underlay } = this.topology
     const { toSwitch, fromSwitch } = directionsOf(underlay.cable, spec)
-    const port = this.#portName(name)
+    const port = slot?.name ?? this.#portName(name)
     const [loose, far] = Veth.pair(world, 'eth0', this.#randomMac(), port, this.#randomMac())
     loose.setNetem(toSwitch)
     far.setNetem(fromSwitch)
     loose.mtu = underlay.mtu
     far.mtu = underlay.mtu
-    this.#switchSpace.adopt(far)
-    this.#switch.attach(far)
+    this.#switchSpace.adopt(far, slot?.seat)
+    this.#switch.attach(far, slot?.port)
     return [loose, far]
   }
 
@@ -322,9 +336,34 @@ export class Lab {
       const short = machine.name.includes('.') ? ` ${machine.name.split('.')[0]}` : ''
       return `${machine.ip.split('/')[0]}\t${machine.name}${short}\n`
     })
-    for (const { place } of this.machines.values()) {
-      place.files.set('/etc/hosts', `127.0.0.1\tlocalhost\n${names.join('')}`)
-    }
+    this.#hostsFile = `127.0.0.1\tlocalhost\n${names.join('')}`
+    for (const { place } of this.machines.values()) place.files.set('/etc/hosts', this.#hostsFile)
+  }
+
+  /** The nodes that have been there for long. */
+  async #launchFleet(): Promise<void> {
+    const spec = this.topology.cluster?.fleet
+    const cluster = this.#cluster
+    if (spec === undefined || cluster === null) return
+    const { world, runner, machines } = this
+    // A capture from the beginning sees everything: nothing can wait.
+    const lazy = spec.lazy && this.recorder === null
+    this.#fleet = await launchFleet(
+      { ...spec, lazy },
+      {
+        world,
+        runner,
+        cluster,
+        machines,
+        bridge: this.#switch,
+        space: this.#switchSpace,
+        plug: ({ name, ip }, slot) => {
+          const machine = this.#plug(name, `${ip}/${this.#prefix}`, undefined, this.#gateway, slot)
+          machine.place.files.set('/etc/hosts', this.#hostsFile)
+          return [machine, ...(this.cables.get(name) as readonly [Veth, Veth])]
+        },
+      },
+    )
   }
 
   /** The world for the machine of this number. */
@@ -337,8 +376,8 @@ export class Lab {
     const bare = name.includes('@') ? name.slice(name.indexOf('@') + 1) : name
     const exact = this.machines.get(bare)
     if (exact !== undefined) return exact.place
-    const short = [...this.machines.values()].filter((machine) => machine.name.split('.')[0] === bare)
-    return short.length === 1 ? short[0].place : null
+    const short = [...this.machines.keys()].filter((each) => each.split('.')[0] === bare)
+    return short.length === 1 ? (this.machines.get(short[0])?.place ?? null) : null
   }
 
   /** Locally administered, unicast. */

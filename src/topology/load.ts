@@ -1,6 +1,6 @@
 /** A topology file as a checked value: every problem found at once, each with its place. */
 import { z } from 'zod'
-import { cidrOf, contains, formatCidr, mask, parseCidr, parseIpv4, tryParseCidr } from '../wire/address.ts'
+import { cidrOf, contains, formatCidr, type Ipv4, mask, parseCidr, parseIpv4, tryParseCidr } from '../wire/address.ts'
 import { nearest, type Problem, TopologyError } from './problem.ts'
 import { type TopologyFile, topologySchema } from './schema.ts'
 import { formatPath, type Path, Source } from './source.ts'
@@ -143,6 +143,7 @@ function* contradictions(topology: TopologyFile, source: Source): Generator<Prob
       yield at([...machine.path, 'ip'], { found, expected: `an address in ${topology.underlay.cidr}` })
     }
   }
+  yield* fleetOf(topology, machines, at)
   yield* links(
     topology,
     machines.map((machine) => machine.name),
@@ -159,6 +160,28 @@ function* contradictions(topology: TopologyFile, source: Source): Generator<Prob
   if (topology.nodes.length === 0 && (topology.cluster !== undefined || topology.manifests.length > 0)) {
     const path = topology.cluster !== undefined ? ['cluster'] : ['manifests']
     yield at(path, { found: 'there is a cluster, and no nodes', expected: 'at least one entry in nodes' })
+  }
+}
+
+/** A fleet's addresses are in the underlay, and nobody else's. */
+function* fleetOf(
+  topology: TopologyFile,
+  machines: readonly { name: string; ip: string }[],
+  at: At,
+): Generator<Problem> {
+  const fleet = topology.cluster?.fleet
+  if (fleet === undefined) return
+  const path: Path = ['cluster', 'fleet', 'firstIp']
+  const first = parseIpv4(fleet.firstIp)
+  const underlay = parseCidr(topology.underlay.cidr)
+  if (!contains(underlay, first) || !contains(underlay, ((first + fleet.nodes) | 0) as Ipv4)) {
+    const found = `the addresses of ${fleet.nodes} nodes from ${fleet.firstIp} on are not all inside the underlay`
+    yield at(path, { found, expected: `addresses in ${topology.underlay.cidr}` })
+  }
+  for (const { name, ip } of machines) {
+    const number = parseIpv4(ip) - first
+    if (number < 0 || number >= fleet.nodes) continue
+    yield at(path, { found: `the address ${ip} of ${name} is among the fleet's`, expected: 'addresses of its own' })
   }
 }
 

@@ -78,52 +78,92 @@ const addressRange = z.string().refine((text) => tryParseRange(text) !== null, {
   error: 'a range of addresses, such as 192.168.14.240-192.168.14.250 or 192.168.14.240/28',
 })
 
-const cluster = z.strictObject({
-  podCIDR: cidr.default('10.244.0.0/16'),
-  serviceCIDR: cidr.default('10.96.0.0/12'),
-  cni: z
+const fleet = z.strictObject({
+  nodes: z.int().min(1).max(65_536),
+  name: z
+    .string()
+    .regex(/^[a-z]([-a-z0-9]*)$/, { error: 'the beginning of a name: lower-case letters, digits and hyphens' })
+    .max(50)
+    .default('fleet-'),
+  firstIp: address,
+  lazy: z.boolean().default(true),
+  apps: z
     .strictObject({
-      name: z.enum(['flannel']).default('flannel'),
-      backend: z.enum(['vxlan', 'host-gw']).default('vxlan'),
-    })
-    .prefault({}),
-  kubeProxy: z
-    .strictObject({
-      mode: z.enum(['iptables', 'ipvs', 'nftables']).default('iptables'),
-      nodePortAddresses: z.array(nodePortAddress).default([]),
-      localhostNodePorts: z.boolean().default(true),
-      ipvs: z
-        .strictObject({
-          scheduler: z.enum(['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr', 'sh', 'dh', 'mh']).default('rr'),
-          strictARP: z.boolean().default(false),
-        })
-        .prefault({}),
-    })
-    .prefault({}),
-  networkPolicy: z
-    .strictObject({ engine: z.enum(['kube-router']), action: z.enum(['drop', 'reject']).default('drop') })
-    .optional(),
-  nodePorts: portRange.default('30000-32767'),
-  loadBalancer: z
-    .strictObject({
-      name: z.enum(['metallb', 'servicelb']),
-      pool: z.array(addressRange).default([]),
-      class: z.string().optional(),
-    })
-    .refine((given) => given.name !== 'metallb' || given.pool.length > 0, {
-      error: 'a pool of addresses, such as [192.168.14.240-192.168.14.250]',
+      count: z.int().min(1),
+      replicas: z.int().min(1).default(1),
+      namespaces: z.int().min(1).default(1),
+      image: z.string().default('registry.k8s.io/e2e-test-images/agnhost:2.47'),
+      args: z.array(z.string()).default(['netexec']),
+      targetPort: z.int().min(1).max(65_535).default(8080),
+      port: z.int().min(1).max(65_535).default(80),
     })
     .optional(),
-  dns: z
-    .strictObject({
-      service: address.default('10.96.0.10'),
-      domain: z.string().default('cluster.local'),
-      upstream: z.record(z.string(), z.union([address, z.array(address)])).default({}),
-      corefile: z.string().optional(),
-      nodeLocal: z.boolean().default(false),
-    })
-    .prefault({}),
 })
+
+const cluster = z
+  .strictObject({
+    podCIDR: cidr.default('10.244.0.0/16'),
+    serviceCIDR: cidr.default('10.96.0.0/12'),
+    cni: z
+      .strictObject({
+        name: z.enum(['flannel']).default('flannel'),
+        backend: z.enum(['vxlan', 'host-gw']).default('vxlan'),
+      })
+      .prefault({}),
+    kubeProxy: z
+      .strictObject({
+        mode: z.enum(['iptables', 'ipvs', 'nftables']).default('iptables'),
+        nodePortAddresses: z.array(nodePortAddress).default([]),
+        localhostNodePorts: z.boolean().default(true),
+        ipvs: z
+          .strictObject({
+            scheduler: z.enum(['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr', 'sh', 'dh', 'mh']).default('rr'),
+            strictARP: z.boolean().default(false),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
+    networkPolicy: z
+      .strictObject({ engine: z.enum(['kube-router']), action: z.enum(['drop', 'reject']).default('drop') })
+      .optional(),
+    /** Many nodes that have been there since before, with what runs on them. */
+    fleet: fleet.optional(),
+    nodePorts: portRange.default('30000-32767'),
+    loadBalancer: z
+      .strictObject({
+        name: z.enum(['metallb', 'servicelb']),
+        pool: z.array(addressRange).default([]),
+        class: z.string().optional(),
+      })
+      .refine((given) => given.name !== 'metallb' || given.pool.length > 0, {
+        error: 'a pool of addresses, such as [192.168.14.240-192.168.14.250]',
+      })
+      .optional(),
+    dns: z
+      .strictObject({
+        service: address.default('10.96.0.10'),
+        domain: z.string().default('cluster.local'),
+        upstream: z.record(z.string(), z.union([address, z.array(address)])).default({}),
+        corefile: z.string().optional(),
+        nodeLocal: z.boolean().default(false),
+      })
+      .prefault({}),
+  })
+  .refine((given) => given.fleet === undefined || fitsFleet(given), {
+    error:
+      'with a fleet, kube-proxy in iptables mode and no networkPolicy, loadBalancer or dns.nodeLocal: their daemons on thousands of nodes are not modelled',
+  })
+
+/** What else would have a daemon of its own on each of its nodes. */
+function fitsFleet(given: {
+  readonly kubeProxy: { readonly mode: string }
+  readonly networkPolicy?: unknown
+  readonly loadBalancer?: unknown
+  readonly dns: { readonly nodeLocal: boolean }
+}): boolean {
+  const daemons = given.networkPolicy !== undefined || given.loadBalancer !== undefined || given.dns.nodeLocal
+  return given.kubeProxy.mode === 'iptables' && !daemons
+}
 
 const pattern = z
   .string()

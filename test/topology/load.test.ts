@@ -46,7 +46,7 @@ describe('a broken file gets a sentence with its place', () => {
  --> topo.yaml:5:35  (cluster.servceCIDR)
 5 | cluster: {podCIDR: 10.244.0.0/16, servceCIDR: 10.96.0.0/12}
   |                                   ^^^^^^^^^^
-  = expected one of: podCIDR, serviceCIDR, cni, kubeProxy, networkPolicy, nodePorts, loadBalancer, dns
+  = expected one of: podCIDR, serviceCIDR, cni, kubeProxy, networkPolicy, fleet, nodePorts, loadBalancer, dns
   = help: did you mean "serviceCIDR"?`,
     )
   })

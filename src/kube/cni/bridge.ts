@@ -7,7 +7,7 @@ import { Veth } from '../../link/veth.ts'
 import { installBridgeFilter } from '../../net/br-netfilter.ts'
 import { route } from '../../net/route.ts'
 import { MICROSECOND, MILLISECOND } from '../../sim/scheduler.ts'
-import { type Cidr, type Ipv4, macOf, parseCidr } from '../../wire/address.ts'
+import { type Cidr, type Ipv4, macOf, nth, parseCidr } from '../../wire/address.ts'
 import { HostLocal } from '../ipam.ts'
 import { type CniNode, type CniPins, type CniPlugin, type CniResult, type CniSandbox, randomMac } from './plugin.ts'
 
@@ -24,6 +24,8 @@ interface Wiring {
   readonly host: Veth
 }
 
+/** Behind the network's address and the gateway's. */
+export const FIRST_POD = 2
 const ANYWHERE = parseCidr('0.0.0.0/0')
 /** What a frame spends between the ends of a veth pair. */
 const CABLE = { delay: 10 * MICROSECOND }
@@ -76,14 +78,17 @@ export class BridgePlugin implements CniPlugin {
     pod.mtu = this.#options.mtu
     host.mtu = this.#options.mtu
     sandbox.netns.adopt(pod)
-    netns.adopt(host)
-    const port = bridge.attach(host)
+    netns.adopt(host, pins.seat)
+    const port = bridge.attach(host, pins.port)
     port.hairpin = true
-    port.forwarding = false
+    const standing = pins.standing === true
+    port.forwarding = standing
     netns.setUp(host)
-    netns.world.scheduler.call(LINK_WATCH, () => {
-      port.forwarding = true
-    })
+    if (!standing) {
+      world.scheduler.call(LINK_WATCH, () => {
+        port.forwarding = true
+      })
+    }
     const gateway = this.#addresses.gateway
     sandbox.netns.addAddress(pod, address, podCidr.prefix)
     sandbox.netns.setUp(pod)
@@ -91,8 +96,20 @@ export class BridgePlugin implements CniPlugin {
     sandbox.netns.main.add(route({ destination: this.#options.clusterCidr, gateway, device: pod }))
     const result = { interface: 'eth0', mac, address, prefix: podCidr.prefix, gateway, hostInterface }
     this.#wirings.set(sandbox.id, { result, pod, host })
-    if (pins.announce !== false) sandbox.netns.arp.announce(pod, address)
+    if (pins.announce !== false && !standing) sandbox.netns.arp.announce(pod, address)
     return result
+  }
+
+  /** Addresses that are somebody's already, the first of the node's, under these names. */
+  keep(owners: readonly string[]): void {
+    owners.forEach((owner, i) => {
+      this.#addresses.claim(nth(this.#node.podCidr, FIRST_POD + i), owner)
+    })
+  }
+
+  /** What was kept is to be had again. */
+  yieldTo(owner: string): void {
+    this.#addresses.release(owner)
   }
 
   del(sandbox: CniSandbox): void {

@@ -10,7 +10,7 @@ import {
   type Cidr,
   formatCidr,
   formatIpv4,
-  formatMac,
+  type Ipv4,
   type Mac,
   nth,
   parseCidr,
@@ -18,10 +18,11 @@ import {
   parseMac,
 } from '../../wire/address.ts'
 import { equal } from '../json.ts'
+import { leaseOf, VNI } from '../node-object.ts'
 import type { Node } from '../objects.ts'
-import { type CniDaemon, type CniNode, type CniPeer, randomMac } from './plugin.ts'
+import { type CniDaemon, type CniNode, type CniPeer, type FlannelBackend, randomMac } from './plugin.ts'
 
-export type FlannelBackend = 'vxlan' | 'host-gw'
+export type { FlannelBackend } from './plugin.ts'
 
 export interface FlannelOptions {
   readonly clusterCidr: Cidr
@@ -33,7 +34,17 @@ export interface FlannelOptions {
 /** What VXLAN adds to each packet: outer IP, UDP, VXLAN and inner Ethernet headers. */
 const OVERHEAD = 50
 const PORT = 8472
-const VNI = 1
+
+/** Nodes that flanneld knows all about, though it has led no way there yet: those of a fleet. */
+export interface PeerDirectory {
+  readonly size: number
+  /** Which of them has pods with this address; -1: none. */
+  numberOf(address: Ipv4): number
+  /** Null: it has left. */
+  peer(number: number): CniPeer | null
+  /** -1: it is none of them. */
+  numberOfName(name: string): number
+}
 
 export class Flannel implements CniDaemon {
   readonly self: CniPeer
@@ -42,6 +53,9 @@ export class Flannel implements CniDaemon {
   readonly #peers = new Map<string, CniPeer>()
   #vxlan: VxlanDevice | null = null
   #started = false
+  #directory: PeerDirectory | null = null
+  /** To which of the directory's nodes there is a way. */
+  #led = new Uint8Array(0)
 
   constructor(node: CniNode, options: FlannelOptions) {
     this.#node = node
@@ -71,6 +85,8 @@ export class Flannel implements CniDaemon {
 
   join(peer: CniPeer): void {
     if (peer.name === this.#node.name) return
+    const number = this.#directory?.numberOfName(peer.name) ?? -1
+    if (number >= 0) this.#led[number] = 1
     const known = this.#peers.get(peer.name)
     if (known !== undefined) {
       if (samePeer(known, peer)) return
@@ -80,7 +96,37 @@ export class Flannel implements CniDaemon {
     if (this.#started) this.#lead(peer)
   }
 
+  /**
+   * All of these are peers. A route, a neighbour and a forwarding entry for one are written when something is to go there,
+   * or when somebody looks at the tables: nobody can tell that they were not there before.
+   */
+  follow(directory: PeerDirectory): void {
+    const { netns } = this.#node
+    this.#directory = directory
+    this.#led = new Uint8Array(directory.size)
+    const all = () => {
+      for (let number = 0; number < directory.size; number++) this.#supply(number)
+    }
+    const supply = (address: Ipv4) => {
+      const number = directory.numberOf(address)
+      if (number >= 0) this.#supply(number)
+    }
+    netns.main.supplier = { supply, all }
+    if (this.#vxlan === null) return
+    netns.neighbours.supplier = { supply, all }
+    this.#vxlan.fdb.supplier = { all }
+  }
+
+  #supply(number: number): void {
+    if (this.#led[number] !== 0) return
+    this.#led[number] = 1
+    const peer = this.#directory?.peer(number) ?? null
+    if (peer !== null) this.join(peer)
+  }
+
   leave(name: string): void {
+    const number = this.#directory?.numberOfName(name) ?? -1
+    if (number >= 0) this.#supply(number)
     const peer = this.#peers.get(name)
     if (peer === undefined) return
     this.#peers.delete(name)
@@ -118,14 +164,7 @@ export class Flannel implements CniDaemon {
 
   /** The lease, as flanneld writes it on its Node object. */
   annotations(): Record<string, string> {
-    const { vtepMac, publicIp } = this.self
-    const data = vtepMac === null ? 'null' : `{"VNI":${VNI},"VtepMAC":"${formatMac(vtepMac)}"}`
-    return {
-      'flannel.alpha.coreos.com/backend-data': data,
-      'flannel.alpha.coreos.com/backend-type': this.#options.backend,
-      'flannel.alpha.coreos.com/kube-subnet-manager': 'true',
-      'flannel.alpha.coreos.com/public-ip': formatIpv4(publicIp),
-    }
+    return leaseOf(this.self, this.#options.backend)
   }
 
   /** /run/flannel/subnet.env */

@@ -4,6 +4,7 @@
  */
 import type { NetDevice } from '../../link/device.ts'
 import type { Netns } from '../../net/netns.ts'
+import type { Seat } from '../../net/seats.ts'
 import type { Random } from '../../sim/random.ts'
 import type { Cidr, Ipv4, Mac } from '../../wire/address.ts'
 
@@ -43,6 +44,11 @@ export interface CniPins {
   readonly mac?: Mac
   readonly hostMac?: Mac
   readonly hostInterface?: string
+  /** The host's end: its interface index and its number as a port, kept for it. */
+  readonly seat?: Seat
+  readonly port?: number
+  /** The wiring is old: nobody is told, and the bridge has long noticed the carrier. */
+  readonly standing?: boolean
   /** Tell the neighbours of the new address (arp_notify); true unless said otherwise. */
   readonly announce?: boolean
 }
@@ -56,6 +62,8 @@ export interface CniPlugin {
   /** What is wrong with the sandbox's wiring; null when it is as ADD left it. */
   check(sandbox: CniSandbox): string | null
 }
+
+export type FlannelBackend = 'vxlan' | 'host-gw'
 
 /** Another node, as a daemon must know it. */
 export interface CniPeer {

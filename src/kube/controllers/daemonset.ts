@@ -1,6 +1,8 @@
 /** The DaemonSet controller: one pod on every node that would have it. */
+
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { EventRecorder } from '../events.ts'
+import { clone } from '../json.ts'
 import type { DaemonSet, KubeObject, Node, Pod, Toleration } from '../objects.ts'
 import { claim, controllerOf, controllerReference, isActive, isReady } from '../ownership.ts'
 import { matchesNode, untolerated } from '../scheduling.ts'
@@ -28,7 +30,7 @@ export class DaemonSetController {
   constructor(store: Store, scheduler: Scheduler) {
     this.#store = store
     this.#events = new EventRecorder(store, 'daemonset-controller')
-    this.#queue = new WorkQueue(scheduler, (key) => this.#sync(key))
+    this.#queue = new WorkQueue(scheduler, (key) => this.sync(key))
     store.listen('DaemonSet', ({ object }) => this.#queue.add(keyOf(object)))
     store.listen('Node', () => {
       for (const set of store.list('DaemonSet')) this.#queue.add(keyOf(set))
@@ -41,7 +43,8 @@ export class DaemonSetController {
     })
   }
 
-  #sync(key: string): void {
+  /** Looks at the object: makes what is missing, and reports. */
+  sync(key: string): void {
     const [namespace, name] = splitKey(key)
     const set = this.#store.get<DaemonSet>('DaemonSet', namespace, name)
     if (set === null || set.metadata.deletionTimestamp !== undefined) return
@@ -75,29 +78,7 @@ export class DaemonSetController {
   }
 
   #create(set: DaemonSet, node: Node, hash: string): void {
-    const { metadata, spec } = structuredClone(set.spec.template)
-    const host = spec.hostNetwork === true
-    const more: Toleration[] = host
-      ? [{ key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' }]
-      : []
-    const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        ...metadata,
-        labels: { ...metadata?.labels, [HASH]: hash, 'pod-template-generation': String(set.metadata.generation ?? 1) },
-        name: '',
-        generateName: `${set.metadata.name}-`,
-        namespace: set.metadata.namespace as string,
-        ownerReferences: [controllerReference(set)],
-      },
-      spec: {
-        ...spec,
-        affinity: { ...spec.affinity, nodeAffinity: pinnedTo(node.metadata.name) },
-        tolerations: [...(spec.tolerations ?? []), ...TOLERATED, ...more],
-      },
-    }
-    const created = this.#store.create(pod as KubeObject)
+    const created = this.#store.create(daemonOf(set, node.metadata.name, hash))
     this.#events.normal(set, 'SuccessfulCreate', `Created pod: ${created.metadata.name}`)
   }
 
@@ -139,7 +120,7 @@ function wants(set: DaemonSet, node: Node): boolean {
   return (node.spec.taints ?? []).every((taint) => taint.key === network || untolerated([taint], tolerations) === null)
 }
 
-function pinnedTo(node: string): NonNullable<NonNullable<Pod['spec']['affinity']>['nodeAffinity']> {
+export function pinnedTo(node: string): NonNullable<NonNullable<Pod['spec']['affinity']>['nodeAffinity']> {
   const field = { key: 'metadata.name', operator: 'In' as const, values: [node] }
   return { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields: [field] }] } }
 }
@@ -159,4 +140,30 @@ function byTarget(pods: readonly Pod[]): Map<string | null, Pod[]> {
     else here.push(pod)
   }
   return targeted
+}
+
+/** A new pod of the set for a node; `hash` is its template's. */
+export function daemonOf(set: DaemonSet, node: string, hash = templateHash(set.spec.template)): KubeObject {
+  const { metadata, spec } = clone(set.spec.template)
+  const host = spec.hostNetwork === true
+  const more: Toleration[] = host
+    ? [{ key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' }]
+    : []
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...metadata,
+      labels: { ...metadata?.labels, [HASH]: hash, 'pod-template-generation': String(set.metadata.generation ?? 1) },
+      name: '',
+      generateName: `${set.metadata.name}-`,
+      namespace: set.metadata.namespace as string,
+      ownerReferences: [controllerReference(set)],
+    },
+    spec: {
+      ...spec,
+      affinity: { ...spec.affinity, nodeAffinity: pinnedTo(node) },
+      tolerations: [...(spec.tolerations ?? []), ...TOLERATED, ...more],
+    },
+  } as KubeObject
 }

@@ -1,7 +1,7 @@
 /** The Deployment controller: one ReplicaSet per template, and the rolling change from one to the next. */
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { EventRecorder } from '../events.ts'
-import { equal } from '../json.ts'
+import { clone, equal } from '../json.ts'
 import type { Deployment, KubeObject, PodTemplate, ReplicaSet } from '../objects.ts'
 import { claim, controllerOf, controllerReference } from '../ownership.ts'
 import type { Store } from '../store.ts'
@@ -24,7 +24,7 @@ export class DeploymentController {
     this.#store = store
     this.#scheduler = scheduler
     this.#events = new EventRecorder(store, 'deployment-controller')
-    this.#queue = new WorkQueue(scheduler, (key) => this.#sync(key))
+    this.#queue = new WorkQueue(scheduler, (key) => this.sync(key))
     store.listen('Deployment', (change) => this.#queue.add(keyOf(change.object)))
     store.listen('ReplicaSet', ({ object, old }) => {
       for (const set of [object, old]) {
@@ -34,7 +34,8 @@ export class DeploymentController {
     })
   }
 
-  #sync(key: string): void {
+  /** Looks at the object: makes what is missing, and reports. */
+  sync(key: string): void {
     const [namespace, name] = splitKey(key)
     const deployment = this.#store.get<Deployment>('Deployment', namespace, name)
     if (deployment === null) return
@@ -89,7 +90,7 @@ export class DeploymentController {
         ...(spec.minReadySeconds === undefined ? {} : { minReadySeconds: spec.minReadySeconds }),
       },
     }
-    return this.#store.create(structuredClone(set) as KubeObject) as ReplicaSet
+    return this.#store.create(clone(set) as KubeObject) as ReplicaSet
   }
 
   #stampRevision(deployment: Deployment, revision: string): void {
@@ -202,7 +203,7 @@ function revisionOf(set: ReplicaSet): number {
 
 /** The template without the hash that the controller adds. */
 function plainTemplate(template: PodTemplate): unknown {
-  const copy = structuredClone(template)
+  const copy = clone(template)
   if (copy.metadata?.labels !== undefined) delete copy.metadata.labels[HASH]
   return copy
 }

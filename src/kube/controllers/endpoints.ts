@@ -15,12 +15,13 @@ export class EndpointsController {
 
   constructor(store: Store, scheduler: Scheduler) {
     this.#store = store
-    const queue = serviceQueue(store, scheduler, (key) => this.#sync(key))
+    const queue = serviceQueue(store, scheduler, (key) => this.sync(key))
     // Whoever edits what the controller owns sees it put right.
     store.listen('Endpoints', ({ object }) => queue.add(`${object.metadata.namespace}/${object.metadata.name}`))
   }
 
-  #sync(key: string): void {
+  /** Looks at the object: makes what is missing, and reports. */
+  sync(key: string): void {
     const [namespace, name] = splitKey(key)
     const store = this.#store
     const service = store.get<Service>('Service', namespace, name)

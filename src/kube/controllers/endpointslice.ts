@@ -4,7 +4,7 @@
  */
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { type Backend, backendsOf, ZONE } from '../backends.ts'
-import { canonical, equal } from '../json.ts'
+import { canonical, clone, equal } from '../json.ts'
 import type { EndpointSlice, Endpoints, KubeObject, OwnerReference, Service, SliceEndpoint } from '../objects.ts'
 import { controllerReference } from '../ownership.ts'
 import { SERVICE_NAME, slicesOf } from '../slices.ts'
@@ -32,7 +32,7 @@ export class EndpointSliceController {
 
   constructor(store: Store, scheduler: Scheduler) {
     this.#store = store
-    const queue = serviceQueue(store, scheduler, (key) => this.#sync(key))
+    const queue = serviceQueue(store, scheduler, (key) => this.sync(key))
     store.listen('Endpoints', ({ object }) => queue.add(`${object.metadata.namespace}/${object.metadata.name}`))
     store.listen('Node', ({ object, old }) => {
       if (object.metadata.labels?.[ZONE] === old?.metadata.labels?.[ZONE]) return
@@ -46,7 +46,8 @@ export class EndpointSliceController {
     })
   }
 
-  #sync(key: string): void {
+  /** Looks at the object: makes what is missing, and reports. */
+  sync(key: string): void {
     const [namespace, name] = splitKey(key)
     const service = this.#store.get<Service>('Service', namespace, name)
     if (service === null) return this.#mirror(namespace, name, null)
@@ -84,7 +85,7 @@ export class EndpointSliceController {
       const slice = mine[i]
       if (slice === undefined) return this.#create(service, labels, content, controllerReference(owner))
       if (equal(slice.endpoints, content.endpoints) && equal(slice.ports, content.ports)) return
-      store.modify(slice, (copy) => Object.assign(copy, structuredClone(content)))
+      store.modify(slice, (copy) => Object.assign(copy, clone(content)))
     })
     for (const slice of mine.slice(contents.length)) store.remove(slice)
   }
@@ -102,7 +103,7 @@ export class EndpointSliceController {
         ownerReferences: [owner],
       },
       addressType: 'IPv4',
-      ...structuredClone(content),
+      ...clone(content),
     }
     this.#store.create(slice as KubeObject)
   }

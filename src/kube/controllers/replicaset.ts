@@ -1,6 +1,8 @@
 /** The ReplicaSet controller: as many pods as asked for, claimed by label. */
+
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { EventRecorder } from '../events.ts'
+import { clone } from '../json.ts'
 import { selects } from '../label-selector.ts'
 import type { KubeObject, Pod, ReplicaSet } from '../objects.ts'
 import { claim, controllerOf, controllerReference, isActive, isReady, readySince } from '../ownership.ts'
@@ -15,7 +17,7 @@ export class ReplicaSetController {
   constructor(store: Store, scheduler: Scheduler) {
     this.#store = store
     this.#events = new EventRecorder(store, 'replicaset-controller')
-    this.#queue = new WorkQueue(scheduler, (key) => this.#sync(key))
+    this.#queue = new WorkQueue(scheduler, (key) => this.sync(key))
     store.listen('ReplicaSet', (change) => this.#queue.add(keyOf(change.object)))
     store.listen('Pod', (change) => this.#podChanged(change))
   }
@@ -32,7 +34,8 @@ export class ReplicaSetController {
     for (const set of this.#store.list<ReplicaSet>('ReplicaSet', namespace, matches)) this.#queue.add(keyOf(set))
   }
 
-  #sync(key: string): void {
+  /** Looks at the object: makes what is missing, and reports. */
+  sync(key: string): void {
     const [namespace, name] = splitKey(key)
     const set = this.#store.get<ReplicaSet>('ReplicaSet', namespace, name)
     if (set === null) return
@@ -46,19 +49,7 @@ export class ReplicaSetController {
   }
 
   #createPod(set: ReplicaSet): void {
-    const { metadata, spec } = structuredClone(set.spec.template)
-    const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        ...metadata,
-        name: '',
-        namespace: set.metadata.namespace as string,
-        generateName: `${set.metadata.name}-`,
-        ownerReferences: [controllerReference(set)],
-      },
-      spec,
-    } as KubeObject
+    const pod = podOf(set)
     try {
       const created = this.#store.create(pod)
       this.#events.normal(set, 'SuccessfulCreate', `Created pod: ${created.metadata.name}`)
@@ -127,4 +118,21 @@ function victims(pods: readonly Pod[]): Pod[] {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** A new pod of the set. */
+export function podOf(set: ReplicaSet): KubeObject {
+  const { metadata, spec } = clone(set.spec.template)
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...metadata,
+      name: '',
+      namespace: set.metadata.namespace as string,
+      generateName: `${set.metadata.name}-`,
+      ownerReferences: [controllerReference(set)],
+    },
+    spec,
+  } as KubeObject
 }

@@ -2,8 +2,10 @@
  * The StatefulSet controller: pods with names that stay, NAME-0, NAME-1, …, made one after the other and taken away
  * from the end, each only when all before it are running and ready (podManagementPolicy OrderedReady).
  */
+
 import type { Scheduler } from '../../sim/scheduler.ts'
 import { EventRecorder } from '../events.ts'
+import { clone } from '../json.ts'
 import type { KubeObject, Pod, PodTemplate } from '../objects.ts'
 import type { StatefulSet } from '../objects-stateful.ts'
 import { claim, controllerOf, controllerReference, isReady } from '../ownership.ts'
@@ -98,7 +100,7 @@ export class StatefulSetController {
   }
 
   #create(set: StatefulSet, ordinal: number, made: { label: string; template: PodTemplate }): void {
-    const { metadata, spec } = structuredClone(made.template)
+    const { metadata, spec } = clone(made.template)
     const name = `${set.metadata.name}-${ordinal}`
     const labels = {
       ...metadata?.labels,

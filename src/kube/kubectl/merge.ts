@@ -2,6 +2,7 @@
  * The three-way merge of `kubectl apply` and the difference that is sent to the server. What the last manifest had
  * and the new one has not is deleted; what the new one has is set; everything else stays as the cluster made it.
  */
+import { clone } from '../json.ts'
 import type { KubeObject } from './api.ts'
 import { copyOf, isMap, type JsonMap, mapAt, same } from './field.ts'
 import { compactJson } from './print/json.ts'
@@ -105,6 +106,6 @@ export function annotated(object: KubeObject): KubeObject {
   const annotations = { ...mapAt(object, 'metadata.annotations') }
   delete annotations[LAST_APPLIED]
   const plain = { ...object, metadata: { ...object.metadata, annotations } }
-  annotations[LAST_APPLIED] = `${compactJson(structuredClone(plain))}\n`
+  annotations[LAST_APPLIED] = `${compactJson(clone(plain))}\n`
   return plain
 }
