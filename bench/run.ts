@@ -3,7 +3,8 @@
  * `npm run --silent bench -- W4 64 [SECONDS]`: one workload as two JSON lines {peer, workload, variant, frame, frames, seconds,
  * fps, cpu_s, gbps?}, without the flow cache and with it. `npm run bench -- tcp`: TCP's tables. `npm run bench -- services`: what
  * Services cost in each of kube-proxy's modes. `npm run bench -- explain`: what it costs to explain every frame.
- * `npm run bench -- capture`: frames written to the disk. `npm run bench -- parallel`: two threads against one.
+ * `npm run bench -- capture`: frames written to the disk. `npm run bench -- parallel`: two threads against one. `npm run bench --
+ * scale`: clusters of full size.
  *
  * It runs as one file, as the command does (src/cli/bundle.ts): V8 takes what a file of its own declares for what it is, and
  * what a module imports for something to be looked up each time. Forwarding is a third faster that way.
@@ -16,6 +17,7 @@ import { INLINING, inlineMore } from '../src/cli/v8.ts'
 import { captureTable } from './capture.ts'
 import { explainTable } from './explain.ts'
 import { parallelTable } from './parallel.ts'
+import { scaleTable } from './scale.ts'
 import { serviceTable } from './services.ts'
 import { tcpTable } from './tcp-table.ts'
 
@@ -25,6 +27,7 @@ const tables: Readonly<Record<string, () => void | Promise<void>>> = {
   explain: explainTable,
   capture: captureTable,
   parallel: parallelTable,
+  scale: () => scaleTable(process.argv.slice(3)),
 }
 
 /** The form that other programs read: each variant measured in a process of its own. */

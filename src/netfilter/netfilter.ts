@@ -215,7 +215,7 @@ export class Netfilter {
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     if (entering && tables.translates && translated(packet)) {
-      verdict = this.#translate(hook, tables, Manip.DESTINATION, packet)
+      verdict = this.#translate(hook, Manip.DESTINATION, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     const balancer = this.#balancer
@@ -233,7 +233,7 @@ export class Netfilter {
     }
     if (!leaving) return verdict
     if (tables.translates && translated(packet)) {
-      verdict = this.#translate(hook, tables, Manip.SOURCE, packet)
+      verdict = this.#translate(hook, Manip.SOURCE, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     return tables.tracks && !this.conntrack.confirm(packet) ? this.#untracked() : verdict
@@ -268,9 +268,9 @@ export class Netfilter {
       case Step.CONFIRM:
         return this.conntrack.confirm(packet) ? Verdict.ACCEPT : this.#untracked()
       case Step.DESTINATION_NAT:
-        return translated(packet) ? this.#translate(hook, tables, Manip.DESTINATION, packet) : Verdict.ACCEPT
+        return translated(packet) ? this.#translate(hook, Manip.DESTINATION, packet) : Verdict.ACCEPT
       case Step.SOURCE_NAT:
-        return translated(packet) ? this.#translate(hook, tables, Manip.SOURCE, packet) : Verdict.ACCEPT
+        return translated(packet) ? this.#translate(hook, Manip.SOURCE, packet) : Verdict.ACCEPT
       default:
         return this.#read(step, packet)
     }
@@ -302,7 +302,7 @@ export class Netfilter {
   }
 
   /** nf_nat_inet_fn: the first packet chooses, every packet is rewritten. */
-  #translate(hook: Hook, tables: HookTables, manip: Manip, packet: Packet): Verdict {
+  #translate(hook: Hook, manip: Manip, packet: Packet): Verdict {
     const { frame } = packet
     const flow = frame.tracked as Flow | null
     if (flow === null) return Verdict.ACCEPT
