@@ -141,7 +141,7 @@ export class Netfilter {
     const packet = this.#packet
     packet.load(hook, frame, input, output)
     const steps = this.#steps[hook]
-    const verdict = steps === null ? this.#ask(hook, tables, packet) : this.#askInTurn(steps, hook, tables, packet)
+    const verdict = steps === null ? this.#ask(hook, tables, packet) : this.#askInTurn(steps, hook, packet)
     return verdict === Verdict.ACCEPT || this.#end(frame, verdict, hook, input)
   }
 
@@ -251,15 +251,15 @@ export class Netfilter {
   }
 
   /** The same with nft's base chains among the tables of iptables. */
-  #askInTurn(steps: readonly NftStep[], hook: Hook, tables: HookTables, packet: Packet): Verdict {
+  #askInTurn(steps: readonly NftStep[], hook: Hook, packet: Packet): Verdict {
     for (let i = 0; i < steps.length; i++) {
-      const verdict = this.#take(steps[i], hook, tables, packet)
+      const verdict = this.#take(steps[i], hook, packet)
       if (verdict !== Verdict.ACCEPT) return verdict
     }
     return Verdict.ACCEPT
   }
 
-  #take(step: NftStep, hook: Hook, tables: HookTables, packet: Packet): Verdict {
+  #take(step: NftStep, hook: Hook, packet: Packet): Verdict {
     switch (step.kind) {
       case Step.CONNTRACK:
         return this.#enter(packet) ? Verdict.ACCEPT : this.#untracked()
