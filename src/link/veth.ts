@@ -270,7 +270,7 @@ export class Veth extends NetDevice implements Task {
     const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
     const later = Math.max(due + jitter, this.world.scheduler.now)
     const arrival = this.#rate > 0 ? this.#serialise(frame, later) : later
-    if (this.#departing !== null) this.#departing(frame, arrival)
+    if (this.#departing !== null && this.#peer !== null) this.#departing(frame, this.#peer.#notBefore(arrival))
     if (journal.open) this.#tell(frame, arrival - this.world.scheduler.now)
     return arrival
   }
@@ -298,6 +298,12 @@ export class Veth extends NetDevice implements Task {
     this.#dues[slot] = due < last ? last : due
     this.#size++
     if (this.#size === 1) this.world.scheduler.atEntry(this.#timer, this.#dues, slot)
+  }
+
+  /** A cable keeps order: a frame is not due before the last one that is on its way. */
+  #notBefore(due: Nanos): Nanos {
+    if (this.#size === 0) return due
+    return Math.max(due, this.#dues[(this.#head + this.#size - 1) & (this.#frames.length - 1)])
   }
 
   #shift(): Frame {

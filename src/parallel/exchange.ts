@@ -119,12 +119,14 @@ export class Exchange implements Horizon {
     this.#arrivals = arrivals
   }
 
-  /** Tells all others of a frame that goes into a port's cable. The frame is lent. */
-  sendFrame(port: number, frame: Frame, due: Nanos): void {
+  /** Tells a thread, or with -1 all others, of a frame that goes into a port's cable. The frame is lent. */
+  sendFrame(port: number, frame: Frame, due: Nanos, to: number): void {
     this.sent++
+    if (to === this.#me) return
     const length = frame.end - frame.start
     const size = FRAME_HEADER + ((length + 7) >> 3)
     for (let i = 0; i < this.#out.length; i++) {
+      if (to >= 0 && to !== (i < this.#me ? i : i + 1)) continue
       const ring = this.#out[i]
       const at = this.#room(ring, size, FRAME)
       if (at >= 0) {

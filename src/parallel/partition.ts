@@ -16,6 +16,7 @@ import { matchingFrames, runStep, type StepListener } from '../topology/steps.ts
 import { type Arrivals, Exchange, type LookAhead, type Place } from './exchange.ts'
 import { Sessions } from './sessions.ts'
 import { type Chunk, countsOf, type InterfaceCounts, Spool } from './spool.ts'
+import { ALL, Stations } from './stations.ts'
 
 /** What all threads are told. */
 export interface Job {
@@ -84,6 +85,8 @@ export interface Employer {
 /** Ranks of what happens at one instant: the ports of the switch, by machine, before what commands said. */
 const PORTS = -1_000_000
 const SESSIONS = -1
+/** Instead of a session: a machine spoke (Stations). */
+const SPOKE = -1
 
 export class Partition {
   readonly lab: Lab
@@ -93,7 +96,8 @@ export class Partition {
   readonly #employer: Employer
   /** The machines' names, by number less one. */
   readonly #names: readonly string[]
-  /** By the machine's number: is it this thread's? */
+  /** By the machine's number less one: which thread has it, and is it this one? */
+  readonly #owners: readonly number[]
   readonly #own: readonly boolean[]
   readonly #machineOf = new Map<object, number>()
   readonly #sessions: Sessions
@@ -130,7 +134,8 @@ export class Partition {
     this.#employer = employer
     this.#spool = spool
     this.#names = [...lab.machines.keys()]
-    this.#own = ownersOf(this.#names.length, job.seed, place.threads).map((owner) => owner === place.thread)
+    this.#owners = ownersOf(this.#names.length, job.seed, place.threads)
+    this.#own = this.#owners.map((owner) => owner === place.thread)
     for (const [i, machine] of [...lab.machines.values()].entries()) this.#machineOf.set(machine.world, i + 1)
     this.exchange = new Exchange(place, lab.world.scheduler, job.lookAhead)
     this.exchange.pool = lab.world.frames
@@ -141,6 +146,8 @@ export class Partition {
   #splitWorld(): void {
     const { lab } = this
     if (this.#spool !== null) this.#spool.on = false
+    const alone = this.#place.threads === 1
+    const stations = this.#stations()
     const ports: Veth[] = []
     for (const [i, [name, machine]] of [...lab.machines].entries()) {
       const [eth0, far] = lab.cables.get(name) as readonly [Veth, Veth]
@@ -150,7 +157,8 @@ export class Partition {
       if (this.#own[i]) {
         eth0.departing = (frame, due) => {
           machine.world.frames.identify(frame)
-          this.exchange.sendFrame(i, frame, due)
+          const to = alone ? ALL : stations.needs(i, frame, due)
+          this.exchange.sendFrame(i, frame, due, to)
         }
         continue
       }
@@ -162,7 +170,8 @@ export class Partition {
     }
     lab.workstation.machine.world.random.restart(seedOf(this.#job.seed, 0))
     this.#connectWorkstation()
-    this.exchange.arrivals = this.#arrivals(ports)
+    this.exchange.arrivals = this.#arrivals(ports, stations)
+    lab.world.watchLinks(() => this.#refuseDown())
     lab.runner.horizon = this.exchange
     this.#split = true
     this.#ownCapture()
@@ -189,11 +198,28 @@ export class Partition {
     cluster.remote.start = (place, argv, io) => start(place, io, (inner) => place.spawn(argv, inner))
   }
 
-  #arrivals(ports: readonly Veth[]): Arrivals {
+  #stations(): Stations {
+    const machines = [...this.lab.cables.values()].map(([{ mac }], i) => ({ mac, thread: this.#owners[i] }))
+    const tell = (machine: number, spoke: Nanos) => this.exchange.sendText(spoke, machine, SPOKE, 0, 0, '')
+    return new Stations(this.lab.switch.fdb, this.lab.world.scheduler, machines, tell)
+  }
+
+  /** The switch of the other threads would not notice. */
+  #refuseDown(): void {
+    for (const [i, [name, [eth0, far]]] of [...this.lab.cables].entries()) {
+      if (this.#own[i] && !(eth0.carrier && far.carrier)) {
+        throw new RangeError(`podwire: taking down eth0 of ${name} is not modelled with --threads`)
+      }
+    }
+  }
+
+  #arrivals(ports: readonly Veth[], stations: Stations): Arrivals {
     return {
       frame: (port: number, frame: Frame, due: Nanos) => ports[port].inject(frame, due),
-      text: (time, machine, session, stream, code, text) =>
-        this.#sessions.take(time, machine, session, stream, code, text),
+      text: (time, machine, session, stream, code, text) => {
+        if (session === SPOKE) stations.heard(machine, time)
+        else this.#sessions.take(time, machine, session, stream, code, text)
+      },
     }
   }
 

@@ -84,7 +84,8 @@ export class Lab {
   /** Who hears of what a manifest asks for and podwire does not model. */
   #reader: Io | null = null
   readonly #options: LabOptions
-  readonly #switch: Bridge
+  /** All cables end there. */
+  readonly switch: Bridge
   readonly #switchSpace: Netns
   /** The machine's end and the switch's end of each machine's cable. */
   readonly cables = new Map<string, readonly [Veth, Veth]>()
@@ -99,9 +100,9 @@ export class Lab {
     this.interfaces = new InterfaceList(this.world)
     this.recorder = options.capture === null ? null : this.#record(options.capture)
     this.#switchSpace = new Netns(this.world, 'switch')
-    this.#switch = new Bridge(this.world, 'br0', this.#randomMac())
-    this.#switchSpace.adopt(this.#switch)
-    this.#switchSpace.setUp(this.#switch)
+    this.switch = new Bridge(this.world, 'br0', this.#randomMac())
+    this.#switchSpace.adopt(this.switch)
+    this.#switchSpace.setUp(this.switch)
     for (const [name, spec] of Object.entries(topology.images)) this.catalogue.declare(name, spec)
     this.workstation = new Machine(this.runner, 'workstation', linuxCommands(), this.#part(0)).place
     this.workstation.workdir = '/root'
@@ -286,7 +287,7 @@ export class Lab {
     loose.mtu = underlay.mtu
     far.mtu = underlay.mtu
     this.#switchSpace.adopt(far, slot?.seat)
-    this.#switch.attach(far, slot?.port)
+    this.switch.attach(far, slot?.port)
     return [loose, far]
   }
 
@@ -355,7 +356,7 @@ export class Lab {
         runner,
         cluster,
         machines,
-        bridge: this.#switch,
+        bridge: this.switch,
         space: this.#switchSpace,
         plug: ({ name, ip }, slot) => {
           const machine = this.#plug(name, `${ip}/${this.#prefix}`, undefined, this.#gateway, slot)

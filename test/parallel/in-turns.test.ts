@@ -87,6 +87,25 @@ steps:
     )
   })
 
+  test('stations that speak for minutes, are silent, and are forgotten by the switch after five', async () => {
+    const hosts = ['a', 'b', 'c', 'd', 'e'].map((name, i) => `  - {name: ${name}, ip: 10.0.0.${i + 1}}`)
+    const waits = [10, 95, 110, 190, 250, 290, 299, 301, 310, 400]
+    const alone = await same(
+      `
+underlay: {cidr: 10.0.0.0/24}
+hosts:
+${hosts.join('\n')}
+steps:
+  - run: for who in a b c d e; do ssh $who 'for i in 1 2 3 4 5; do ping -c 1 10.0.0.$i > /dev/null; done'; done
+  - run: ssh a ping -q -c 250 10.0.0.2
+${waits.map((wait, i) => `  - {wait: ${wait}s, run: ssh ${'abcde'[i % 5]} ping -c 1 10.0.0.${((i + 3) % 5) + 1}}`).join('\n')}
+`,
+      [2, 3],
+    )
+    // A frame to a station that was forgotten is seen at every port.
+    expect(alone.result.capture?.interfaces().find(({ name }) => name === 'switch/p-e')?.frames).toBeGreaterThan(5)
+  })
+
   test('a cluster: pods on two nodes, a Service, DNS', async () => {
     const folder = new URL('../../topologies/', import.meta.url)
     const files: FileAccess = {
@@ -123,6 +142,14 @@ ${more}`
     ['{delay: 1ms}', 'steps: [{link: a/eth0 down}]', 'pulling a cable (a/eth0 down) is not modelled'],
   ])('%s %s', async (cable, more, sentence) => {
     await expect(play(lab(cable, more), 2)).rejects.toThrow(`podwire: ${sentence}`)
+  })
+
+  test('what a machine does to its cable', async () => {
+    const down = lab('{delay: 1ms}', 'steps: [{run: ssh a ip link set eth0 down}]')
+    await expect(play(down, 2)).rejects.toThrow('podwire: taking down eth0 of a is not modelled with --threads')
+    const other = 'ssh a ip link set eth0 address $(ssh b ip -br link show eth0 | grep -o "52:[0-9a-f:]*")'
+    const twin = lab('{delay: 1ms}', `steps: [{run: '${other}; ssh a ping -c 1 10.0.0.2'}]`)
+    await expect(play(twin, 2)).rejects.toThrow('sends with the MAC of another is not modelled with --threads')
   })
 
   test('a step that hears something of a pod at once', async () => {
