@@ -60,10 +60,16 @@ export interface Listener {
   alone(): void
 }
 
+/** BullMQ, without the native part that its packing of messages would look for: package.json overrides it with an empty package. */
+function bullmq(): Promise<typeof import('bullmq')> {
+  process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED = 'true'
+  return import('bullmq')
+}
+
 /** Has all jobs done by workers elsewhere; each outcome is told once. */
 export async function sweepByQueue(url: string, jobs: readonly Job[], listener: Listener): Promise<void> {
   const redis = await connect(url)
-  const { Queue } = await import('bullmq')
+  const { Queue } = await bullmq()
   const queue = new Queue<Posted, Outcome>(QUEUE, { connection: redis })
   const run = runIdOf(jobs)
   const idOf = (job: Job) => `${run}-${job.index}`
@@ -116,7 +122,7 @@ function* slices<Item>(items: readonly Item[]): Generator<readonly Item[]> {
 /** Does jobs until it is told to stop; the one that it is at is done first. */
 export async function workForQueue(url: string, threads: number, until: Promise<unknown>): Promise<number> {
   const redis = await connect(url)
-  const { UnrecoverableError, Worker } = await import('bullmq')
+  const { UnrecoverableError, Worker } = await bullmq()
   const pool = new SweepPool(threads)
   let done = 0
   const work = async ({ data }: { data: Posted }): Promise<Outcome> => {

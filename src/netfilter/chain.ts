@@ -103,6 +103,8 @@ export class Chain {
   rules: Rule[] = []
   /** Of `rules` those that a packet of one state may match, by `Packet.standing`, and which rules they were sorted out of. */
   byStanding: (readonly Rule[] | null)[] | null = null
+  /** ... or by a packet to one address. */
+  index: { rulesTo(destination: Ipv4): readonly Rule[] } | null = null
   sorted = -1
   policy: Verdict = Verdict.ACCEPT
   /** What the policy decided on; counted only when iptables-restore has set the policy (nft: a chain with counter). */

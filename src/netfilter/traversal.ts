@@ -5,6 +5,7 @@
 import { journal } from '../link/flow-cache.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { type Chain, Inverted, type Rule } from './chain.ts'
+import { ChainIndex } from './chain-index.ts'
 import { Verdict } from './hook.ts'
 import type { Match } from './match.ts'
 import { type Packet, STANDINGS } from './packet.ts'
@@ -92,19 +93,21 @@ export class Traversal {
   }
 
   /**
-   * The rules that a packet may match as its flow stands: the others look at that and do nothing else, and need not be
-   * asked for each packet. Whoever traces is told of rules by their number, and so is shown all.
+   * The rules that a packet may match as its flow stands, or by where it goes: the others look at that and do nothing else, and
+   * need not be asked for each packet. Whoever traces is told of rules by their number, and so is shown all.
    */
   #rulesFor(chain: Chain, packet: Packet): readonly Rule[] {
     if (chain.sorted !== this.#version) this.#forget(chain)
-    const { byStanding } = chain
-    if (byStanding === null || journal.open) return chain.rules
-    return byStanding[packet.standing] ?? this.#sort(chain, byStanding, packet)
+    if (journal.open) return chain.rules
+    const { byStanding, index } = chain
+    if (byStanding !== null) return byStanding[packet.standing] ?? this.#sort(chain, byStanding, packet)
+    return index === null ? chain.rules : index.rulesTo(packet.destination)
   }
 
   #forget(chain: Chain): void {
     chain.sorted = this.#version
     chain.byStanding = chain.rules.some((rule) => rule.states !== 0) ? new Array(STANDINGS).fill(null) : null
+    chain.index = chain.byStanding === null ? ChainIndex.of(chain.rules) : null
   }
 
   #sort(chain: Chain, byStanding: (readonly Rule[] | null)[], { standing, states }: Packet): readonly Rule[] {
