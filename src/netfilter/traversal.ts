@@ -5,12 +5,12 @@
 import { journal } from '../link/flow-cache.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import { type Chain, Inverted, type Rule } from './chain.ts'
-import { ChainIndex } from './chain-index.ts'
 import { Verdict } from './hook.ts'
 import type { Match } from './match.ts'
 import { type Packet, STANDINGS } from './packet.ts'
 import { MissedRule, PolicyDecision, RuleDecision } from './rule-decisions.ts'
 import { Effect } from './rule-effect.ts'
+import { RulesByDestination } from './rules-by-destination.ts'
 
 /** Deeper than any acyclic rule set goes in practice; the kernel's own limit for nft is 16. */
 const DEPTH = 64
@@ -107,7 +107,7 @@ export class Traversal {
   #forget(chain: Chain): void {
     chain.sorted = this.#version
     chain.byStanding = chain.rules.some((rule) => rule.states !== 0) ? new Array(STANDINGS).fill(null) : null
-    chain.index = chain.byStanding === null ? ChainIndex.of(chain.rules) : null
+    chain.index = chain.byStanding === null ? RulesByDestination.of(chain.rules) : null
   }
 
   #sort(chain: Chain, byStanding: (readonly Rule[] | null)[], { standing, states }: Packet): readonly Rule[] {

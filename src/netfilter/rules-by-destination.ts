@@ -16,7 +16,7 @@ function named(rule: Rule): boolean {
   return rule.destinationMask === -1 && (rule.inverted & Inverted.DESTINATION) === 0
 }
 
-export class ChainIndex {
+export class RulesByDestination {
   readonly #rules: readonly Rule[]
   #walks = 0
   #lists: Map<Ipv4, Rule[]> | null = null
@@ -27,11 +27,11 @@ export class ChainIndex {
   }
 
   /** Null for a chain that is read through. */
-  static of(rules: readonly Rule[]): ChainIndex | null {
+  static of(rules: readonly Rule[]): RulesByDestination | null {
     if (rules.length < LONG) return null
     let anywhere = 0
     for (const rule of rules) if (!named(rule) && ++anywhere > MOST_ANYWHERE) return null
-    return new ChainIndex(rules)
+    return new RulesByDestination(rules)
   }
 
   /** What a packet to this address has to be asked. */
