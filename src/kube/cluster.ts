@@ -380,8 +380,10 @@ export class Cluster {
       for (const pod of staticPods(object, node.ip)) store.create(pod)
     }
     store.create(coreDnsDeployment())
+    // Those of a fleet, which may be there by then, have joined long ago.
+    const workers = [...this.nodes.values()].filter((node) => !node.controlPlane)
     world.scheduler.call(JOIN, () => {
-      for (const node of this.nodes.values()) if (!node.controlPlane) node.join()
+      for (const node of workers) node.join()
     })
   }
 
