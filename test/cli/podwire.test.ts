@@ -141,6 +141,14 @@ describe('podwire run', () => {
 })
 
 describe('podwire exec', () => {
+  test('a fleet needs no other worker', async () => {
+    const fleet = 'cluster: {fleet: {nodes: 2, firstIp: 10.9.0.1}}\n'
+    const nodes = 'nodes: [{name: master, ip: 10.9.255.1, roles: [control-plane]}]\n'
+    const topology = file('fleet.yaml', `name: f\nunderlay: {cidr: 10.9.0.0/16}\n${nodes}${fleet}`)
+    expect(await runCli(['exec', topology, '-c', 'kubectl get nodes -o name'])).toBe(0)
+    expect(out).toContain('node/fleet-1\nnode/fleet-2\nnode/master\n')
+  })
+
   test('exits with the code of the last command', async () => {
     const topology = file('exec.yaml', hosts)
     expect(await runCli(['exec', topology, '-c', 'ssh a true', '-c', "ssh a 'exit 7'"])).toBe(7)

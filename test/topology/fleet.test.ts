@@ -194,13 +194,3 @@ describe('what a topology says of a fleet', () => {
     await expect(built(busy)).rejects.toThrow('kiamol/ch03-sleep acts by itself')
   })
 })
-
-test('a fleet needs no other worker', async () => {
-  const lab = await Lab.build(
-    loadTopology('topo.yaml', text('nodes: 3, firstIp: 172.16.1.0').replace(/\n {2}- \{name: w1.*/, '')),
-    { readFile: () => null, listFolder: () => null, capture: null },
-  )
-  const { output } = await lab.say('kubectl get nodes -o name')
-  expect(output.trim().split('\n')).toEqual(['node/fleet-1', 'node/fleet-2', 'node/fleet-3', 'node/master'])
-  expect(lab.world.frames.inUse).toBe(0)
-})
