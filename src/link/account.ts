@@ -29,6 +29,14 @@ export class Account {
     if (this.#bytes > MOST) this.settle()
   }
 
+  /** So many frames came in, of so many bytes together. */
+  countAll(packets: number, bytes: number): void {
+    if (this.packets === 0) open(this)
+    this.packets += packets
+    this.#bytes += bytes
+    if (this.#bytes > MOST) this.settle()
+  }
+
   settle(): void {
     const { packets } = this
     const bytes = this.#bytes

@@ -2,7 +2,7 @@
 
 import * as ethernet from '../wire/ethernet.ts'
 import { type FdbEntry, UPDATED } from './fdb.ts'
-import { journal, Step } from './flow-cache.ts'
+import { journal, SharedStep } from './flow-cache.ts'
 import type { Frame } from './frame.ts'
 
 interface Port {
@@ -22,7 +22,7 @@ export function noteTaken(frame: Frame, port: Port): void {
 }
 
 /** The port's station was heard again. */
-class Learning extends Step {
+class Learning extends SharedStep {
   readonly #port: Port
   readonly #station: FdbEntry<Port | null>
   readonly #clock: Clock
@@ -35,11 +35,19 @@ class Learning extends Step {
   }
 
   override holds(): boolean {
+    return this.stands()
+  }
+
+  override again(): void {
+    this.leave()
+  }
+
+  override stands(): boolean {
     const station = this.#station
     return !station.gone && (station.port === this.#port || station.fixed)
   }
 
-  override again(): void {
+  override leave(): void {
     this.#port.heard = this.#station
     if (!this.#station.permanent) this.#station.times[UPDATED] = this.#clock.now
   }

@@ -1,6 +1,6 @@
 /** What devices do to a frame of a known flow, to be done once more (see flow-cache.ts). */
 import { type Fdb, type FdbEntry, UPDATED, USED } from './fdb.ts'
-import { Step, type Tally } from './flow-cache.ts'
+import { SharedStep, type Tally } from './flow-cache.ts'
 
 /** A device's own counters. */
 interface Counted {
@@ -43,7 +43,7 @@ export class Departure implements Tally {
 }
 
 /** An entry of a forwarding database said where a frame goes. */
-export class Lookup<Target> extends Step {
+export class Lookup<Target> extends SharedStep {
   readonly #fdb: Fdb<Target>
   readonly #clock: Clock
   readonly #entry: FdbEntry<Target>
@@ -63,12 +63,20 @@ export class Lookup<Target> extends Step {
   }
 
   override holds(): boolean {
+    return this.stands()
+  }
+
+  override stands(): boolean {
     const entry = this.#entry
     if (entry.gone || entry.port !== this.#target || entry.local !== this.#local) return false
     return entry.permanent || this.#clock.now - entry.times[UPDATED] < this.#fdb.ageing
   }
 
   override again(): void {
+    this.leave()
+  }
+
+  override leave(): void {
     if (this.#used) this.#entry.times[USED] = this.#clock.now
   }
 }

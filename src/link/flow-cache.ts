@@ -13,232 +13,16 @@
  */
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
-import { Account } from './account.ts'
+import { configurationGeneration } from './configuration.ts'
+import type { Inlet } from './ends.ts'
 import type { Frame } from './frame.ts'
-import type { Judge, Step, Tally } from './step.ts'
-import { type Walk, walkOf } from './walk.ts'
+import { HEADERS, journal } from './journal.ts'
+import type { Lane } from './lane.ts'
+import { Pass } from './pass.ts'
 
-export { type Judge, Step, type Tally } from './step.ts'
-
-const configuration = { generation: 0 }
-
-/** Changes with every change of configuration in the process. */
-export function configurationGeneration(): number {
-  return configuration.generation
-}
-
-/** Some table, switch or port is another one: no recorded pass is sure any more. */
-export function configurationChanged(): void {
-  configuration.generation++
-}
-
-/** How much of a frame's beginning may distinguish flows: the headers of a packet in a tunnel, and ports. */
-const HEADERS = 96
-
-/** What counts packets and bytes: a rule, a chain's policy. */
-interface Counter {
-  packets: number
-  bytes: number
-}
-
-class Counted implements Tally {
-  readonly #counter: Counter
-
-  constructor(counter: Counter) {
-    this.#counter = counter
-  }
-
-  add(packets: number, bytes: number): void {
-    this.#counter.packets += packets
-    this.#counter.bytes += bytes
-  }
-}
-
-/**
- * The pass that is being recorded; there is one for all worlds, since a pass is never interrupted. While a world is traced,
- * all passes go the long way, and its tracer is told the decisions behind the same question, `journal.open`.
- */
-export class Journal {
-  /** Does anybody want to know what is done with the frame at hand? The only thing that the path of a frame asks. */
-  open = false
-  /** How many passes were done again so far. */
-  repeated = 0
-  steps: Step[] = []
-  tallies: Tally[] = []
-  /** By how many bytes what each tally counts differs from the frame that came in. */
-  more: number[] = []
-  judge: Judge | null = null
-  /** Where the pass ended: the device that the frame was given to. */
-  last: Outlet | null = null
-  /** How far the frame's beginning distinguishes flows. */
-  covered = 0
-  readonly mask = new Uint8Array(HEADERS)
-  readonly #traced = new Set<object>()
-  #frame: Frame | null = null
-  #start = 0
-  #length = 0
-  #refused = false
-
-  begin(frame: Frame): void {
-    this.open = true
-    this.steps = []
-    this.tallies = []
-    this.more = []
-    this.judge = null
-    this.last = null
-    this.covered = 0
-    this.mask.fill(0)
-    this.#frame = frame
-    this.#start = frame.start
-    this.#length = frame.end - frame.start
-    this.#refused = false
-  }
-
-  /** Is this world traced from now on? */
-  trace(world: object, traced: boolean): void {
-    if (traced) this.#traced.add(world)
-    else this.#traced.delete(world)
-    this.open = this.#traced.size > 0
-  }
-
-  /** No world is traced any more: those that were are done with. */
-  forgetWorlds(): void {
-    this.#traced.clear()
-    this.open = false
-  }
-
-  /** True: the frame came to another cable, and all that was done to it is known. */
-  end(): boolean {
-    this.open = this.#traced.size > 0
-    this.#frame = null
-    return !this.#refused && this.last !== null
-  }
-
-  /** Something was done that is no step. */
-  refuse(): void {
-    this.#refused = true
-  }
-
-  add(frame: Frame, step: Step): void {
-    if (this.#frame === null) return
-    if (frame !== this.#frame || this.last !== null) this.#refused = true
-    this.steps.push(step)
-  }
-
-  judged(frame: Frame, step: Step & Judge): void {
-    if (this.judge !== null) this.#refused = true
-    this.judge = step
-    this.add(frame, step)
-  }
-
-  /** A counter went up by one packet and this many bytes of it. */
-  tally(frame: Frame, tally: Tally, length: number): void {
-    if (this.#frame === null) return
-    if (frame !== this.#frame || this.last !== null) this.#refused = true
-    this.tallies.push(tally)
-    this.more.push(length - this.#length)
-  }
-
-  /** A rule or a policy counted the packet. */
-  count(frame: Frame, counter: Counter): void {
-    if (this.#frame !== null) this.tally(frame, new Counted(counter), ipv4.totalLength(frame.bytes, frame.network))
-  }
-
-  /** Flows differ in these bytes. Those of headers that the pass itself put in front are no part of what came in. */
-  cover(at: number, length: number): void {
-    const from = at - this.#start
-    if (from < 0) return
-    if (from + length > HEADERS) return this.refuse()
-    this.mask.fill(255, from, from + length)
-    if (from + length > this.covered) this.covered = from + length
-  }
-
-  /** From where the frame began as it came in to this place. */
-  offset(at: number): number {
-    return at - this.#start
-  }
-
-  /** The addresses, ports and the like of the IP packet at this place. What is neither TCP nor UDP is not cached. */
-  coverPacket(frame: Frame, at: number): void {
-    const protocol = ipv4.protocol(frame.bytes, at)
-    const ported = protocol === ipv4.IPPROTO_TCP || protocol === ipv4.IPPROTO_UDP
-    if (!ported || ipv4.isFragment(frame.bytes, at) || ipv4.headerLength(frame.bytes, at) !== ipv4.HEADER) this.refuse()
-    this.cover(at, 2)
-    this.cover(at + 6, 4)
-    this.cover(at + ipv4.SOURCE, 12)
-  }
-
-  finish(frame: Frame, last: Outlet): void {
-    if (frame !== this.#frame || this.last !== null) this.#refused = true
-    this.last = last
-  }
-}
-
-export const journal = new Journal()
-
-/** A device that a pass ends at, whole: its queue, counters, tap and cable are asked each time. */
-export interface Outlet {
-  send(frame: Frame): void
-}
-
-/** A device that passes begin at. */
-export interface Inlet {
-  readonly world: { readonly frames: { readonly taken: number }; readonly scheduler: { readonly armings: number } }
-  receive(frame: Frame): void
-}
-
-/** What was done with the frames of one flow. */
-class Pass {
-  readonly generation = configuration.generation
-  readonly steps: readonly Step[]
-  readonly account: Account
-  readonly walk: Walk
-  readonly judge: Judge | null
-  readonly last: Outlet
-  readonly words: Int32Array
-  readonly mask: Int32Array
-  readonly covered: number
-  readonly hash: number
-  /** No frame of this length was too long anywhere; a longer one has to show it. */
-  readonly length: number
-  hits = 0
-
-  constructor(written: Journal, last: Outlet, header: DataView, hash: number, length: number) {
-    this.steps = written.steps
-    this.account = new Account(written.tallies, written.more)
-    this.judge = written.judge
-    this.last = last
-    this.covered = written.covered
-    this.hash = hash
-    this.length = length
-    const count = (written.covered + 3) >> 2
-    const mask = new DataView(written.mask.buffer)
-    this.mask = Int32Array.from({ length: count }, (_, i) => mask.getInt32(i * 4, true))
-    this.walk = walkOf(this.mask, this.steps)
-    this.words = this.mask.map((bits, i) => header.getInt32(i * 4, true) & bits)
-  }
-
-  /** Is it the flow of this header? */
-  describes(header: DataView, hash: number): boolean {
-    return hash === this.hash && this.words.every((word, i) => (header.getInt32(i * 4, true) & this.mask[i]) === word)
-  }
-
-  concerns(frame: Frame): boolean {
-    const length = frame.end - frame.start
-    if (length > this.length || length < this.covered || frame.hash !== this.hash) return false
-    return this.walk.fits(this.words, frame)
-  }
-
-  holds(frame: Frame): boolean {
-    return this.walk.holds(this.steps, frame)
-  }
-
-  again(frame: Frame): void {
-    this.account.count(frame.end - frame.start)
-    this.walk.again(this.steps, frame)
-    this.last.send(frame)
-  }
-}
+export { configurationChanged, configurationGeneration } from './configuration.ts'
+export { journal } from './journal.ts'
+export { type Judge, SharedStep, Step, type Tally } from './step.ts'
 
 /** A flow whose passes do not hold is recorded anew once in so many frames, at least; one that has none yet, more seldom. */
 const PAUSE = 1024
@@ -259,13 +43,42 @@ export class FlowCache {
   #tries = 0
   #idle = -1
 
+  readonly #lane: Lane
+
+  /** `lane`: the world's. */
+  constructor(lane: Lane) {
+    this.#lane = lane
+  }
+
   /** Takes the frame and sends it on its way, the short one or the long one. */
   take(frame: Frame, inlet: Inlet): void {
-    if (this.#idle === configuration.generation || journal.open || !plain(frame)) return inlet.receive(frame)
+    const lane = this.#lane
+    if (this.#idle === configurationGeneration() || journal.open || !plain(frame)) {
+      if (lane.waiting) lane.stay()
+      if (lane.followed === frame) lane.arrived(frame, inlet)
+      return inlet.receive(frame)
+    }
     if (this.#passes.length === 0) this.#resize(SMALLEST)
     const slot = this.#slot(frame)
     const pass = this.#passes[slot]
-    if (pass === null || pass.generation !== configuration.generation || !pass.concerns(frame) || !pass.holds(frame)) {
+    if (pass !== null && pass.journey?.takes(frame) === true && lane.board(pass.journey, frame, inlet, this)) return
+    if (lane.waiting) lane.stay()
+    this.#take(frame, inlet, slot, pass)
+  }
+
+  /** A later event may come before what would be awaited. */
+  before(dues: Float64Array, entry: number): void {
+    if (this.#lane.waiting) this.#lane.before(dues, entry)
+  }
+
+  /** As `take`, to the next machine only. */
+  takeOne(frame: Frame, inlet: Inlet): void {
+    const slot = this.#slot(frame)
+    this.#take(frame, inlet, slot, this.#passes[slot])
+  }
+
+  #take(frame: Frame, inlet: Inlet, slot: number, pass: Pass | null): void {
+    if (pass === null || pass.generation !== configurationGeneration() || !pass.concerns(frame) || !pass.holds(frame)) {
       return this.#miss(frame, inlet, slot, pass)
     }
     const { judge } = pass
@@ -275,6 +88,8 @@ export class FlowCache {
     }
     pass.hits++
     journal.repeated++
+    if (this.#lane.followed === frame) this.#lane.reached(frame, pass, inlet)
+    else if (pass.hits === pass.nextTry) this.#lane.follow(frame, pass, inlet)
     pass.again(frame)
   }
 
@@ -287,6 +102,7 @@ export class FlowCache {
   }
 
   #miss(frame: Frame, inlet: Inlet, slot: number, known: Pass | null): void {
+    if (this.#lane.followed === frame) this.#lane.arrived(frame, inlet)
     const misses = ++this.#misses[slot]
     // Once is not yet a flow.
     const pause = known === null ? LONG_PAUSE : PAUSE
@@ -299,7 +115,7 @@ export class FlowCache {
   #record(frame: Frame, inlet: Inlet, slot: number, known: Pass | null): void {
     const { hash, start, end } = frame
     const header = new DataView(frame.bytes.slice(start, start + HEADERS).buffer)
-    const { generation } = configuration
+    const generation = configurationGeneration()
     const { frames, scheduler } = inlet.world
     const { taken } = frames
     const { armings } = scheduler
@@ -308,7 +124,7 @@ export class FlowCache {
     const { last } = journal
     // Of timers the last cable alone may have armed one, for the frame itself; and no other frame was made.
     const alone = frames.taken === taken && scheduler.armings <= armings + 1
-    if (!journal.end() || last === null || !alone || generation !== configuration.generation) {
+    if (!journal.end() || last === null || !alone || generation !== configurationGeneration()) {
       if (++this.#tries === PATIENCE) this.#rest()
       return
     }
@@ -320,7 +136,7 @@ export class FlowCache {
   }
 
   #rest(): void {
-    this.#idle = configuration.generation
+    this.#idle = configurationGeneration()
     this.#tries = 0
     this.#passes = []
   }

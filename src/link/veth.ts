@@ -13,6 +13,7 @@ import { Travels } from './cable-decisions.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import { configurationChanged, FlowCache, journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
+import { laneOf } from './lane.ts'
 import { NetemQdisc } from './netem.ts'
 import { type NetemOptions, PLAIN } from './netem-options.ts'
 import type { QdiscOutput } from './qdisc.ts'
@@ -79,7 +80,7 @@ export class Veth extends NetDevice implements Task {
 
   private constructor(world: Surroundings, name: string, mac: Mac, netem: Netem) {
     super(world, name, mac)
-    this.#flows = world.flowCache === true ? new FlowCache() : null
+    this.#flows = world.flowCache === true ? new FlowCache(laneOf(world.scheduler)) : null
     this.setNetem(netem)
   }
 
@@ -247,7 +248,39 @@ export class Veth extends NetDevice implements Task {
       if (flows === null) this.receive(this.#shift())
       else flows.take(this.#shift(), this)
     }
-    if (this.#size > 0 && !this.#timer.armed) this.world.scheduler.atEntry(this.#timer, this.#dues, this.#head)
+    if (this.#size === 0) return
+    if (flows !== null) flows.before(this.#dues, this.#head)
+    if (!this.#timer.armed) this.world.scheduler.atEntry(this.#timer, this.#dues, this.#head)
+  }
+
+  /** As if it had been due. */
+  arrive(frame: Frame): void {
+    if (this.#flows === null) this.receive(frame)
+    else this.#flows.take(frame, this)
+  }
+
+  /** The far end, while nothing but the delay is between: no queue, nobody who watches. */
+  get far(): Veth | null {
+    const far = this.#wire
+    const bare = this.up && this.tap === null && this.qdisc === null && !this.#impaired && this.impairment === null
+    return bare && far !== null && far.up ? far : null
+  }
+
+  /** ... and no other frame. */
+  get clear(): Veth | null {
+    const { far } = this
+    return far !== null && far.#size === 0 ? far : null
+  }
+
+  /** Of what this end sends. */
+  get delay(): Nanos {
+    return this.#delay
+  }
+
+  /** Counts frames that went to the far end otherwise. */
+  sent(packets: number, bytes: number): void {
+    this.txPackets += packets
+    this.txBytes += bytes
   }
 
   /** Loss, jitter and rate: when the frame is due then; negative when it is lost. */

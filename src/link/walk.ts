@@ -1,6 +1,6 @@
 /** The steps of a pass as one function (see flow-cache.ts). */
 import type { Frame } from './frame.ts'
-import { Step } from './step.ts'
+import { SharedStep, Step } from './step.ts'
 
 /** The steps of a pass, one after the other. */
 export interface Walk {
@@ -13,14 +13,46 @@ export interface Walk {
 const walks = new Map<string, Walk>()
 const kinds = new Map<unknown, number>()
 
-/** Passes that look at the same parts of a header and consist of the same kinds of steps share a walk. */
-export function walkOf(mask: Int32Array, steps: readonly Step[]): Walk {
+/** What the steps of a pass ask and leave behind for many frames at once (see journey.ts). */
+export interface Stride {
+  stands(steps: readonly SharedStep[]): boolean
+  leave(steps: readonly SharedStep[], packets: number, bytes: number): void
+}
+
+const strides = new Map<string, Stride>()
+
+/** Passes that consist of the same kinds of steps share a stride. */
+export function strideOf(steps: readonly SharedStep[]): Stride {
+  const key = shapeOf(steps)
+  const stride = strides.get(key) ?? strideWritten(steps, key)
+  strides.set(key, stride)
+  return stride
+}
+
+function strideWritten(steps: readonly SharedStep[], key: string): Stride {
+  const { stands, leave } = SharedStep.prototype
+  const asked = steps.flatMap((step, i) => (step.stands === stands ? [] : [`steps[${i}].stands()`]))
+  const done = steps.flatMap((step, i) => (step.leave === leave ? [] : [`steps[${i}].leave(packets, bytes)`]))
+  const text = (body: string) => new Function('steps', 'packets', 'bytes', `/* ${key} */ ${body}`)
+  return {
+    stands: text(`return ${asked.join(' && ') || 'true'}`) as Stride['stands'],
+    leave: text(done.join('\n')) as Stride['leave'],
+  }
+}
+
+/** The kinds of these steps, one after the other. */
+function shapeOf(steps: readonly Step[]): string {
   const shape = steps.map(({ constructor }) => {
     const kind = kinds.get(constructor) ?? kinds.size
     kinds.set(constructor, kind)
     return kind
   })
-  const key = `${mask.join(' ')}: ${shape.join(' ')}`
+  return shape.join(' ')
+}
+
+/** Passes that look at the same parts of a header and consist of the same kinds of steps share a walk. */
+export function walkOf(mask: Int32Array, steps: readonly Step[]): Walk {
+  const key = `${mask.join(' ')}: ${shapeOf(steps)}`
   const walk = walks.get(key) ?? written(mask, steps, key)
   walks.set(key, walk)
   return walk

@@ -21,13 +21,14 @@ export class Identifications {
     for (let i = 0; i < BUCKETS; i++) world.random.int32()
   }
 
-  next(source: Ipv4, destination: Ipv4, protocol: number): number {
+  /** `count`: of packets at this instant; returns the last one's. */
+  next(source: Ipv4, destination: Ipv4, protocol: number, count = 1): number {
     if (this.#chance !== null) this.#draw(this.#chance)
     const bucket = (source ^ (source >>> 8) ^ destination ^ (destination >>> 6) ^ protocol) & (BUCKETS - 1)
     const now = jiffies(this.#world.scheduler.now)
     const elapsed = now - this.#times[bucket]
     this.#times[bucket] = now
-    this.#counters[bucket] += 1 + (elapsed > 0 ? this.#world.random.below(elapsed) : 0)
+    this.#counters[bucket] += count + (elapsed > 0 ? this.#world.random.below(elapsed) : 0)
     return this.#counters[bucket] & 0xffff
   }
 

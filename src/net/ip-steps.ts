@@ -1,9 +1,9 @@
 /** What IPv4 and br_netfilter do to a packet of a known flow, to be done once more (see link/flow-cache.ts). */
 import type { Bridge } from '../link/bridge.ts'
-import { journal, Step, type Tally } from '../link/flow-cache.ts'
+import { journal, SharedStep, type Tally } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
-import { ANY, copyMac, type Ipv4, type Mac } from '../wire/address.ts'
-import { add, finish, fold, pseudoHeader } from '../wire/checksum.ts'
+import { ANY, copyMac, type Ipv4, type Mac, sameMac } from '../wire/address.ts'
+import { add, fold } from '../wire/checksum.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
@@ -15,7 +15,7 @@ import type { Entry } from './neighbour-entry.ts'
  * The header at this distance from where the frame began is valid, and the packet ends where the frame does. Of what the
  * checksum is taken over, only the length and the identification differ within a flow.
  */
-abstract class Header extends Step {
+abstract class Header extends SharedStep {
   readonly #offset: number
   /** The sum of all other fields. */
   readonly #sum: number
@@ -27,6 +27,10 @@ abstract class Header extends Step {
     journal.coverPacket(frame, at)
     if (at + ipv4.totalLength(bytes, at) !== end) journal.refuse()
     this.#sum = fold(add(0, bytes, at, 2) + add(0, bytes, at + 6, 4) + add(0, bytes, at + ipv4.SOURCE, 8))
+  }
+
+  override get header(): number {
+    return this.#offset
   }
 
   override holds(frame: Frame): boolean {
@@ -50,7 +54,7 @@ export class AtPort extends Header {
 }
 
 /** DNAT sent it beyond the bridge: to the bridge's own MAC. */
-export class ToBridge extends Step {
+export class ToBridge extends SharedStep {
   readonly #mac: Mac
 
   constructor(bridge: Bridge) {
@@ -64,12 +68,18 @@ export class ToBridge extends Step {
 }
 
 /** DNAT sent it to a station on the same bridge, whose MAC is sure (neigh_hh_bridge). */
-export class ToStation extends Step {
+export class ToStation extends SharedStep {
   readonly #entry: Entry
+  readonly #to: Mac
 
   constructor(entry: Entry) {
     super()
     this.#entry = entry
+    this.#to = entry.mac.slice()
+  }
+
+  override stands(): boolean {
+    return this.holds() && sameMac(this.#entry.mac, 0, this.#to, 0)
   }
 
   override holds(): boolean {
@@ -82,7 +92,7 @@ export class ToStation extends Step {
 }
 
 /** It came up to a namespace, addressed to the device. */
-export class Entered extends Step {
+export class Entered extends SharedStep {
   constructor(frame: Frame) {
     super()
     if (frame.group || frame.toBridge) journal.refuse()
@@ -162,7 +172,7 @@ class Packets implements Tally {
 }
 
 /** ip_forward. The time to live is part of what distinguishes flows. */
-class Forwarded extends Step {
+class Forwarded extends SharedStep {
   override again(frame: Frame): void {
     ipv4.decrementTtl(frame.view, frame.network)
   }
@@ -179,40 +189,42 @@ export function noteForwarded(frame: Frame, netns: Namespace, back: boolean): vo
 export const next = { id: 0 }
 
 /** ip_local_out of what a tunnel sends. */
-class Sent extends Step {
-  readonly #service: number
-  readonly #fragment: number
-  readonly #lifeAndProtocol: number
+class Sent extends SharedStep {
   readonly #source: Ipv4
   readonly #destination: Ipv4
-  /** The sum of all fields but length, identification and checksum. */
-  readonly #sum: number
+  readonly #protocol: number
+  readonly #ttl: number
+  readonly #tos: number
+  readonly #fragment: number
 
   constructor(source: Ipv4, destination: Ipv4, protocol: number, ttl: number, tos: number, fragment: number) {
     super()
-    this.#service = 0x4500 | tos
-    this.#fragment = fragment
-    this.#lifeAndProtocol = (ttl << 8) | protocol
     this.#source = source
     this.#destination = destination
-    this.#sum = fold(this.#service + fragment + this.#lifeAndProtocol + pseudoHeader(source, destination, 0, 0))
+    this.#protocol = protocol
+    this.#ttl = ttl
+    this.#tos = tos
+    this.#fragment = fragment
   }
 
   override again(frame: Frame): void {
     frame.transport = frame.start
     const at = frame.push(ipv4.HEADER)
     frame.network = at
-    const { view } = frame
-    const { id } = next
     const total = frame.end - at
-    view.setUint16(at, this.#service)
-    view.setUint16(at + ipv4.TOTAL_LENGTH, total)
-    view.setUint16(at + ipv4.IDENTIFICATION, id)
-    view.setUint16(at + ipv4.FRAGMENT, this.#fragment)
-    view.setUint16(at + ipv4.TTL, this.#lifeAndProtocol)
-    view.setUint16(at + ipv4.CHECKSUM, finish(this.#sum + total + id))
-    view.setInt32(at + ipv4.SOURCE, this.#source)
-    view.setInt32(at + ipv4.DESTINATION, this.#destination)
+    const { view } = frame
+    ipv4.writeIn(
+      view,
+      at,
+      total,
+      this.#source,
+      this.#destination,
+      this.#protocol,
+      this.#ttl,
+      this.#tos,
+      next.id,
+      this.#fragment,
+    )
   }
 }
 
@@ -255,7 +267,7 @@ class Transmitted implements Tally {
 }
 
 /** ip_finish_output2; the neighbour is the next step's. */
-class Finished extends Step {
+class Finished extends SharedStep {
   override again(frame: Frame): void {
     frame.start = frame.network
   }
@@ -269,7 +281,7 @@ export function noteFinished(frame: Frame, { counters }: Namespace, group: boole
 }
 
 /** ip_local_deliver, to a transport. */
-class Delivered extends Step {
+class Delivered extends SharedStep {
   override again(frame: Frame): void {
     frame.start = frame.transport
   }
@@ -281,13 +293,17 @@ export function noteDelivered(frame: Frame, { counters }: Namespace): void {
 }
 
 /** A datagram for a port that the kernel itself listens on: as long as its packet. */
-class Datagram extends Step {
+class Datagram extends SharedStep {
   readonly #offset: number
 
   constructor(frame: Frame) {
     super()
     this.#offset = journal.offset(frame.start)
     if (frame.start + udp.length(frame.bytes, frame.start) !== frame.end) journal.refuse()
+  }
+
+  override get header(): number {
+    return this.#offset
   }
 
   override holds(frame: Frame): boolean {

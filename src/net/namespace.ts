@@ -99,7 +99,7 @@ export interface Namespace {
   /** The same for a route that is known already. */
   mtuBy(route: Route, destination: Ipv4): number
   learnPathMtu(destination: Ipv4, mtu: number): void
-  nextId(source: Ipv4, destination: Ipv4, protocol: number): number
+  nextId(source: Ipv4, destination: Ipv4, protocol: number, count?: number): number
   /** See Netns.send. */
   send(
     frame: Frame,

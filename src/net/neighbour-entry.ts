@@ -1,10 +1,10 @@
 /** One entry of the neighbour table (struct neighbour), and what a frame that waits in it counts. */
 import type { NetDevice } from '../link/device.ts'
-import { Step } from '../link/flow-cache.ts'
+import { SharedStep } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { Ring } from '../sim/ring.ts'
 import { type Task, Timer } from '../sim/scheduler.ts'
-import type { Ipv4, Mac } from '../wire/address.ts'
+import { type Ipv4, type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import type { NeighbourParameters } from './neighbour-parameters.ts'
 
@@ -128,16 +128,27 @@ export function isValid(state: NeighbourState): boolean {
 }
 
 /** A frame was sent to the neighbour (see link/flow-cache.ts). */
-export class Resolved extends Step {
+export class Resolved extends SharedStep {
   readonly #entry: Entry
   readonly #mac: Mac
+  readonly #to: Mac
   readonly #clock: { readonly now: number }
 
   constructor(entry: Entry, clock: { readonly now: number }) {
     super()
     this.#entry = entry
     this.#mac = entry.device.mac
+    this.#to = entry.mac.slice()
     this.#clock = clock
+  }
+
+  override stands(): boolean {
+    return this.holds() && sameMac(this.#entry.mac, 0, this.#to, 0)
+  }
+
+  override leave(): void {
+    this.#entry.times[USED] = this.#clock.now
+    this.#entry.cached = true
   }
 
   override holds(): boolean {
@@ -147,8 +158,7 @@ export class Resolved extends Step {
 
   override again(frame: Frame): void {
     const entry = this.#entry
-    entry.times[USED] = this.#clock.now
-    entry.cached = true
+    this.leave()
     ethernet.write(frame.bytes, frame.push(ethernet.HEADER), entry.mac, this.#mac, ethernet.ETH_P_IP)
   }
 }

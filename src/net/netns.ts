@@ -391,8 +391,8 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     this.icmp.error(frame, type, code, info)
   }
 
-  nextId(source: Ipv4, destination: Ipv4, protocol: number): number {
-    return this.#identifications.next(source, destination, protocol)
+  nextId(source: Ipv4, destination: Ipv4, protocol: number, count = 1): number {
+    return this.#identifications.next(source, destination, protocol, count)
   }
 
   /** nf_log: rules write into the machine's log from its own namespace, from others only if it is told so. */

@@ -93,19 +93,17 @@ export class Conntrack implements Tracker {
 
   /** `conntrack -F`. */
   flush(): void {
-    for (const flow of this.flows.list()) this.flows.remove(flow)
+    this.delete(() => true)
   }
 
   /** A device went down: what was masqueraded behind it ends (nf_nat_masquerade). */
   forget(device: NetDevice): void {
-    for (const flow of this.flows.list()) if (flow.masquerade === device) this.flows.remove(flow)
+    this.delete((flow) => flow.masquerade === device)
   }
 
   /** A device lost an address: what was masqueraded behind it there ends. */
   forgetAddress(device: NetDevice, address: Ipv4): void {
-    for (const flow of this.flows.list()) {
-      if (flow.masquerade === device && flow.reply.destination === address) this.flows.remove(flow)
-    }
+    this.delete((flow) => flow.masquerade === device && flow.reply.destination === address)
   }
 
   /** An answer made for `from` belongs to its flow (nf_ct_attach): a RST of REJECT is not a flow of its own. */
@@ -356,15 +354,13 @@ export class Conntrack implements Tracker {
     frame.tracked = flow
     if (reply) frame.trackedInfo = CtInfo.ESTABLISHED_REPLY
     else frame.trackedInfo = (flow.status & Status.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW
+    this.#add(flow, reply, 1, length, timeout)
+  }
+
+  #add(flow: Flow, reply: boolean, packets: number, bytes: number, timeout: number): void {
     if (timeout >= 0 && (flow.status & Status.FIXED_TIMEOUT) === 0)
       flow.due = this.#world.scheduler.now + this.settings.timeouts[timeout]
-    if (reply) {
-      flow.replyPackets++
-      flow.replyBytes += length
-    } else {
-      flow.originalPackets++
-      flow.originalBytes += length
-    }
+    flow.add(reply, packets, bytes)
   }
 
   get now(): number {
@@ -373,6 +369,10 @@ export class Conntrack implements Tracker {
 
   belongs(flow: Flow, frame: Frame, reply: boolean, length: number): void {
     this.#count(flow, frame, reply, length, flow.tcp === null ? this.#udp(flow) : flow.tcp.timeout)
+  }
+
+  passed(flow: Flow, reply: boolean, packets: number, bytes: number): void {
+    this.#add(flow, reply, packets, bytes, flow.tcp === null ? this.#udp(flow) : flow.tcp.timeout)
   }
 
   judge(frame: Frame, track: TcpTrack, status: number, at: number, end: number, reply: boolean): boolean {

@@ -97,4 +97,15 @@ export class Flow implements Tracked {
   has(bits: number): boolean {
     return (this.status & bits) !== 0
   }
+
+  /** Counts packets of one direction. */
+  add(reply: boolean, packets: number, bytes: number): void {
+    if (reply) {
+      this.replyPackets += packets
+      this.replyBytes += bytes
+    } else {
+      this.originalPackets += packets
+      this.originalBytes += bytes
+    }
+  }
 }

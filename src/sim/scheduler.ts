@@ -17,6 +17,16 @@ export const MICROSECOND: Nanos = 1_000
 export const MILLISECOND: Nanos = 1_000_000
 export const SECOND: Nanos = 1_000_000_000
 
+/** Work of an event that needs no events of its own as long as nothing else happens meanwhile. */
+export interface Express {
+  /** Is there any? */
+  readonly waiting: boolean
+  /** Nothing else happens before the next event: it is done, moments on, or turns into events. */
+  leave(): void
+  /** It turns into events. */
+  stay(): void
+}
+
 /** The timer that has the wheel's first entry. */
 const FIRST_ENTRY = -2
 
@@ -36,6 +46,9 @@ export class Scheduler {
   #size = 0
   #wheel = new TimerWheel()
   #stopped = false
+  /** Until when it runs; negative: it does not. */
+  #until = Float64Array.of(-1)
+  express: Express | null = null
   /** Called when it rests, before anybody outside looks: what events put off is done. */
   atRest: (() => void) | null = null
 
@@ -135,9 +148,15 @@ export class Scheduler {
    */
   run(until: Nanos = Number.POSITIVE_INFINITY): void {
     this.#stopped = false
+    const outer = this.#until[0]
+    this.#until[0] = until
     try {
-      while (!this.#stopped && this.#ready() && this.#due[0] <= until) this.#step()
+      while (!this.#stopped && this.#ready() && this.#due[0] <= until) {
+        this.#step()
+        while (this.express?.waiting === true) this.express.leave()
+      }
     } finally {
+      this.#until[0] = outer
       this.atRest?.()
     }
     if (!this.#stopped && until !== Number.POSITIVE_INFINITY && until > this.#now[0]) this.#now[0] = until
@@ -148,6 +167,17 @@ export class Scheduler {
     this.#now[0] = this.#due[0]
     this.cancel(timer)
     timer.task.run()
+  }
+
+  /** Will nothing happen until this moment is over, but what `express` does? */
+  free(times: Float64Array, entry: number): boolean {
+    const moment = times[entry]
+    return moment <= this.#until[0] && !this.#stopped && (!this.#ready() || this.#due[0] > moment)
+  }
+
+  /** What is done by `express` is done at this moment. */
+  moveTo(times: Float64Array, entry: number): void {
+    this.#now[0] = times[entry]
   }
 
   /** Runs the next event, whenever it is due; false when there is none. */

@@ -1,5 +1,5 @@
 /** What a VXLAN device does to a frame of a known flow, to be done once more (see link/flow-cache.ts). */
-import { journal, Step } from '../link/flow-cache.ts'
+import { journal, SharedStep } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
 import { next } from '../net/ip-steps.ts'
 import { ANY, type Ipv4 } from '../wire/address.ts'
@@ -14,7 +14,7 @@ interface Encapsulator {
   readonly vni: number
   readonly port: number
   readonly local: Ipv4
-  readonly underlay: { nextId(source: Ipv4, destination: Ipv4, protocol: number): number }
+  readonly underlay: { nextId(source: Ipv4, destination: Ipv4, protocol: number, count?: number): number }
   encapsulate(frame: Frame, local: Ipv4, remote: Ipv4, sourcePort: number): number
 }
 
@@ -22,7 +22,7 @@ interface Encapsulator {
  * Its outer headers but for IP's, which the next step writes. The outer checksum is taken over the inner frame, whose own
  * checksums are right: its IP header sums to nothing, its segment to the complement of the pseudo-header.
  */
-export class Encapsulated extends Step {
+export class Encapsulated extends SharedStep {
   readonly #device: Encapsulator
   readonly #local: Ipv4
   readonly #remote: Ipv4
@@ -64,10 +64,14 @@ export class Encapsulated extends Step {
     udp.writeSummed(bytes, at, end, this.#local, this.#remote, this.#sourcePort, device.port, sum)
     next.id = device.underlay.nextId(this.#local, this.#remote, ipv4.IPPROTO_UDP)
   }
+
+  override leave(packets: number): void {
+    this.#device.underlay.nextId(this.#local, this.#remote, ipv4.IPPROTO_UDP, packets)
+  }
 }
 
 /** The inner frame came out; `frame.start` is where it begins. */
-export class Decapsulated extends Step {
+export class Decapsulated extends SharedStep {
   constructor(frame: Frame) {
     super()
     journal.cover(frame.start - vxlan.HEADER, vxlan.HEADER)

@@ -20,6 +20,7 @@ import { NftablesMode } from '../../src/kube/proxy-nftables.ts'
 import { Bridge } from '../../src/link/bridge.ts'
 import type { NetDevice } from '../../src/link/device.ts'
 import { journal } from '../../src/link/flow-cache.ts'
+import { laneOf } from '../../src/link/lane.ts'
 import { Macvlan } from '../../src/link/macvlan.ts'
 import { Veth } from '../../src/link/veth.ts'
 import { VlanDevice } from '../../src/link/vlan.ts'
@@ -31,9 +32,9 @@ import { MICROSECOND, MILLISECOND, SECOND } from '../../src/sim/scheduler.ts'
 import { Sockets } from '../../src/socket/sockets.ts'
 import type { TcpSocket } from '../../src/socket/tcp/socket.ts'
 import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
-import { ANY, parseCidr, parseIpv4 } from '../../src/wire/address.ts'
+import { ANY, type Ipv4, parseCidr, parseIpv4 } from '../../src/wire/address.ts'
 
-const SEEDS = 3
+const SEEDS = 4
 const networks = {
   bridge,
   routed,
@@ -263,9 +264,10 @@ function disturb(network: Network, random: Random, seen: string[]): void {
 }
 
 /** Some datagrams, or a connection, or none; `random` chooses. */
-function speak(network: Network, random: Random, port: number): void {
+function speak(network: Network, random: Random, port: number, seen: string[]): void {
   const sockets = Sockets.of(network.a)
   const target = parseIpv4(random.below(4) === 0 ? network.backend : network.target)
+  if (random.below(3) === 0) return burst(network, random, target, port, seen)
   if (random.below(2) === 0) {
     const socket = sockets.udp()
     if (random.below(2) === 0) socket.connect(target, port)
@@ -299,6 +301,29 @@ function speak(network: Network, random: Random, port: number): void {
   socket.connect(target, port)
 }
 
+/** Datagrams of several flows in one instant, over and over; sometimes something changes while they are on their way. */
+function burst(network: Network, random: Random, target: Ipv4, port: number, seen: string[]): void {
+  const { scheduler } = network.world
+  const sockets = Array.from({ length: 1 + random.below(3) }, () => Sockets.of(network.a).udp())
+  const together = 1 + random.below(6)
+  const gap = [2, 3, 4, 5, 7, 50][random.below(6)] * MICROSECOND
+  const rounds = 30 + random.below(60)
+  for (let i = 0; i < rounds; i++) {
+    scheduler.call(i * gap, () => {
+      for (let j = 0; j < together; j++) {
+        const payload = new Uint8Array(random.below(100)).fill(j)
+        sockets[random.below(sockets.length)].sendTo(payload, target, port)
+      }
+    })
+    if (random.below(40) > 0) continue
+    const chance = new Random(random.int32())
+    scheduler.call(i * gap + random.below(8) * MICROSECOND, () => disturb(network, chance, seen))
+  }
+  scheduler.call(rounds * gap + SECOND, () => {
+    for (const socket of sockets) socket.close()
+  })
+}
+
 function play(name: keyof typeof networks, seed: number, flowCache: boolean) {
   const network = networks[name](flowCache)
   const { world } = network
@@ -315,18 +340,19 @@ function play(name: keyof typeof networks, seed: number, flowCache: boolean) {
     }
   }
   for (let round = 0; round < 12; round++) {
-    for (let i = random.below(4); i >= 0; i--) speak(network, random, port)
+    for (let i = random.below(4); i >= 0; i--) speak(network, random, port, seen)
     world.scheduler.run(world.scheduler.now + random.below(4) * SECOND + random.below(1000) * MICROSECOND)
     seen.push(stateOf(network))
     if (random.below(2) === 0) disturb(network, random, seen)
   }
   world.scheduler.run(world.scheduler.now + 400 * SECOND)
-  return { seen, state: stateOf(network) }
+  return { seen, state: stateOf(network), carried: laneOf(world.scheduler).carried }
 }
 
 for (const name of Object.keys(networks) as (keyof typeof networks)[]) {
   test(`${name}: with the flow cache and without, the same frames and the same state`, () => {
     let repeated = 0
+    let carried = 0
     for (let seed = 1; seed <= SEEDS; seed++) {
       const plain = play(name, seed, false)
       const before = journal.repeated
@@ -338,9 +364,14 @@ for (const name of Object.keys(networks) as (keyof typeof networks)[]) {
       expect(cached.state, `seed ${seed}`).toBe(plain.state)
       expect(journal.open).toBe(false)
       repeated += journal.repeated - before
+      carried += cached.carried
+      expect(plain.carried).toBe(0)
     }
     // It was in use: of the frames that crossed the network, many went the short way. What devices upon devices do is no step.
     if (name === 'vlan' || name === 'macvlan') expect(repeated).toBe(0)
     else expect(repeated).toBeGreaterThan(500)
+    // And some of them over all machines at once.
+    if (name === 'vlan' || name === 'macvlan') expect(carried).toBe(0)
+    else expect(carried).toBeGreaterThan(100)
   })
 }
