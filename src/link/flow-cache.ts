@@ -62,7 +62,10 @@ export class FlowCache {
     const slot = this.#slot(frame)
     const pass = this.#passes[slot]
     if (pass !== null && pass.journey?.takes(frame) === true && lane.board(pass.journey, frame, inlet, this)) return
-    if (lane.waiting) lane.stay()
+    if (lane.waiting) {
+      lane.stay()
+      pass?.wanted()
+    }
     this.#take(frame, inlet, slot, pass)
   }
 

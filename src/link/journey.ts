@@ -23,7 +23,7 @@ export const MACHINES = 16
 /** A journey is found anew behind so many frames: the last machine may have learnt the flow since. */
 const LIFE = 65_536
 /** So many times more often than it succeeds may a journey be in vain, for how long. */
-const PATIENCE = 16
+const PATIENCE = 64
 
 /** What is done at one machine: a Pass. */
 export interface Leg {
@@ -34,7 +34,7 @@ export interface Leg {
   readonly account: Account
   readonly last: Outlet
   hits: number
-  rests(): void
+  rests(vain: boolean): void
   tryAgain(): void
 }
 
@@ -196,7 +196,7 @@ export class Journey {
   /** Those aboard went from machine to machine after all. */
   failed(): void {
     this.#patience -= 2
-    if (this.#patience < 0) this.passes[0].rests()
+    if (this.#patience < 0) this.passes[0].rests(false)
   }
 }
 

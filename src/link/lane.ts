@@ -250,7 +250,7 @@ export class Lane implements Express {
       },
       frame,
     )
-    if (journey === null) first.rests()
+    if (journey === null) first.rests(true)
     else first.journey = journey
   }
 
@@ -259,7 +259,7 @@ export class Lane implements Express {
     const [first] = this.#passes
     if (first !== undefined && (inlet !== this.#next || this.#clock.now !== this.#due[0])) {
       this.followed = null
-      first.rests()
+      first.rests(false)
       return false
     }
     this.#inlets.push(inlet)

@@ -40,6 +40,7 @@ export class Pass {
   /** A frame is followed when there were so many hits. */
   nextTry = FIRST_TRY
   #pause = PAUSE
+  #vain = false
 
   constructor(written: Written, last: Outlet, header: DataView, hash: number, length: number) {
     this.steps = written.steps
@@ -84,13 +85,20 @@ export class Pass {
 
   /** Its journey may have become longer. */
   tryAgain(): void {
+    this.#vain = false
     this.journey = null
     this.nextTry = this.hits + 1
     this.#pause = PAUSE
   }
 
-  /** No journey begins here, for a while. */
-  rests(): void {
+  /** Frames of another flow could not go on their journey because of one of these. */
+  wanted(): void {
+    if (this.journey === null && !this.#vain) this.nextTry = this.hits + 1
+  }
+
+  /** No journey begins here, for a while. `vain`: none was found. */
+  rests(vain: boolean): void {
+    this.#vain = vain
     this.journey = null
     this.nextTry = this.hits + this.#pause
     this.#pause *= 2

@@ -79,11 +79,11 @@ export class ToStation extends SharedStep {
   }
 
   override stands(): boolean {
-    return this.holds() && sameMac(this.#entry.mac, 0, this.#to, 0)
+    return this.holds()
   }
 
   override holds(): boolean {
-    return this.#entry.cached && this.#entry.connectedMac !== null
+    return this.#entry.cached && this.#entry.connectedMac !== null && sameMac(this.#entry.mac, 0, this.#to, 0)
   }
 
   override again(frame: Frame): void {

@@ -143,7 +143,7 @@ export class Resolved extends SharedStep {
   }
 
   override stands(): boolean {
-    return this.holds() && sameMac(this.#entry.mac, 0, this.#to, 0)
+    return this.holds()
   }
 
   override leave(): void {
@@ -153,7 +153,9 @@ export class Resolved extends SharedStep {
 
   override holds(): boolean {
     const { state, device } = this.#entry
-    return state !== 'STALE' && isValid(state) && device.mac === this.#mac
+    if (state === 'STALE' || !isValid(state) || device.mac !== this.#mac) return false
+    // Where the device sends it depends on that.
+    return sameMac(this.#entry.mac, 0, this.#to, 0)
   }
 
   override again(frame: Frame): void {
