@@ -53,6 +53,7 @@ export class FlowCache {
   /** Takes the frame and sends it on its way, the short one or the long one. */
   take(frame: Frame, inlet: Inlet): void {
     const lane = this.#lane
+    if (lane.waiting && plain(frame) && lane.follows(frame, inlet)) return
     if (this.#idle === configurationGeneration() || journal.open || !plain(frame)) {
       if (lane.waiting) lane.stay()
       if (lane.followed === frame) lane.arrived(frame, inlet)

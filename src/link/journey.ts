@@ -16,7 +16,7 @@ import type { Frame } from './frame.ts'
 import { HEADERS } from './journal.ts'
 import { NETWORK, type Rewriting, rewritingOf, UDP_CHECKSUM } from './rewriting.ts'
 import { type Judge, SharedStep, type Step } from './step.ts'
-import { type Stride, strideOf, walkOf } from './walk.ts'
+import { type Stride, strideOf } from './walk.ts'
 
 /** Machines on the way, at most. */
 export const MACHINES = 16
@@ -53,15 +53,6 @@ export interface Followed {
   readonly segmentSize: number
 }
 
-/** What is known of the frame behind its way, besides its bytes. */
-interface Left {
-  readonly network: number
-  readonly transport: number
-  readonly sourceChosen: boolean
-  readonly toHost: boolean
-  readonly group: boolean
-}
-
 export class Journey {
   readonly passes: readonly Leg[]
   readonly inlets: readonly Inlet[]
@@ -73,10 +64,8 @@ export class Journey {
   readonly #least: number
   readonly #most: number
   readonly #hash: number
-  readonly #words: Int32Array
-  readonly #fits: (words: Int32Array, frame: Frame) => boolean
   readonly #rewriting: Rewriting
-  readonly #left: Left
+  readonly #sourceChosen: boolean
   #patience = PATIENCE
   #life = LIFE
   /** Those that are aboard (see lane.ts). */
@@ -101,25 +90,19 @@ export class Journey {
     const mask = unionOf(passes, starts)
     if (mask === null || mask.subarray(0, ethernet.HEADER).some((bits) => bits !== 255)) return null
     const after = frame.bytes.subarray(frame.start, frame.end)
-    const rewriting = rewritingOf(before.subarray(0, length), after, mask, headed)
+    const rewriting = rewritingOf(before, after, mask, headed)
     if (rewriting === null) return null
     const longer = lengths.map((each) => each - length)
-    return new Journey(followed, steps, mask, longer, rewriting, {
-      network: frame.network - frame.start,
-      transport: frame.transport - frame.start,
-      sourceChosen: frame.sourceChosen,
-      toHost: frame.toHost,
-      group: frame.group,
-    })
+    return new Journey(followed, steps, mask, longer, rewriting, frame.sourceChosen)
   }
 
   private constructor(
-    { passes, inlets, before, hash }: Followed,
+    { passes, inlets, hash }: Followed,
     steps: readonly (readonly SharedStep[])[],
     mask: Uint8Array,
     longer: readonly number[],
     rewriting: Rewriting,
-    left: Left,
+    sourceChosen: boolean,
   ) {
     this.passes = passes
     this.inlets = inlets
@@ -131,19 +114,15 @@ export class Journey {
     this.#least = Math.max(words * 4, UDP_CHECKSUM + 2)
     this.#most = Math.min(...passes.map((pass, i) => pass.length - longer[i]))
     this.#hash = hash
-    const bits = new Int32Array(mask.buffer, 0, words)
-    const header = new DataView(before.buffer)
-    this.#words = bits.map((each, i) => header.getInt32(i * 4, true) & each)
-    this.#fits = walkOf(bits, []).fits
     this.#rewriting = rewriting
-    this.#left = left
+    this.#sourceChosen = sourceChosen
   }
 
   /** Is it a frame of the flow that nobody on the way would treat in another way? */
   takes(frame: Frame): boolean {
     const length = frame.end - frame.start
     if (length > this.#most || length < this.#least || frame.hash !== this.#hash) return false
-    return this.#fits(this.#words, frame) && this.#rewriting.fits(this.#rewriting.values, frame)
+    return this.#rewriting.fits(this.#rewriting.values, frame)
   }
 
   /** Is the configuration the one that it was found in? */
@@ -175,15 +154,10 @@ export class Journey {
     pass.last.sent(packets, bytes + packets * this.#longer[machine + 1])
   }
 
-  /** The frame is what the last machine sends. */
+  /** The frame is what the last machine sends; whoever receives it looks for its headers and for whom it is by himself. */
   rewrite(frame: Frame): void {
-    const { network, transport, sourceChosen, toHost, group } = this.#left
     this.#rewriting.rewrite(this.#rewriting.values, frame)
-    frame.network = frame.start + network
-    frame.transport = frame.start + transport
-    frame.sourceChosen = sourceChosen
-    frame.toHost = toHost
-    frame.group = group
+    frame.sourceChosen = this.#sourceChosen
   }
 
   /** Those aboard have arrived. */

@@ -73,6 +73,8 @@ export class Lane implements Express {
   #spare = new Load()
   #inlet: Inlet | null = null
   #gate: Gate | null = null
+  /** What the last one that came aboard is on. */
+  #latest: Journey | null = null
   /** When those aboard are at each machine, and at the end. */
   readonly #times = new Float64Array(MACHINES + 1)
   // Of the frame that is followed.
@@ -92,6 +94,20 @@ export class Lane implements Express {
     this.#clock = clock
   }
 
+  /** Takes another frame of the journey aboard that the last one is on; false when it is none. */
+  follows(frame: Frame, inlet: Inlet): boolean {
+    const journey = this.#latest as Journey
+    if (inlet !== this.#inlet || frame === this.followed || !journey.takes(frame)) return false
+    this.#add(frame, journey)
+    return true
+  }
+
+  #add(frame: Frame, journey: Journey): void {
+    journey.packets++
+    journey.bytes += frame.end - frame.start
+    this.#aboard.add(frame, journey)
+  }
+
   /** Takes the frame aboard; false when it must go from machine to machine. */
   board(journey: Journey, frame: Frame, inlet: Inlet, gate: Gate): boolean {
     const load = this.#aboard
@@ -109,9 +125,8 @@ export class Lane implements Express {
       } else if (inlet !== this.#inlet || !journey.joins(load.journeys[0])) return false
       load.journeys.push(journey)
     }
-    journey.packets++
-    journey.bytes += frame.end - frame.start
-    load.add(frame, journey)
+    this.#latest = journey
+    this.#add(frame, journey)
     return true
   }
 
@@ -159,7 +174,6 @@ export class Lane implements Express {
     this.#clock.moveTo(times, machines)
     journal.repeated += load.size * machines
     this.carried += load.size
-    for (let i = 0; i < load.size; i++) load.ways[i]?.rewrite(load.frames[i] as Frame)
     // Whoever gets them may send others.
     this.#aboard = this.#spare
     this.#spare = load
@@ -178,7 +192,7 @@ export class Lane implements Express {
     const { delay } = first.passes[length - 1].last
     for (const journey of journeys) {
       const { last } = journey.passes[length - 1]
-      if (!journey.current || last.delay !== delay || last.clear !== journey.final) return false
+      if (last.delay !== delay || last.clear !== journey.final) return false
     }
     const sure = this.#stand()
     this.#clock.moveTo(this.#times, 0)
@@ -197,14 +211,21 @@ export class Lane implements Express {
   /** Each far end gets its frames in turn, the one first whose first frame came first. */
   #deliver(load: Load): void {
     const { journeys, size } = load
+    if (journeys.length === 1) {
+      const [journey] = journeys
+      for (let i = 0; i < size; i++) deliver(journey, load.frame(i))
+      return
+    }
     for (let i = 0; i < journeys.length; i++) {
       const { final } = journeys[i]
       let done = false
       for (let j = 0; j < i; j++) if (journeys[j].final === final) done = true
       if (done) continue
       if (this.waiting) this.stay()
-      for (let k = 0; k < size; k++)
-        if (load.frames[k] !== null && load.ways[k]?.final === final) final.arrive(load.frame(k))
+      for (let k = 0; k < size; k++) {
+        const journey = load.ways[k]
+        if (journey?.final === final) deliver(journey, load.frame(k))
+      }
     }
   }
 
@@ -267,6 +288,12 @@ export class Lane implements Express {
     this.#lengths.push(frame.end - frame.start)
     return true
   }
+}
+
+/** It comes out of the last cable as the last machine has sent it. */
+function deliver(journey: Journey, frame: Frame): void {
+  journey.rewrite(frame)
+  journey.final.arrive(frame)
 }
 
 export function laneOf(clock: Clock): Lane {

@@ -15,7 +15,10 @@ const FIXED = [0, 6, 8, 12, 14, 16, 18]
 export interface Rewriting {
   /** The numbers that both functions are about. */
   readonly values: Int32Array
-  /** Is the header whole and valid, where that is asked, and are its checksums such that they change by the same sum? */
+  /**
+   * Is the frame of the flow, its header whole and valid, where that is asked, and are its checksums such that they change by
+   * the same sum?
+   */
   fits(values: Int32Array, frame: Frame): boolean
   rewrite(values: Int32Array, frame: Frame): void
 }
@@ -23,7 +26,7 @@ export interface Rewriting {
 const functions = new Map<string, Omit<Rewriting, 'values'>>()
 
 /**
- * `before` and `after`: one frame; `mask`: which bytes are the same for every frame of its flow; `headed`: there is an IPv4
+ * `before` (which may be longer) and `after`: one frame; `mask`: which bytes are the same for every frame of its flow; `headed`: there is an IPv4
  * header, and the packet ends where the frame does. Null: something else in it changed.
  */
 export function rewritingOf(
@@ -32,17 +35,23 @@ export function rewritingOf(
   mask: Uint8Array,
   headed: boolean,
 ): Rewriting | null {
-  const old = new DataView(before.buffer, before.byteOffset, before.length)
+  const old = new DataView(before.buffer)
   const fresh = new DataView(after.buffer, after.byteOffset, after.length)
   const values: number[] = []
   const value = (number: number) => `values[${values.push(number) - 1}]`
   const asked: string[] = []
   const done: string[] = []
+  for (let at = 0; at < mask.length; at += 4) {
+    const bits = new DataView(mask.buffer).getInt32(at, true)
+    if (bits === 0) continue
+    const masked = bits === -1 ? '' : ` & ${bits}`
+    asked.push(`(view.getInt32(start + ${at}, true)${masked}) === ${value(old.getInt32(at, true) & bits)}`)
+  }
   if (headed) {
     const sum = FIXED.reduce((total, at) => total + old.getUint16(NETWORK + at), 0)
     asked.push(`whole(view, start, frame.end, ${value(fold(sum))})`)
   }
-  for (let at = 0; at < before.length; at++) {
+  for (let at = 0; at < after.length; at++) {
     if (before[at] === after[at]) continue
     if (headed && (at & ~1) === IP_CHECKSUM) {
       const gained = value(gain(old, fresh, IP_CHECKSUM))

@@ -14,7 +14,7 @@ import { Veth } from '../../src/link/veth.ts'
 import { MICROSECOND, SECOND } from '../../src/sim/scheduler.ts'
 import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
 import { type Mac, parseIpv4 } from '../../src/wire/address.ts'
-import { put16 } from '../../src/wire/bytes.ts'
+import { put16, u16 } from '../../src/wire/bytes.ts'
 import { replace16 } from '../../src/wire/checksum.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
@@ -191,7 +191,25 @@ const changes: Record<string, (play: Play) => void> = {
     play.there(40_000, 64, ({ bytes, start }) => bytes.fill(0, start + 40, start + 42)),
   'another life': (play) =>
     play.there(40_000, 64, ({ view, start }) => ipv4.decrementTtl(view, start + ethernet.HEADER)),
-  'a long frame': (play) => play.there(40_000, 1400),
+  'a long frame': (play) => play.there(40_000, 1500),
+  'a frame whose checksums nobody has proved': (play) =>
+    play.there(40_000, 64, (frame) => {
+      frame.summed = false
+    }),
+  'a checksum that becomes zero': (play) => {
+    const { network } = play
+    const port = network.target === network.backend ? network.targetPort : BACKEND_PORT
+    play.there(40_000, 64, ({ bytes, start, end }) => {
+      const at = start + ethernet.HEADER + ipv4.HEADER
+      const source = ipv4.source(bytes, start + ethernet.HEADER)
+      const destination = ipv4.destination(bytes, start + ethernet.HEADER)
+      // A word that is the checksum without it makes the sum nothing, and the field 0xffff.
+      put16(bytes, at + udp.HEADER, 0)
+      udp.write(bytes, at, end, source, parseIpv4(network.backend), 40_000, port)
+      put16(bytes, at + udp.HEADER, u16(bytes, at + udp.CHECKSUM))
+      udp.write(bytes, at, end, source, destination, 40_000, network.targetPort)
+    })
+  },
   'a third flow': (play) => play.there(40_002),
   'a frame back': (play) => play.back(40_001),
 }
@@ -230,8 +248,8 @@ function run(name: keyof typeof networks, change: string, offset: number, flowCa
   return { seen: play.seen, carried: play.carried }
 }
 
-/** Between two bursts; while frames are in each cable; at the moments at which they come out. */
-const OFFSETS = [-5000, 500, 1000, 1500, 2000, 3000, 3500, 4000]
+/** Between two bursts; together with one; while frames are in each cable; at the moments at which they come out. */
+const OFFSETS = [-5000, 0, 500, 1000, 1500, 2000, 3000, 3500, 4000]
 
 for (const name of Object.keys(networks) as (keyof typeof networks)[]) {
   test.each(Object.keys(changes))(`${name}: %s`, (change) => {
