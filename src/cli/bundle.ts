@@ -1,38 +1,110 @@
 /**
  * The whole command in one file, `dist/podwire.cjs`, with what V8 compiled of it when it was built, `dist/podwire.cache`
  * (`rolldown.config.js` and `dev/compile.ts` make them): reading and compiling some seven hundred modules takes longer than most labs.
+ *
+ * The bundle is an expression, CommonJS's function around a module, in ASCII, so that V8 takes it as it is read. It begins with a comment that
+ * is its name, the SHA-256 of what follows. The cache begins with the name of the bundle that it was made of and a checksum: V8 itself
+ * asks for its own version, its flags, and the lengths of both, and falls over whatever else it finds.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
+import { crc32 } from 'node:zlib'
 
 type Cli = typeof import('./podwire.ts')
 
 /** CommonJS's function around a module. */
-type Wrapped = (exports: object, require: NodeJS.Require, module: { exports: object }) => void
+type Wrapped = (exports: object, require: (name: string) => object, module: { exports: object }) => void
 
-/** Where the build puts them, seen from this file's place in `dist/cli`. */
-export const bundle = new URL('../podwire.cjs', import.meta.url)
-export const compiled = new URL('../podwire.cache', import.meta.url)
+/** The folder in which the build puts them, seen from this file's place in `dist/cli`. */
+const dist = new URL('../', import.meta.url)
 
-/** The bundle as a script; another version of V8 refuses what this one had compiled, and compiles by itself. */
-export function bundleScript(cached: Buffer | undefined): Script {
-  const source = readFileSync(bundle, 'utf8')
-  const filename = fileURLToPath(bundle)
-  return new Script(`(function (exports, require, module) {${source}\n})`, { filename, cachedData: cached })
+/** The name's place: it stands between the characters of a comment. */
+const NAME_AT = 2
+const NAME_LENGTH = 64
+/** V8's part of the cache begins here, on a multiple of eight, behind the name and 32 bits of checksum. */
+const CACHE_AT = NAME_LENGTH + 8
+
+export function bundleIn(folder: URL): URL {
+  return new URL('podwire.cjs', folder)
+}
+
+export function cacheIn(folder: URL): URL {
+  return new URL('podwire.cache', folder)
+}
+
+/** Null when it cannot be read. */
+function content(file: URL): Buffer | null {
+  try {
+    return readFileSync(file)
+  } catch {
+    return null
+  }
+}
+
+function sourceIn(folder: URL): string | null {
+  return content(bundleIn(folder))?.toString('latin1') ?? null
+}
+
+function nameOf(source: string): string {
+  return source.slice(NAME_AT, NAME_AT + NAME_LENGTH)
+}
+
+/** The bundle as a script; null where there is none, as in the sources. */
+export function bundleScript(folder = dist): Script | null {
+  const source = sourceIn(folder)
+  if (source === null) return null
+  const cachedData = cacheFor(nameOf(source), content(cacheIn(folder))) ?? undefined
+  return new Script(source, { filename: fileURLToPath(bundleIn(folder)), cachedData })
+}
+
+/** What is V8's of a cache's file; null when it is another bundle's, or damaged. */
+function cacheFor(name: string, file: Buffer | null): Buffer | null {
+  if (file === null || file.length < CACHE_AT || file.toString('latin1', 0, NAME_LENGTH) !== name) return null
+  const cache = file.subarray(CACHE_AT)
+  return file.readUInt32LE(NAME_LENGTH) === crc32(cache) ? cache : null
+}
+
+/** The cache's file, with what is compiled of the script by now. */
+export function cacheOf(script: Script, folder = dist): Buffer {
+  const cache = script.createCachedData()
+  const head = Buffer.alloc(CACHE_AT)
+  head.write(nameOf(sourceIn(folder) ?? ''), 'latin1')
+  head.writeUInt32LE(crc32(cache), NAME_LENGTH)
+  return Buffer.concat([head, cache])
+}
+
+/** Node has loaded them itself before podwire begins. */
+const standing: readonly string[] = ['node:events', 'node:fs', 'node:path', 'buffer', 'process']
+
+/**
+ * A module of Node's, the only ones that the bundle requires. All others are loaded when something of them is first used: that takes some
+ * a few milliseconds, and most runs need none.
+ */
+function builtin(name: string): object {
+  const load = () => process.getBuiltinModule(name) as Record<PropertyKey, unknown>
+  if (standing.includes(name)) return load()
+  let loaded: Record<PropertyKey, unknown> | null = null
+  return new Proxy(() => {}, {
+    get: (_, key) => {
+      loaded ??= load()
+      return loaded[key]
+    },
+    // node:assert is a function, too.
+    apply: (_, self, values) => Reflect.apply(load() as unknown as () => unknown, self, values),
+  })
 }
 
 /** Runs the script's module. */
 export function cliOf(script: Script): Cli {
   const module = { exports: {} }
   const wrapped = script.runInThisContext() as Wrapped
-  wrapped(module.exports, createRequire(bundle), module)
+  wrapped(module.exports, builtin, module)
   return module.exports as Cli
 }
 
 /** Null where there is no bundle, as in the sources. */
-export function bundledCli(): Cli | null {
-  if (!existsSync(bundle) || !existsSync(compiled)) return null
-  return cliOf(bundleScript(readFileSync(compiled)))
+export function bundledCli(folder = dist): Cli | null {
+  const script = bundleScript(folder)
+  return script === null ? null : cliOf(script)
 }

@@ -2,17 +2,26 @@
  * The last step of `npm run build`: keeps what V8 has compiled of the command, as one file (rolldown.config.js), after it has
  * run a lab.
  */
-import { rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { bundleScript, cliOf, compiled } from '../cli/bundle.ts'
+import { setFlagsFromString } from 'node:v8'
+import { bundleScript, cacheIn, cacheOf, cliOf } from '../cli/bundle.ts'
 import { inlineMore } from '../cli/v8.ts'
 
 /** What is compiled when this has run is what most labs need. */
 const LAB = fileURLToPath(new URL('../../topologies/two-node-flannel.yaml', import.meta.url))
 
+const cache = fileURLToPath(cacheIn(new URL('../', import.meta.url)))
+
 inlineMore()
-rmSync(compiled, { force: true })
-const script = bundleScript(undefined)
+// Else V8 forgets what it compiled and has not run for a while. The cache is good for processes with the same flags only.
+setFlagsFromString('--no-flush-bytecode')
+rmSync(cache, { force: true })
+const script = bundleScript()
+if (script === null) throw new Error('there is no bundle')
 const code = await cliOf(script).runCli(['run', LAB, '--quiet'])
 if (code !== 0) throw new Error(`podwire run ${LAB}: exit code ${code}`)
-writeFileSync(compiled, script.createCachedData())
+setFlagsFromString('--flush-bytecode')
+// A command that starts meanwhile finds the whole file or none.
+writeFileSync(`${cache}.${process.pid}`, cacheOf(script))
+renameSync(`${cache}.${process.pid}`, cache)

@@ -7,6 +7,9 @@ import type { Launch } from './crew.ts'
 import type { Place } from './exchange.ts'
 import { type Job, type Message, Partition } from './partition.ts'
 
+/** The argument of such a thread: whoever has another one need not load node:worker_threads to know that it is none. */
+const PART = '--podwire-part'
+
 /** What a thread begins with. */
 interface Task {
   readonly podwire: 'partition'
@@ -33,7 +36,7 @@ interface Fault {
 export function launchThreads(entry: URL, file: string): Launch {
   return (job, place, hear) => {
     const task: Task = { podwire: 'partition', job, place, file }
-    const worker = new Worker(entry, { workerData: task })
+    const worker = new Worker(entry, { workerData: task, argv: [PART] })
     const done = new Promise<void>((resolve, reject) => {
       worker.on('message', (message: Message | Fault) => {
         if (message.type === 'fault')
@@ -54,6 +57,7 @@ export function launchThreads(entry: URL, file: string): Launch {
 
 /** Is this a thread that `launchThreads` has started? */
 export function isPartThread(): boolean {
+  if (process.argv[2] !== PART) return false
   return !isMainThread && (workerData as Partial<Task> | null)?.podwire === 'partition'
 }
 
