@@ -25,7 +25,8 @@ const sizes: readonly Size[] = [
 ]
 
 const HEAD =
-  '| nodes | pods | Services | built in | RSS | KiB per pod | ping | to a Service | connections | median, 99 % | RSS then |'
+  '| nodes | pods | Services | built in | RSS | KiB per pod | ping: median, worst | to a Service: median, worst ' +
+  '| connections | in all | median, 99 %, worst | the last tenth | RSS then |'
 
 /** `NODES APPS REPLICAS CONNECTIONS` measures one size here; nothing: all of them, each in a process of its own. */
 export async function scaleTable(words: readonly string[]): Promise<void> {
@@ -67,22 +68,28 @@ async function measure({ nodes, apps, replicas, connections }: Size): Promise<st
     first.push(await timed(lab, any(pods), ['curl', '-s', `http://${any(services).spec.clusterIP}/hostname`]))
   }
   const times: number[] = []
+  const start = performance.now()
+  const busy = process.cpuUsage()
   for (let i = 0; i < connections; i++) {
     times.push(await timed(lab, any(pods), ['curl', '-s', `http://${any(services).spec.clusterIP}/hostname`]))
   }
+  const inAll = (performance.now() - start) / 1000
+  const used = process.cpuUsage(busy)
   const done = times.filter((time) => !Number.isNaN(time)).length
   const each = (after - before) / 1024 / pods.length
   const cells = [
     nodes,
     pods.length,
     services.length,
-    `${seconds.toFixed(2)} s (CPU ${((user + system) / 1e6).toFixed(2)})`,
+    `${seconds.toFixed(2)} s (CPU ${cpuSeconds({ user, system })})`,
     mebibytes(rss),
     each.toFixed(1),
-    `${quantile(pings, 0.5)} ms (first ${pings[0].toFixed(1)})`,
-    `${quantile(first, 0.5)} ms (first ${first[0].toFixed(1)})`,
+    `${quantile(pings, 0.5)}, ${quantile(pings, 1)} ms`,
+    `${quantile(first, 0.5)}, ${quantile(first, 1)} ms`,
     `${done} of ${connections}`,
-    `${quantile(times, 0.5)}, ${quantile(times, 0.99)} ms`,
+    `${inAll.toFixed(1)} s (CPU ${cpuSeconds(used)})`,
+    `${quantile(times, 0.5)}, ${quantile(times, 0.99)}, ${quantile(times, 1)} ms`,
+    `${quantile(times.slice(-Math.ceil(connections / 10)), 0.5)} ms`,
     mebibytes(process.memoryUsage.rss()),
   ]
   return `| ${cells.join(' | ')} |`
@@ -111,6 +118,10 @@ function topology({ nodes, apps, replicas }: Omit<Size, 'connections'>) {
       fleet: { nodes, firstIp: '172.16.1.0', apps: { count: apps, replicas, namespaces: Math.ceil(apps / 100) } },
     },
   })
+}
+
+function cpuSeconds({ user, system }: { readonly user: number; readonly system: number }): string {
+  return ((user + system) / 1e6).toFixed(2)
 }
 
 function quantile(times: readonly number[], part: number): string {

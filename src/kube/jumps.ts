@@ -1,6 +1,5 @@
 /** Rules of built-in chains that lead to Kubernetes' own, and how they are kept there (pkg/util/iptables: EnsureRule). */
 import type { Netns } from '../net/netns.ts'
-import { NetfilterError } from '../netfilter/error.ts'
 import type { RuleTable } from './rule-set.ts'
 
 export interface Jump {
@@ -13,14 +12,10 @@ export const RULE_TABLES: readonly RuleTable[] = ['mangle', 'filter', 'nat']
 
 /** Puts those that are missing before whatever is there; in the end they stand in the order given. */
 export function ensureJumps({ netfilter }: Netns, jumps: readonly Jump[]): void {
+  const { rules } = netfilter
   for (const { table, chain, rule } of [...jumps].reverse()) {
     const words = splitWords(rule)
-    try {
-      netfilter.iptables(['-t', table, '-C', chain, ...words])
-    } catch (error) {
-      if (!(error instanceof NetfilterError)) throw error
-      netfilter.iptables(['-t', table, '-I', chain, ...words])
-    }
+    if (!rules.has(table, chain, words)) rules.insert(table, chain, 1, words)
   }
 }
 
@@ -29,7 +24,14 @@ export function hasCanary({ netfilter }: Netns, canary: string): boolean {
   return RULE_TABLES.every((table) => netfilter.rules.peek(table)?.chains.has(canary))
 }
 
-/** The words of a rule; a comment in quotes is one. */
-function splitWords(rule: string): string[] {
-  return [...rule.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
+const split = new Map<string, readonly string[]>()
+
+/** The words of a rule; a comment in quotes is one. There are some dozen such rules. */
+function splitWords(rule: string): readonly string[] {
+  let words = split.get(rule)
+  if (words === undefined) {
+    words = [...rule.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
+    split.set(rule, words)
+  }
+  return words
 }

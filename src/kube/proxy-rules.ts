@@ -67,17 +67,21 @@ export function writeKubeProxy(rules: RuleSet, services: readonly ProxyService[]
   writeServices(rules, services, options)
 }
 
-const parts = new WeakMap<ProxyService, { readonly key: string; readonly part: RuleSet }>()
+const parts = new WeakMap<ProxyService, Map<string, RuleSet>>()
 
-/** The rules of a Service's port: the same object as last time while neither it nor the options have changed. */
+/** The rules of a Service's port: the same object as last time while neither it nor what it asks of the options has changed. */
 function partOf(service: ProxyService, options: PortalOptions): RuleSet {
   const { clusterCIDR, nodeIp, place, large } = options
-  const key = `${clusterCIDR} ${nodeIp} ${place?.node} ${place?.zone} ${large}`
-  const before = parts.get(service)
-  if (before?.key === key) return before.part
+  const { sourceRanges = [], endpoints } = service
+  const hinted = endpoints.some(({ forZones, forNodes }) => forZones !== undefined || forNodes !== undefined)
+  const node = sourceRanges.length > 0 ? nodeIp : ''
+  const key = `${clusterCIDR} ${large} ${node} ${hinted ? `${place?.node} ${place?.zone}` : ''}`
+  const known = parts.get(service) ?? new Map<string, RuleSet>()
+  const before = known.get(key)
+  if (before !== undefined) return before
   const part = new RuleSet()
   new Portal(part, service, options).write()
-  parts.set(service, { key, part })
+  parts.set(service, known.set(key, part))
   return part
 }
 

@@ -163,12 +163,15 @@ export function proxyServices(store: Store, node: string, selection: ServiceSele
 function portsOf(service: Service, slices: readonly EndpointSlice[], node: string): readonly ProxyService[] {
   const byNode = known.get(service) ?? new Map<string, Known>()
   known.set(service, byNode)
-  const before = byNode.get(node)
+  // Nodes without an endpoint of it see the same.
+  const here = slices.some(({ endpoints }) => endpoints.some(({ nodeName }) => nodeName === node))
+  const at = here ? node : ''
+  const before = byNode.get(at)
   if (before?.slices.length === slices.length && slices.every((slice, i) => slice === before.slices[i])) {
     return before.ports
   }
   const made = (service.spec.ports ?? []).map((port) => proxyService(service, port, endpointsOf(slices, port, node)))
-  byNode.set(node, { slices, ports: made })
+  byNode.set(at, { slices, ports: made })
   return made
 }
 

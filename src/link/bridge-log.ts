@@ -15,6 +15,7 @@ interface LoggedPort {
 
 interface Ported extends NetDevice {
   readonly ports: readonly LoggedPort[]
+  portOf(device: NetDevice): LoggedPort | null
 }
 
 function say({ bridge, device, number }: LoggedPort, state: StateName): void {
@@ -58,12 +59,12 @@ export function logState(port: LoggedPort): void {
 
 /** A port or the bridge itself went up or down: said even of a port that did not run (br_stp_disable_port). */
 export function logSwitched(bridge: Ported, device: NetDevice): void {
-  for (const port of bridge.ports) {
-    if (port.device === device && !device.up && bridge.up) {
-      port.notes.running = false
-      say(port, 'disabled')
-    } else if (port.device === device || device === bridge) logState(port)
-  }
+  if (device === bridge) return bridge.ports.forEach(logState)
+  const port = bridge.portOf(device)
+  if (port !== null && !device.up && bridge.up) {
+    port.notes.running = false
+    say(port, 'disabled')
+  } else if (port !== null) logState(port)
 }
 
 /** `bridge link set dev PORT state N`: without spanning tree nothing keeps a port blocking. */

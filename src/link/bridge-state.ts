@@ -93,16 +93,39 @@ export function delivers(from: Deliverer | null, to: Deliverer, vlan: number): b
 
 /** What a bridge may ask of its ports for itself. */
 interface Ported {
+  readonly number: number
   readonly device: { readonly mac: Mac; readonly mtu: number }
 }
 
+interface Following {
+  readonly ports: readonly Ported[]
+  readonly mtuFollowsPorts: boolean
+  readonly macFollowsPorts: boolean
+  mtu: number
+  mac: Mac
+}
+
+/** MTU and MAC that nobody set are the ports'. */
+export function followPorts(bridge: Following): void {
+  configurationChanged()
+  if (bridge.mtuFollowsPorts) bridge.mtu = leastMtu(bridge.ports)
+  if (bridge.macFollowsPorts) bridge.mac = lowestMac(bridge.ports)
+}
+
+/** Where the port of this number stands among the others. */
+export function placeOf(ports: readonly Ported[], number: number): number {
+  let place = ports.length
+  while (place > 0 && ports[place - 1].number > number) place--
+  return place
+}
+
 /** A bridge's MTU when nobody set it. */
-export function leastMtu(ports: readonly Ported[]): number {
+function leastMtu(ports: readonly Ported[]): number {
   return ports.length === 0 ? 1500 : Math.min(...ports.map(({ device }) => device.mtu))
 }
 
 /** A bridge's MAC when nobody set it: zeros without a port. */
-export function lowestMac(ports: readonly Ported[]): Mac {
+function lowestMac(ports: readonly Ported[]): Mac {
   let lowest: Mac | null = null
   for (const { device } of ports) if (lowest === null || compare(device.mac, lowest) < 0) lowest = device.mac
   return Uint8Array.from(lowest ?? MAC_ZERO)

@@ -14,14 +14,14 @@
  */
 import { type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
-import { knowAddresses } from './bridge-addresses.ts'
+import { joinedLate, knowAddresses } from './bridge-addresses.ts'
 import { carrierChanged } from './bridge-carrier.ts'
 import * as told from './bridge-decisions.ts'
 import type { BridgeFilter } from './bridge-filter.ts'
 import { logJoined, logLeft, logState } from './bridge-log.ts'
 import { refusal } from './bridge-refusal.ts'
 import type { Sleepers } from './bridge-sleepers.ts'
-import { delivers, floods, leastMtu, lowestMac, PortSettings, PortState } from './bridge-state.ts'
+import { delivers, floods, followPorts, PortSettings, PortState, placeOf } from './bridge-state.ts'
 import { noteLearnt, noteTaken } from './bridge-steps.ts'
 import { type BridgeNeighbours, suppressed } from './bridge-suppress.ts'
 import { VlanGroup } from './bridge-vlan.ts'
@@ -110,7 +110,7 @@ export class Bridge extends NetDevice {
   filter: BridgeFilter<BridgePort> | null = null
   neighbours: BridgeNeighbours | null = null
   /** Null: all stations are awake. */
-  sleepers: Sleepers | null = null
+  sleepers: Sleepers<BridgePort> | null = null
   /** Of spanning tree, and part of the bridge's id. */
   priority = 32_768
   /** nf_call_iptables: br_netfilter handles this bridge though the sysctl is off. Then `configured` is to be called. */
@@ -125,7 +125,7 @@ export class Bridge extends NetDevice {
   defaultPvid = 1
   #vlanFiltering = false
   /** Some port is locked or suppresses neighbours, or VLANs are told apart: the only test of it on the path. */
-  #special = false
+  special = false
   #suppresses = false
   /** The ARP request at hand was answered, or need not be asked where neighbours are suppressed. */
   #replied = false
@@ -178,7 +178,7 @@ export class Bridge extends NetDevice {
     configurationChanged()
     const locks = this.ports.some((port) => port.locked)
     this.#suppresses = this.ports.some((port) => port.neighSuppress)
-    this.#special = locks || this.#suppresses || this.#vlanFiltering
+    this.special = locks || this.#suppresses || this.#vlanFiltering
     this.#replied = false
   }
 
@@ -192,12 +192,12 @@ export class Bridge extends NetDevice {
   /** `ip link set DEVICE master BRIDGE`. */
   attach(device: NetDevice, reserved?: number): BridgePort {
     const port = new BridgePort(this, device, reserved ?? this.#nextPort++)
-    this.ports.push(port)
-    if (reserved !== undefined) this.ports.sort((a, b) => a.number - b.number)
+    this.ports.splice(placeOf(this.ports, port.number), 0, port)
     device.master = this
     device.receiver = port
     if (this.defaultPvid !== 0) port.vlans.add(this.defaultPvid, true, true)
-    this.portsChanged()
+    if (reserved === undefined) this.portsChanged()
+    else joinedLate(this, port)
     logJoined(port)
     this.world.linkChanged?.()
     return port
@@ -232,7 +232,9 @@ export class Bridge extends NetDevice {
   }
 
   portOf(device: PortDevice): BridgePort | null {
-    return this.ports.find((port) => port.device === device) ?? null
+    if (!(device instanceof NetDevice)) return this.ports.find((port) => port.device === device) ?? null
+    const { receiver } = device
+    return receiver instanceof BridgePort && receiver.bridge === this ? receiver : null
   }
 
   /** Its own MAC, set by hand. */
@@ -250,7 +252,7 @@ export class Bridge extends NetDevice {
   /** br_handle_frame_finish: learns the source, then forwards, floods or passes up. Takes the frame. */
   admit(frame: Frame, port: BridgePort): void {
     let vlan = 0
-    if (this.#special) {
+    if (this.special) {
       vlan = this.#screen(frame, port)
       if (vlan < 0) return
     }
@@ -309,7 +311,7 @@ export class Bridge extends NetDevice {
     if (frame.bridgeInput !== null && this.filter !== null && this.filter.resume(frame)) return
     frame.group = ethernet.isGroup(frame.bytes, frame.start)
     let vlan = 0
-    if (this.#special) {
+    if (this.special) {
       vlan = this.#screen(frame, null)
       if (vlan < 0) return
     }
@@ -379,11 +381,11 @@ export class Bridge extends NetDevice {
   /** To every port that delivers: copies, and the frame itself to the last. */
   #flood(frame: Frame, from: BridgePort | null, local: boolean, vlan: number): void {
     if (journal.open) journal.refuse()
-    if (this.sleepers !== null) this.sleepers.flooded(frame)
+    const ports = this.sleepers === null ? this.ports : this.sleepers.flooded(frame, from)
     let last: BridgePort | null = null
     const broadcast = frame.group && ethernet.isBroadcast(frame.bytes, frame.start)
-    for (let i = 0; i < this.ports.length; i++) {
-      const to = this.ports[i]
+    for (let i = 0; i < ports.length; i++) {
+      const to = ports[i]
       const may = delivers(from, to, vlan)
       if (!may || !floods(to, frame.group, broadcast, local, this.#replied)) {
         if (journal.open) told.tellSkipped(this, frame, from, to, vlan, may, this.#replied)
@@ -392,7 +394,8 @@ export class Bridge extends NetDevice {
       if (last !== null) this.#floodTo(this.world.frames.copy(frame), from, last, local, vlan)
       last = to
     }
-    if (last === null && this.sleepers !== null && this.sleepers.asleep > 0) this.world.frames.consume(frame)
+    const heard = this.sleepers !== null && (this.sleepers.asleep > 0 || ports !== this.ports)
+    if (last === null && heard) this.world.frames.consume(frame)
     else if (last === null) this.world.frames.drop(frame, DropReason.NoPort, this.place)
     else this.#floodTo(frame, from, last, local, vlan)
   }
@@ -404,9 +407,7 @@ export class Bridge extends NetDevice {
 
   /** The ports changed, or the MAC or MTU of one did. */
   portsChanged(): void {
-    configurationChanged()
-    if (this.mtuFollowsPorts) this.mtu = leastMtu(this.ports)
-    if (this.macFollowsPorts) this.mac = lowestMac(this.ports)
+    followPorts(this)
     this.knowAddresses()
   }
 }

@@ -100,6 +100,8 @@ export abstract class NetDevice {
   readonly world: Surroundings
   /** What IPv4 keeps of it in its namespace (dev->ip_ptr). */
   inet: object | null = null
+  /** Told of every change that decides whether and where frames pass here; null: nobody asks. */
+  onConfigured: (() => void) | null = null
 
   constructor(world: Surroundings, name: string, mac: Mac) {
     this.world = world
@@ -114,6 +116,11 @@ export abstract class NetDevice {
 
   // What decides whether and where frames pass: with another value, no recorded pass is sure any more.
 
+  protected reconfigured(): void {
+    configurationChanged()
+    this.onConfigured?.()
+  }
+
   get mac(): Mac {
     return this.#mac
   }
@@ -122,7 +129,7 @@ export abstract class NetDevice {
     this.#mac = mac
     this.#macHigh = u16(mac, 0)
     this.#macLow = i32(mac, 2)
-    configurationChanged()
+    this.reconfigured()
   }
 
   /** Does its own MAC stand there? */
@@ -136,7 +143,7 @@ export abstract class NetDevice {
 
   set mtu(mtu: number) {
     this.#mtu = mtu
-    configurationChanged()
+    this.reconfigured()
   }
 
   get up(): boolean {
@@ -145,7 +152,7 @@ export abstract class NetDevice {
 
   set up(up: boolean) {
     this.#up = up
-    configurationChanged()
+    this.reconfigured()
   }
 
   /** Called for each frame; null while nobody listens. See `listen`. */
@@ -155,7 +162,7 @@ export abstract class NetDevice {
 
   set tap(tap: Tap | null) {
     this.#tap = tap
-    configurationChanged()
+    this.reconfigured()
   }
 
   get receiver(): Receiver | null {
@@ -164,7 +171,7 @@ export abstract class NetDevice {
 
   set receiver(receiver: Receiver | null) {
     this.#receiver = receiver
-    configurationChanged()
+    this.reconfigured()
   }
 
   /** The devices upon this one, which see what it receives first; null: none. */
@@ -174,7 +181,7 @@ export abstract class NetDevice {
 
   set stack(stack: Stack | null) {
     this.#stack = stack
-    configurationChanged()
+    this.reconfigured()
   }
 
   /** What `tc` put at the egress; null: noqueue, the default. */
@@ -184,7 +191,7 @@ export abstract class NetDevice {
 
   set qdisc(qdisc: Qdisc | null) {
     this.#qdisc = qdisc
-    configurationChanged()
+    this.reconfigured()
   }
 
   get promiscuous(): boolean {
@@ -193,7 +200,7 @@ export abstract class NetDevice {
 
   set promiscuous(promiscuous: boolean) {
     this.#promiscuous = promiscuous
-    configurationChanged()
+    this.reconfigured()
   }
 
   /** What frames do not meet. */

@@ -11,7 +11,7 @@ import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import { Travels } from './cable-decisions.ts'
 import { NetDevice, type Surroundings } from './device.ts'
-import { configurationChanged, FlowCache, journal } from './flow-cache.ts'
+import { FlowCache, journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { laneOf } from './lane.ts'
 import { NetemQdisc } from './netem.ts'
@@ -67,7 +67,7 @@ export class Veth extends NetDevice implements Task {
   /** Anything besides the delay: most cables have none of it. */
   #impaired = false
   #departing: Departing | null = null
-  impairment: Impairment | null = null
+  #impairment: Impairment | null = null
   // The inbox: frames that the peer sent, with the moment each is due.
   #frames = NO_FRAMES
   #dues = NO_TIMES
@@ -103,6 +103,7 @@ export class Veth extends NetDevice implements Task {
       this.#engine = new NetemQdisc(this.#farEnd(), this.world, { ...PLAIN, ...netem.engine, ordered: true })
       this.#delay = 0
       this.#impaired = true
+      this.onConfigured?.()
       return
     }
     this.#delay = netem.delay ?? 0
@@ -112,6 +113,21 @@ export class Veth extends NetDevice implements Task {
     this.#limit = netem.limit ?? 1000
     if (this.#rate > 0 && this.#busy === NO_TIMES) this.#busy = new Float64Array(1)
     this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0 || this.#departing !== null
+    this.onConfigured?.()
+  }
+
+  get impairment(): Impairment | null {
+    return this.#impairment
+  }
+
+  set impairment(impairment: Impairment | null) {
+    this.#impairment = impairment
+    this.onConfigured?.()
+  }
+
+  /** Each frame comes to the far end, the same time later: the cable has a delay, and nothing else. */
+  get plain(): boolean {
+    return !this.#impaired && this.#impairment === null && this.#wire !== null
   }
 
   /** No frame is at the far end before this time has passed; 0 where an engine of netem may let it overtake. */
@@ -123,6 +139,7 @@ export class Veth extends NetDevice implements Task {
   set departing(departing: Departing) {
     this.#departing = departing
     this.#impaired = true
+    this.onConfigured?.()
   }
 
   /** At one instant, what is due at this end goes up before all that has no rank (Timer.rank). */
@@ -165,9 +182,10 @@ export class Veth extends NetDevice implements Task {
   set plugged(plugged: boolean) {
     const peer = this.#peer
     if (peer === null || plugged === this.plugged) return
-    configurationChanged()
     this.#wire = plugged ? peer : null
     peer.#wire = plugged ? this : null
+    this.reconfigured()
+    peer.reconfigured()
     if (plugged) return
     this.#empty(DropReason.Unplugged)
     peer.#empty(DropReason.Unplugged)
@@ -182,6 +200,7 @@ export class Veth extends NetDevice implements Task {
       end.#wire = null
       end.qdisc?.reset()
       end.#empty(DropReason.Teardown)
+      end.onConfigured?.()
     }
   }
 
@@ -232,7 +251,7 @@ export class Veth extends NetDevice implements Task {
       return this.world.frames.drop(frame, DropReason.FrameTooLong, peer.place)
     }
     let due = this.world.scheduler.now + this.#delay
-    if (this.#impaired || this.impairment !== null) {
+    if (this.#impaired || this.#impairment !== null) {
       due = this.#impair(frame, due)
       if (due < 0) return
     }
@@ -287,7 +306,7 @@ export class Veth extends NetDevice implements Task {
   #impair(frame: Frame, due: Nanos): Nanos {
     const { random } = this.world
     const full = this.#rate > 0 && this.#limit > 0 && this.#peer !== null && this.#peer.#size >= this.#limit
-    const lost = (this.#loss > 0 && random.fraction() < this.#loss) || this.impairment?.(frame) === true
+    const lost = (this.#loss > 0 && random.fraction() < this.#loss) || this.#impairment?.(frame) === true
     if (lost || full) {
       this.txDropped++
       this.world.frames.drop(frame, lost ? DropReason.Impaired : DropReason.QueueFull, this.place)

@@ -23,7 +23,7 @@ export function tellSwitched(device: NetDevice): void {
 
 /** What noticing a carrier needs of a namespace. */
 interface Noticing {
-  readonly devices: ReadonlyMap<string, NetDevice>
+  readonly devices: { readonly bridges: Iterable<NetDevice> }
   readonly neighbours: { unplugged(device: NetDevice): void }
   readonly fib: { carriersChanged(): void }
   inet(device: NetDevice): { readonly arpEvictNocarrier: boolean }
@@ -31,9 +31,8 @@ interface Noticing {
 
 /** A bridge whose last port went has no carrier any more (NETDEV_CHANGE). */
 export function noticeCarriers(netns: Noticing): void {
-  for (const each of netns.devices.values()) {
-    if (each.kind === 'bridge' && each.up && !each.carrier && netns.inet(each).arpEvictNocarrier)
-      netns.neighbours.unplugged(each)
+  for (const each of netns.devices.bridges) {
+    if (each.up && !each.carrier && netns.inet(each).arpEvictNocarrier) netns.neighbours.unplugged(each)
   }
   netns.fib.carriersChanged()
 }

@@ -3,14 +3,17 @@
  * one's address wakes it before the frame is delivered. What goes by the others is counted, once for all: they would
  * have heard it and done nothing.
  */
+import type { Bridge, BridgePort } from '../link/bridge.ts'
 import type { Sleepers } from '../link/bridge-sleepers.ts'
 import type { NetDevice } from '../link/device.ts'
 import type { Frame, FramePool } from '../link/frame.ts'
 import type { Ipv4 } from '../wire/address.ts'
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import type { Bystanders } from './bystanders.ts'
 
-export class Dormitory implements Sleepers {
+export class Dormitory implements Sleepers<BridgePort> {
+  readonly #bridge: Bridge
   readonly #frames: FramePool
   readonly #count: number
   /** Whose address this is: a station's number, or -1. */
@@ -18,12 +21,15 @@ export class Dormitory implements Sleepers {
   readonly #make: (number: number) => void
   readonly #awake: Uint8Array
   asleep: number
+  /** Those who are awake, and would hardly notice; null: each of them hears all. */
+  bystanders: Bystanders | null = null
   /** What has gone by since the beginning. */
   #heard = 0
   #bytes = 0
 
-  constructor(frames: FramePool, count: number, numberOf: (address: Ipv4) => number, make: (number: number) => void) {
-    this.#frames = frames
+  constructor(bridge: Bridge, count: number, numberOf: (address: Ipv4) => number, make: (number: number) => void) {
+    this.#bridge = bridge
+    this.#frames = bridge.world.frames
     this.#count = count
     this.#numberOf = numberOf
     this.#make = make
@@ -46,8 +52,12 @@ export class Dormitory implements Sleepers {
     for (let number = 0; number < this.#count && this.asleep > 0; number++) this.wake(number)
   }
 
-  flooded(frame: Frame): void {
-    if (this.asleep === 0) return
+  flooded(frame: Frame, from: BridgePort | null): readonly BridgePort[] {
+    if (this.asleep > 0) this.#tellSleepers(frame)
+    return this.bystanders?.concerned(frame, from) ?? this.#bridge.ports
+  }
+
+  #tellSleepers(frame: Frame): void {
     const { bytes, start } = frame
     const at = start + ethernet.HEADER
     if (ethernet.type(bytes, start) === ethernet.ETH_P_ARP && arp.valid(bytes, at, frame.end)) {

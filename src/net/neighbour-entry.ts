@@ -2,8 +2,9 @@
 import type { NetDevice } from '../link/device.ts'
 import { SharedStep } from '../link/flow-cache.ts'
 import type { Frame } from '../link/frame.ts'
+import type { World } from '../link/world.ts'
 import { Ring } from '../sim/ring.ts'
-import { type Task, Timer } from '../sim/scheduler.ts'
+import { type Nanos, type Task, Timer } from '../sim/scheduler.ts'
 import { type Ipv4, type Mac, sameMac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import type { NeighbourParameters } from './neighbour-parameters.ts'
@@ -163,4 +164,16 @@ export class Resolved extends SharedStep {
     this.leave()
     ethernet.write(frame.bytes, frame.push(ethernet.HEADER), entry.mac, this.#mac, ethernet.ETH_P_IP)
   }
+}
+
+/** Makes permanent entries that are there for whoever looks. */
+export interface NeighbourSupplier {
+  supply(address: Ipv4): void
+  all(): void
+}
+
+/** The device's reachable time, drawn anew every 300 s (neigh_periodic_work). */
+export function reachableTime({ parameters }: Entry, { scheduler, random }: World): Nanos {
+  if (parameters.stale(scheduler.now)) parameters.redraw(random.fraction(), scheduler.now)
+  return parameters.reachable
 }

@@ -26,7 +26,9 @@ import {
   maxProbes,
   type NeighbourListener,
   type NeighbourState,
+  type NeighbourSupplier,
   Resolved,
+  reachableTime,
   type Solicitor,
   truesize,
   UPDATED,
@@ -42,15 +44,11 @@ const SLOTS = 64
 /** What a table has that nobody asked yet. */
 const NOBODY: (Entry | null)[] = new Array<Entry | null>(SLOTS).fill(null)
 
-/** Makes permanent entries that are there for whoever looks. */
-export interface NeighbourSupplier {
-  supply(address: Ipv4): void
-  all(): void
-}
-
 export class NeighbourTable {
   /** Null while nobody wants to know. */
   listener: NeighbourListener | null = null
+  /** Told of each new entry; null: nobody asks. */
+  onCreate: ((device: NetDevice, address: Ipv4) => void) | null = null
   /** A neighbour that found no room. */
   onOverflow: (() => void) | null = null
   #world: World
@@ -79,6 +77,11 @@ export class NeighbourTable {
     return [...this.#byDevice.values()].flatMap((entries) => [...entries.values()])
   }
 
+  /** Those of one device that are there now. */
+  of(device: NetDevice): Iterable<Entry> {
+    return this.#byDevice.get(device)?.values() ?? []
+  }
+
   /** `ip neigh replace`. False: the table is full. */
   add(device: NetDevice, address: Ipv4, mac: Mac, state: NeighbourState): boolean {
     const entry = this.find(device, address) ?? this.#create(device, address)
@@ -97,7 +100,7 @@ export class NeighbourTable {
     this.#world.scheduler.cancel(entry.timer)
     if (state === 'REACHABLE') {
       entry.times[CONFIRMED] = this.#world.scheduler.now
-      this.#arm(entry, this.#reachable(entry))
+      this.#arm(entry, reachableTime(entry, this.#world))
     } else if (state === 'DELAY') this.#arm(entry, entry.parameters.delayFirstProbe)
     else if (state === 'PROBE') {
       entry.probes = 0
@@ -227,7 +230,7 @@ export class NeighbourTable {
     const now = this.#world.scheduler.now
     const { delayFirstProbe } = entry.parameters
     if (entry.state === 'REACHABLE') {
-      const reachableUntil = entry.times[CONFIRMED] + this.#reachable(entry)
+      const reachableUntil = entry.times[CONFIRMED] + reachableTime(entry, this.#world)
       if (now <= reachableUntil) return this.#arm(entry, reachableUntil - now)
       if (now <= entry.times[USED] + delayFirstProbe) {
         entry.state = 'DELAY'
@@ -239,7 +242,7 @@ export class NeighbourTable {
     if (entry.state === 'DELAY') {
       if (now <= entry.times[CONFIRMED] + delayFirstProbe) {
         this.#become(entry, 'REACHABLE')
-        return this.#arm(entry, entry.times[CONFIRMED] + this.#reachable(entry) - now)
+        return this.#arm(entry, entry.times[CONFIRMED] + reachableTime(entry, this.#world) - now)
       }
       entry.probes = 0
       this.#become(entry, 'PROBE')
@@ -346,7 +349,7 @@ export class NeighbourTable {
     this.#world.scheduler.cancel(entry.timer)
     entry.state = state
     this.listener?.neighbour(entry, false)
-    if (state === 'REACHABLE') this.#arm(entry, this.#reachable(entry))
+    if (state === 'REACHABLE') this.#arm(entry, reachableTime(entry, this.#world))
     for (let waiting = wasValid ? 0 : entry.waiting.size; waiting > 0; waiting--) {
       const frame = entry.dequeue()
       if (frame !== null) this.resolve(entry.device, entry.address, frame)
@@ -393,15 +396,8 @@ export class NeighbourTable {
     entries.set(address, entry)
     this.size++
     this.#collector.grown()
+    this.onCreate?.(device, address)
     return entry
-  }
-
-  /** The device's reachable time, drawn anew every 300 s (neigh_periodic_work). */
-  #reachable(entry: Entry): Nanos {
-    const { parameters } = entry
-    const { scheduler, random } = this.#world
-    if (parameters.stale(scheduler.now)) parameters.redraw(random.fraction(), scheduler.now)
-    return parameters.reachable
   }
 
   /** The entry is gone, and with it the frames that waited (neigh_cleanup_and_release). */

@@ -22,6 +22,7 @@ import { noticeCarriers, tellSwitched } from './carrier.ts'
 import { confirms } from './confirm-address.ts'
 import { Counters } from './counters.ts'
 import type { AddressOptions, DeviceAddress } from './device-address.ts'
+import { Devices } from './devices.ts'
 import type { Errno } from './errno.ts'
 import { RouteExceptions } from './exception.ts'
 import { Fib } from './fib.ts'
@@ -54,7 +55,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   readonly messages: KernelMessages
   readonly loopback: Loopback
   /** In the order of their interface index. */
-  readonly devices = new Map<string, NetDevice>()
+  readonly devices = new Devices()
   readonly counters = new Counters()
   readonly sysctl = new Sysctl()
   readonly fib: Fib
@@ -131,7 +132,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     if (this.devices.has(device.name)) throw new Error(`${this.name} has a device called ${device.name} already`)
     device.index = seat.index
     this.devices.set(device.name, device)
-    if (!this.#seats.isLast(seat)) this.#list([...this.devices.values()].sort((a, b) => a.index - b.index))
+    if (!this.#seats.isLast(seat)) this.devices.misplaced()
     device.place = `${this.name}/${device.name}`
     this.sysctl.inet.adopt(device, seat.chance)
     if (device.master === null) device.receiver = this
@@ -145,11 +146,6 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
   /** Interface indices for so many devices that come later; the first of their seats. */
   reserve(count: number): Seat {
     return this.#seats.take(count)
-  }
-
-  #list(all: readonly NetDevice[]): void {
-    this.devices.clear()
-    for (const each of all) this.devices.set(each.name, each)
   }
 
   release(device: NetDevice): void {
@@ -175,7 +171,7 @@ export class Netns implements Receiver, NetfilterHost, Namespace {
     device.place = `${this.name}/${name}`
     this.kernelLog.print(LogLevel.INFO, `${name}: renamed from ${old}${device.up ? ' (while UP)' : ''}`)
     this.sysctl.inet.rename(device, old)
-    this.#list(all)
+    this.devices.list(all)
     this.notices?.link(device, false)
     this.#addresses.relabel(device)
   }

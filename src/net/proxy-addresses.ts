@@ -5,6 +5,11 @@ import type { Ipv4 } from '../wire/address.ts'
 export class ProxyAddresses {
   #byDevice: Map<NetDevice, Set<Ipv4>> | null = null
 
+  /** There never was any. */
+  get none(): boolean {
+    return this.#byDevice === null
+  }
+
   add(device: NetDevice, address: Ipv4): void {
     this.#byDevice ??= new Map()
     const known = this.#byDevice.get(device)

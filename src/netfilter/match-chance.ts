@@ -20,6 +20,10 @@ export class StatisticMatch extends Match {
   /** The last draw. */
   #drawn = 0
 
+  override get shareable(): boolean {
+    return this.#mode === 'random'
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     switch (name) {
       case '--mode': {

@@ -95,6 +95,10 @@ export class ConntrackMatch extends Match {
     return this.#conditions.length === 0
   }
 
+  override get shareable(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     if (name === '--ctstate' || name === '--state') {
       if ((name === '--state') !== (this.name === 'state')) return false

@@ -11,6 +11,10 @@ export class CommentMatch extends Match {
   text = ''
   #given = false
 
+  override get shareable(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     if (name !== '--comment') return false
     refuseNot(not, name, 'comment')
@@ -68,6 +72,10 @@ export class MarkMatch extends Match {
 
   override get tracks(): boolean {
     return this.#ofFlow
+  }
+
+  override get shareable(): boolean {
+    return true
   }
 
   override option(name: string, words: Words, not: boolean): boolean {

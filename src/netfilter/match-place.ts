@@ -29,6 +29,10 @@ export class AddrtypeMatch extends Match {
     return true
   }
 
+  override get shareable(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     switch (name) {
       case '--src-type':

@@ -67,6 +67,10 @@ export class PortMatch extends Match {
     return true
   }
 
+  override get shareable(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     const side = PORT_OPTIONS[name]
     if (side === undefined) return false

@@ -24,6 +24,11 @@ export abstract class Match {
     return false
   }
 
+  /** Does it stay as it was read, so that many rules may have it? */
+  get shareable(): boolean {
+    return false
+  }
+
   /** Takes the option and its values, or says that it is not its own. `not`: a `!` stood in front. */
   abstract option(name: string, words: Words, not: boolean): boolean
 

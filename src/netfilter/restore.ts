@@ -148,6 +148,7 @@ function declare(ruleset: Ruleset, before: Before, text: string, counted: boolea
 
 /** `[packets:bytes] -A CHAIN …` and the other commands of iptables. */
 function rule(ruleset: Ruleset, table: TableName, line: string, at: number, counted: boolean): void {
+  if (line.startsWith('-A ') && ruleset.appendKnown(table, line)) return
   const counters = /^\[([0-9]+):([0-9]+)\]\s*/.exec(line)
   if (counters === null && line.startsWith('[')) throw new NetfilterError(`Bad line ${at}: need ]`)
   const words = splitWords(counters === null ? line : line.slice(counters[0].length))
@@ -156,8 +157,13 @@ function rule(ruleset: Ruleset, table: TableName, line: string, at: number, coun
   if (words[0] === '-t' || words[0] === '--table') {
     throw new NetfilterError('The -t option cannot be used in iptables-restore.\n')
   }
+  const known = words[0] === '-A' ? ruleset.peek(table)?.chains.get(words[1]) : undefined
+  const length = known?.rules.length ?? 0
   if (!editRules(ruleset, table, new Words(words))) {
     if (!words[0]?.startsWith('-')) throw new NetfilterError(`Bad argument \`${words[0] ?? ''}'`, 'bare')
     throw new NetfilterError(`unknown option "${words[0]}"`)
   }
+  // With several addresses or counters of its own a line is another thing than one rule.
+  const one = known !== undefined && known.rules.length === length + 1
+  if (one && !words.includes('-c') && !words.includes('--set-counters')) ruleset.learn(table, line, known)
 }

@@ -10,6 +10,7 @@ import { IpSets, type SetPlace } from './ipset.ts'
 import { RecentLists } from './match-recent.ts'
 import { SetMatch, SetTarget } from './match-set.ts'
 import { type Place, parseRules } from './rule-parser.ts'
+import { learnStencil, rendered, stencilOf } from './rule-stencil.ts'
 import { saveRule } from './rule-text.ts'
 
 /** Words that -j always takes for a target. */
@@ -111,6 +112,29 @@ export class Ruleset {
     const at = this.chain(table, chain)
     at.rules.push(...this.#parse(table, at, words, 'RULE_APPEND'))
     this.#changed(table)
+  }
+
+  /** As `append`, of a line that was read before. False: it was not, or means something else here. */
+  appendKnown(table: TableName, line: string): boolean {
+    const known = stencilOf(this.#keyOf(table, line))
+    if (known === null) return false
+    const into = this.table(table)
+    const at = into.chains.get(known.chain)
+    const rule = at?.hook === known.hook ? rendered(known, into) : null
+    if (at === undefined || rule === null || (rule.chain !== null && reaches(rule.chain, at))) return false
+    at.rules.push(rule)
+    this.#changed(table)
+    return true
+  }
+
+  /** The line was read, and the chain ends with the one rule that it means. */
+  learn(table: TableName, line: string, { name, hook, rules }: Chain): void {
+    const rule = rules.at(-1)
+    if (rule !== undefined) learnStencil(this.#keyOf(table, line), rule, name, hook)
+  }
+
+  #keyOf(table: TableName, line: string): string {
+    return `${this.legacy ? 'legacy ' : ''}${table} ${line}`
   }
 
   /** `place` counts from 1. */

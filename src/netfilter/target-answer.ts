@@ -35,6 +35,10 @@ export class RejectTarget extends Target {
   override readonly hooks: readonly Hook[] = [Hook.INPUT, Hook.FORWARD, Hook.OUTPUT]
   #how: RejectWith = 'icmp-port-unreachable'
 
+  override get shareable(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     if (name !== '--reject-with') return false
     refuseNot(not, name)

@@ -63,6 +63,10 @@ export class MarkTarget extends Target {
   readonly name = 'MARK'
   #change = new MarkChange()
 
+  override get shareable(): boolean {
+    return true
+  }
+
   override option(name: string, words: Words, not: boolean): boolean {
     if (!this.#change.option(name, words)) return false
     refuseNot(not, name)

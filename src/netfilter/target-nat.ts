@@ -106,6 +106,10 @@ export class AddressTarget extends NatTarget {
     this.hooks = name === 'SNAT' ? [Hook.POSTROUTING, Hook.INPUT] : [Hook.PREROUTING, Hook.OUTPUT]
   }
 
+  override get shareable(): boolean {
+    return true
+  }
+
   protected override get fully(): boolean {
     return this.name === 'SNAT'
   }
@@ -167,6 +171,11 @@ export class AddressTarget extends NatTarget {
 export class MasqueradeTarget extends NatTarget {
   readonly name = 'MASQUERADE'
   override readonly hooks: readonly Hook[] = [Hook.POSTROUTING]
+
+  /** The range is written before each use. */
+  override get shareable(): boolean {
+    return true
+  }
 
   protected override destination(name: string, words: Words): boolean {
     if (name !== '--to-ports') return false

@@ -8,6 +8,7 @@ import type { LazyMap } from '../kube/lazy-map.ts'
 import type { Bridge } from '../link/bridge.ts'
 import type { Veth } from '../link/veth.ts'
 import type { World } from '../link/world.ts'
+import { Bystanders } from '../net/bystanders.ts'
 import { Dormitory } from '../net/dormitory.ts'
 import type { Netns } from '../net/netns.ts'
 import { type Seat, seatBehind } from '../net/seats.ts'
@@ -45,11 +46,15 @@ export async function launchFleet(options: FleetOptions, site: FleetSite): Promi
   const port = bridge.reserve(members.length)
   const first = members[0].peer.publicIp
   const dormitory = new Dormitory(
-    world.frames,
+    bridge,
     members.length,
     (address) => (address >= first && address < first + members.length ? address - first : -1),
     (number) => void cluster.nodes.get(members[number].name),
   )
+  const bystanders = new Bystanders(bridge)
+  dormitory.bystanders = bystanders
+  // Whoever types there may look at the counters, and change anything.
+  fleet.onCommand = ({ machine }) => bystanders.attend(machine.netns)
   const make = (member: Member, number: number) => {
     const slot = { name: portNameOf(member.name, number), seat: seatBehind(seat, number), port: port + number }
     space.kernelLog.muted = true
@@ -59,6 +64,7 @@ export async function launchFleet(options: FleetOptions, site: FleetSite): Promi
     machine.netns.kernelLog.clear()
     dormitory.wake(number)
     dormitory.settle(eth0, far)
+    bystanders.add({ netns: machine.netns, eth0, far, address: member.peer.publicIp })
     return machine
   }
   members.forEach((member, number) => {

@@ -64,6 +64,8 @@ export class Fleet {
   readonly #population: Population
   /** The cluster's other nodes. */
   readonly #others: readonly string[]
+  /** Told of a member on which a command begins; null: nobody asks. */
+  onCommand: ((node: KubeNode) => void) | null = null
 
   /** `machineOf` makes a member's machine. @throws PlanError when it does not fit. */
   constructor(host: FleetHost, options: FleetOptions, machineOf: (name: string) => Machine) {
@@ -118,6 +120,7 @@ export class Fleet {
   #introduce(node: KubeNode): void {
     node.flannel.follow(this.#directory)
     node.machine.onCommand = (argv) => {
+      this.onCommand?.(node)
       wakePods(node)
       if (RULES.test(argv[0] ?? '')) node.proxy.writeAll()
     }
@@ -158,7 +161,7 @@ export class Fleet {
     const port = bridge.reserve(uids.length)
     const numbers = new Map(uids.map((uid, i) => [uid, i]))
     const dormitory = new Dormitory(
-      this.#host.world.frames,
+      bridge,
       uids.length,
       (address) => {
         const i = address - podCidr.network - FIRST_POD
