@@ -9,6 +9,7 @@
 import { MILLISECOND, type Nanos, type Task, Timer } from '../sim/scheduler.ts'
 import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
+import { Absent } from './cable-absent.ts'
 import { Travels } from './cable-decisions.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import { FlowCache, journal } from './flow-cache.ts'
@@ -43,8 +44,11 @@ const VLAN_TAG = 4
 /** Decides frame by frame, for tests and golden scenarios: true drops it. */
 export type Impairment = (frame: Frame) => boolean
 
-/** Told of each frame that goes into a cable, with when it will be at the far end. The frame is lent. */
-export type Departing = (frame: Frame, due: Nanos) => void
+/**
+ * Told of each frame that goes into a cable, with when it will be at the far end. The frame is lent. True: another thread takes it
+ * out there, and nobody here needs it.
+ */
+export type Departing = (frame: Frame, due: Nanos) => boolean
 
 /** Frames that an inbox is first made for. */
 const FIRST = 8
@@ -67,6 +71,7 @@ export class Veth extends NetDevice implements Task {
   /** Anything besides the delay: most cables have none of it. */
   #impaired = false
   #departing: Departing | null = null
+  #absent: Absent | null = null
   #impairment: Impairment | null = null
   // The inbox: frames that the peer sent, with the moment each is due.
   #frames = NO_FRAMES
@@ -305,7 +310,7 @@ export class Veth extends NetDevice implements Task {
   /** Loss, jitter and rate: when the frame is due then; negative when it is lost. */
   #impair(frame: Frame, due: Nanos): Nanos {
     const { random } = this.world
-    const full = this.#rate > 0 && this.#limit > 0 && this.#peer !== null && this.#peer.#size >= this.#limit
+    const full = this.#rate > 0 && this.#limit > 0 && this.#onTheWay() >= this.#limit
     const lost = (this.#loss > 0 && random.fraction() < this.#loss) || this.#impairment?.(frame) === true
     if (lost || full) {
       this.txDropped++
@@ -322,9 +327,26 @@ export class Veth extends NetDevice implements Task {
     const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
     const later = Math.max(due + jitter, this.world.scheduler.now)
     const arrival = this.#rate > 0 ? this.#serialise(frame, later) : later
-    if (this.#departing !== null && this.#peer !== null) this.#departing(frame, this.#peer.#notBefore(arrival))
+    if (this.#departing !== null) return this.#depart(frame, arrival, this.#departing)
     if (journal.open) this.#tell(frame, arrival - this.world.scheduler.now)
     return arrival
+  }
+
+  /** Negative when it is elsewhere from now on. */
+  #depart(frame: Frame, arrival: Nanos, departing: Departing): Nanos {
+    if (this.#peer === null) return arrival
+    const due = Math.max(this.#peer.#notBefore(arrival), this.#absent?.last ?? 0)
+    if (!departing(frame, due)) return due
+    this.#absent ??= new Absent()
+    this.#absent.add(due)
+    this.world.frames.consume(frame)
+    return -1
+  }
+
+  /** Frames between here and the far end. */
+  #onTheWay(): number {
+    const waiting = this.#peer === null ? 0 : this.#peer.#size
+    return this.#absent === null ? waiting : waiting + this.#absent.onTheWay(this.world.scheduler.now)
   }
 
   #tell(frame: Frame, takes: Nanos): void {

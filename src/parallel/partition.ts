@@ -159,6 +159,7 @@ export class Partition {
           machine.world.frames.identify(frame)
           const to = alone ? ALL : stations.needs(i, frame, due)
           this.exchange.sendFrame(i, frame, due, to)
+          return to !== ALL && to !== this.#place.thread && far.tap === null
         }
         continue
       }

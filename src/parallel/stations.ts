@@ -1,6 +1,6 @@
 /**
  * Which threads need a frame. The switch is in each thread, and forwards there to the thread's own machines: a frame to one
- * known station concerns its thread only. The others would but learn from it that the sender lives, which they are told
+ * known station concerns its thread only, and not even the sender's. The others would but learn from it that the sender lives, which they are told
  * often enough: what they know of a station is never so old that they could take it for gone while it is not.
  */
 import type { BridgePort } from '../link/bridge.ts'
@@ -75,7 +75,7 @@ export class Stations {
     return to.thread
   }
 
-  /** Another thread's machine spoke then. */
+  /** A machine spoke then, and this thread's switch may not have seen it. */
   heard(machine: number, spoke: Nanos): void {
     const entry = this.#fdb.peek(this.#stations[machine].mac, 0)
     if (entry !== null && entry.times[UPDATED] < spoke) entry.times[UPDATED] = spoke
@@ -84,6 +84,7 @@ export class Stations {
   #refresh(station: Station, machine: number, tell: (machine: number, spoke: Nanos) => void): void {
     if (station.spoke <= station.told) return
     station.told = this.#scheduler.now
+    this.heard(machine, station.spoke)
     tell(machine, station.spoke)
   }
 

@@ -1,14 +1,28 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { launchInTurns } from '../../src/parallel/in-turns.ts'
 import type { FileAccess } from '../../src/topology/load.ts'
 import { type Played, play } from './play.ts'
 
-/** All frames, all that was said, and that nothing is left on the way. */
+const nothing: FileAccess = { readFile: () => null, listFolder: () => null }
+
+/** All frames, all that was said, and that nothing is left on the way; the switch's ports seen, and not. */
 async function same(text: string, threads: readonly number[], files?: FileAccess): Promise<Played> {
-  const alone = await play(text, 1, files)
+  await sameOf(text, threads, files, ['*/eth0', '*/*/eth0', '*/flannel.1', '*/cni0', 'in/*'])
+  return sameOf(text, threads, files, [])
+}
+
+async function sameOf(
+  text: string,
+  threads: readonly number[],
+  files: FileAccess | undefined,
+  capture: readonly string[],
+): Promise<Played> {
+  const launch = launchInTurns(files ?? nothing)
+  const alone = await play(text, 1, files, launch, true, capture)
   expect(alone.steps.flatMap(({ failures }) => failures)).toEqual([])
   for (const count of threads) {
-    const together = await play(text, count, files)
+    const together = await play(text, count, files, launch, true, capture)
     expect(together.said).toBe(alone.said)
     expect(together.steps).toEqual(alone.steps)
     expect(together.result.now).toBe(alone.result.now)
@@ -64,6 +78,23 @@ steps:
 `,
       [2, 3],
     )
+  })
+
+  test('cables that are full', async () => {
+    const alone = await same(
+      `
+underlay: {cidr: 10.0.0.0/24, cable: {delay: 300us, jitter: 250us, rate: 10mbit}}
+hosts:
+  - {name: a, ip: 10.0.0.1, run: ['iperf3 -s']}
+  - {name: b, ip: 10.0.0.2}
+  - {name: c, ip: 10.0.0.3, run: ['iperf3 -s']}
+  - {name: d, ip: 10.0.0.4}
+steps:
+  - run: ssh b iperf3 -u -c 10.0.0.1 -b 200M -n 3M -l 1000 & ssh d iperf3 -u -c 10.0.0.3 -b 200M -n 3M -l 1000 & wait
+`,
+      [2, 3],
+    )
+    expect(alone.said).toMatch(/\d+\/\d+ \((?!0%)[\d.]+%\) +receiver/)
   })
 
   test('devices that come and go on a machine, and routers between', async () => {

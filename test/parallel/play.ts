@@ -23,6 +23,7 @@ export async function play(
   files: FileAccess = none,
   launch: Launch = launchInTurns(files),
   inTurns = true,
+  capture: readonly string[] = [],
 ): Promise<Played> {
   const steps: StepResult[] = []
   let said = ''
@@ -35,7 +36,7 @@ export async function play(
     loadTopology('lab.yaml', text, files),
     {
       threads,
-      capture: [],
+      capture,
       inTurns,
       listener: { say, command: (line) => say(`$ ${line}\n`), output: say },
       onCapture: (capture) => {
