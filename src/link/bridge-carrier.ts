@@ -1,12 +1,15 @@
 /** br_port_carrier_check: what a port's cable means for the port. */
-import { MICROSECOND, type Nanos } from '../sim/scheduler.ts'
+import { MICROSECOND, type Nanos, type Timer } from '../sim/scheduler.ts'
 import { logState } from './bridge-log.ts'
 import type { NetDevice } from './device.ts'
 
 /** From a cable's carrier to the bridge's use of its port (the work queue of linkwatch). */
 const LINKWATCH: Nanos = 200 * MICROSECOND
 
-type Carried = Parameters<typeof logState>[0] & { forwarding: boolean; notes: { unplugged: boolean } }
+type Carried = Parameters<typeof logState>[0] & {
+  forwarding: boolean
+  notes: { unplugged: boolean; settling: Timer | null }
+}
 /** The namespace above a bridge: it wants to know of the bridge's own carrier. */
 interface Watcher {
   carrierChanged(device: NetDevice): void
@@ -23,7 +26,7 @@ export function carrierChanged(port: Carried): void {
     port.forwarding = false
   } else if (device.carrier && port.notes.unplugged) {
     port.notes.unplugged = false
-    bridge.world.scheduler.call(LINKWATCH, () => {
+    port.notes.settling = bridge.world.scheduler.call(LINKWATCH, () => {
       if (!device.carrier || device.master !== bridge) return
       port.forwarding = true
       const above = bridge.receiver

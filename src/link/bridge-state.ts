@@ -1,4 +1,5 @@
 /** What is set on a bridge's port beside its flags: the states of 802.1D, and settings that wait for a use. */
+import type { Timer } from '../sim/scheduler.ts'
 import { MAC_ZERO, type Mac } from '../wire/address.ts'
 import { VlanGroup } from './bridge-vlan.ts'
 import { configurationChanged } from './flow-cache.ts'
@@ -13,6 +14,8 @@ export class PortNotes {
   running = false
   /** It was forwarding when it lost its carrier. */
   unplugged = false
+  /** Has it got its carrier back, it forwards when this is due; null: it never had to wait. */
+  settling: Timer | null = null
   /** BPDU guard, root block: spanning tree. */
   guard = false
   rootBlock = false

@@ -6,49 +6,27 @@
  * With a `Netem` it is also the physical link: delay, jitter, loss and rate, each direction on its own; what is rarer
  * than these (duplicates, damage, reordering, correlated chance) an engine of netem does for the cable.
  */
-import { MILLISECOND, type Nanos, type Task, Timer } from '../sim/scheduler.ts'
+import { MILLISECOND, type Nanos, type Scheduler, type Task, Timer } from '../sim/scheduler.ts'
 import type { Mac } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
-import { Absent } from './cable-absent.ts'
+import type { Departing, Impairment, Netem } from './cable.ts'
 import { Travels } from './cable-decisions.ts'
+import { Transit } from './cable-transit.ts'
 import { NetDevice, type Surroundings } from './device.ts'
 import { FlowCache, journal } from './flow-cache.ts'
 import { DropReason, type Frame } from './frame.ts'
 import { laneOf } from './lane.ts'
 import { NetemQdisc } from './netem.ts'
-import { type NetemOptions, PLAIN } from './netem-options.ts'
+import { PLAIN } from './netem-options.ts'
 import type { QdiscOutput } from './qdisc.ts'
 
-/** What makes a cable slower than a wire, after tc-netem. */
-export interface Netem {
-  /** One-way delay in nanoseconds. */
-  readonly delay?: Nanos
-  /** The delay varies by up to this much either way; order is kept. */
-  readonly jitter?: Nanos
-  /** Chance of losing a frame, 0 to 1. */
-  readonly loss?: number
-  /** Bits per second; a frame occupies the cable for its length plus 24 bytes of preamble, FCS and gap. */
-  readonly rate?: number
-  /** Frames that may wait; more are dropped. Linux's netem default is 1000. */
-  readonly limit?: number
-  /** What the plain cable does not do. With it, the fields above are nothing: it says all. */
-  readonly engine?: Partial<NetemOptions>
-}
+export type { Departing, Impairment, Netem } from './cable.ts'
 
 /** A cable that takes less is one as every other, of which nothing is told. */
 const SLOW: Nanos = MILLISECOND / 10
 
 /** Its length in bytes (VLAN_HLEN). */
 const VLAN_TAG = 4
-
-/** Decides frame by frame, for tests and golden scenarios: true drops it. */
-export type Impairment = (frame: Frame) => boolean
-
-/**
- * Told of each frame that goes into a cable, with when it will be at the far end. The frame is lent. True: another thread takes it
- * out there, and nobody here needs it.
- */
-export type Departing = (frame: Frame, due: Nanos) => boolean
 
 /** Frames that an inbox is first made for. */
 const FIRST = 8
@@ -71,7 +49,7 @@ export class Veth extends NetDevice implements Task {
   /** Anything besides the delay: most cables have none of it. */
   #impaired = false
   #departing: Departing | null = null
-  #absent: Absent | null = null
+  #transit: Transit | null = null
   #impairment: Impairment | null = null
   // The inbox: frames that the peer sent, with the moment each is due.
   #frames = NO_FRAMES
@@ -89,10 +67,18 @@ export class Veth extends NetDevice implements Task {
     this.setNetem(netem)
   }
 
-  /** Both ends of a new cable. `netem` holds for both directions. */
-  static pair(world: Surroundings, a: string, aMac: Mac, b: string, bMac: Mac, netem: Netem = {}): [Veth, Veth] {
+  /** Both ends of a new cable. `netem` holds for both directions. `bWorld`: where b's end is in another part of the world. */
+  static pair(
+    world: Surroundings,
+    a: string,
+    aMac: Mac,
+    b: string,
+    bMac: Mac,
+    netem: Netem = {},
+    bWorld = world,
+  ): [Veth, Veth] {
     const left = new Veth(world, a, aMac, netem)
-    const right = new Veth(world, b, bMac, netem)
+    const right = new Veth(bWorld, b, bMac, netem)
     left.#peer = right
     right.#peer = left
     left.#wire = right
@@ -117,7 +103,7 @@ export class Veth extends NetDevice implements Task {
     this.#rate = netem.rate ?? 0
     this.#limit = netem.limit ?? 1000
     if (this.#rate > 0 && this.#busy === NO_TIMES) this.#busy = new Float64Array(1)
-    this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0 || this.#departing !== null
+    this.#impaired = this.#jitter > 0 || this.#loss > 0 || this.#rate > 0 || this.#transit !== null
     this.onConfigured?.()
   }
 
@@ -140,16 +126,32 @@ export class Veth extends NetDevice implements Task {
     return this.#engine === null ? Math.max(0, Math.floor(this.#delay - this.#jitter)) : 0
   }
 
-  /** Told of what this end sends, from now on. */
+  /** Told of what this end sends, from now on; the ends are separate. */
   set departing(departing: Departing) {
     this.#departing = departing
-    this.#impaired = true
-    this.onConfigured?.()
   }
 
   /** At one instant, what is due at this end goes up before all that has no rank (Timer.rank). */
   set rank(rank: number) {
     this.#timer.rank = rank
+  }
+
+  /**
+   * From now on the two ends have clocks of their own, of which neither is much ahead of the other: what is on the way is counted
+   * where it was sent.
+   */
+  separate(): void {
+    const peer = this.#peer
+    if (peer === null) return
+    this.#transit = new Transit()
+    for (let i = 0; i < peer.#size; i++) this.#transit.add(peer.#dues[(peer.#head + i) & (peer.#dues.length - 1)])
+    this.#impaired = true
+    this.onConfigured?.()
+  }
+
+  /** This end's clock was that of another scheduler until now. */
+  leaveClock(from: Scheduler): void {
+    this.world.scheduler.takeOver(this.#timer, from)
   }
 
   /** Puts a frame on its way to this end that the far end sent elsewhere, in another thread. Takes the frame. */
@@ -286,7 +288,7 @@ export class Veth extends NetDevice implements Task {
   /** The far end, while nothing but the delay is between: no queue, nobody who watches. */
   get far(): Veth | null {
     const far = this.#wire
-    const bare = this.up && this.tap === null && this.qdisc === null && !this.#impaired && this.impairment === null
+    const bare = this.plain && this.up && this.tap === null && this.qdisc === null
     return bare && far !== null && far.up ? far : null
   }
 
@@ -327,26 +329,26 @@ export class Veth extends NetDevice implements Task {
     const jitter = this.#jitter > 0 ? (random.fraction() * 2 - 1) * this.#jitter : 0
     const later = Math.max(due + jitter, this.world.scheduler.now)
     const arrival = this.#rate > 0 ? this.#serialise(frame, later) : later
-    if (this.#departing !== null) return this.#depart(frame, arrival, this.#departing)
+    if (this.#transit !== null) return this.#depart(frame, arrival, this.#transit)
     if (journal.open) this.#tell(frame, arrival - this.world.scheduler.now)
     return arrival
   }
 
   /** Negative when it is elsewhere from now on. */
-  #depart(frame: Frame, arrival: Nanos, departing: Departing): Nanos {
-    if (this.#peer === null) return arrival
-    const due = Math.max(this.#peer.#notBefore(arrival), this.#absent?.last ?? 0)
-    if (!departing(frame, due)) return due
-    this.#absent ??= new Absent()
-    this.#absent.add(due)
+  #depart(frame: Frame, arrival: Nanos, transit: Transit): Nanos {
+    transit.count(this.world.scheduler.now)
+    // A cable keeps order: a frame is not due before the last one that is on its way.
+    const due = Math.max(arrival, transit.last)
+    transit.add(due)
+    if (this.#departing === null || !this.#departing(frame, due)) return due
     this.world.frames.consume(frame)
     return -1
   }
 
   /** Frames between here and the far end. */
   #onTheWay(): number {
-    const waiting = this.#peer === null ? 0 : this.#peer.#size
-    return this.#absent === null ? waiting : waiting + this.#absent.onTheWay(this.world.scheduler.now)
+    if (this.#transit !== null) return this.#transit.count(this.world.scheduler.now)
+    return this.#peer === null ? 0 : this.#peer.#size
   }
 
   #tell(frame: Frame, takes: Nanos): void {
@@ -372,12 +374,6 @@ export class Veth extends NetDevice implements Task {
     this.#dues[slot] = due < last ? last : due
     this.#size++
     if (this.#size === 1) this.world.scheduler.atEntry(this.#timer, this.#dues, slot)
-  }
-
-  /** A cable keeps order: a frame is not due before the last one that is on its way. */
-  #notBefore(due: Nanos): Nanos {
-    if (this.#size === 0) return due
-    return Math.max(due, this.#dues[(this.#head + this.#size - 1) & (this.#frames.length - 1)])
   }
 
   #shift(): Frame {

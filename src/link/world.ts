@@ -2,6 +2,7 @@
 import { Random } from '../sim/random.ts'
 import { MILLISECOND, Scheduler } from '../sim/scheduler.ts'
 import { settleCounters } from './account.ts'
+import { configurationChanged } from './configuration.ts'
 import type { NetDevice } from './device.ts'
 import { journal } from './flow-cache.ts'
 import { FramePool, type Tracer } from './frame.ts'
@@ -26,7 +27,7 @@ export class World {
   readonly #devices = new Map<NetDevice, string>()
   /** What the clock on the wall shows, in whole seconds since 1970, when the world begins. */
   epochSeconds = 0
-  readonly scheduler: Scheduler
+  scheduler: Scheduler
   /** Are passes of known flows cached? For devices that are made from now on; what can be observed is the same. */
   flowCache = true
   readonly frames: FramePool
@@ -64,9 +65,23 @@ export class World {
     return part
   }
 
+  /**
+   * This part, and those that are parts of it, have a time of their own from now on. What is armed stays where it is: see
+   * Scheduler.takeOver.
+   */
+  separate(scheduler = new Scheduler()): Scheduler {
+    scheduler.run(this.scheduler.now)
+    scheduler.atRest = settleCounters
+    this.scheduler = scheduler
+    // Steps of passes read the clock that they knew.
+    configurationChanged()
+    for (const part of this.#parts) part.separate(scheduler)
+    return scheduler
+  }
+
   /** Frames in flight, those of all parts included. */
   get framesInUse(): number {
-    return this.#parts.reduce((sum, part) => sum + part.frames.inUse, this.frames.inUse)
+    return this.#parts.reduce((sum, part) => sum + part.framesInUse, this.frames.inUse)
   }
 
   /**
@@ -133,6 +148,6 @@ export class World {
 
   #hearLinks(tell: (() => void) | null): void {
     this.linkChanged = tell
-    for (const part of this.#parts) part.linkChanged = tell
+    for (const part of this.#parts) part.#hearLinks(tell)
   }
 }

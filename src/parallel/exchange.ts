@@ -3,14 +3,32 @@
  * others promise, and promises that nothing of its own will be due at the switch before the look-ahead is over. The
  * look-ahead is what the cables to and from the switch take at least.
  *
+ * The switch has a clock of its own (its events are between those of machines by the cables' delays, both ways): it may be
+ * behind the machines or ahead of them by as much, and so threads may be apart by both delays together. Only where a capture
+ * sees the switch there is one clock.
+ *
  * A thread that waits spins for a moment and sleeps then. When all wait and nothing is on the way, time jumps to the
  * earliest thing that any of them has to do.
  */
 
 import { availableParallelism } from 'node:os'
 import type { Horizon } from '../host/run.ts'
-import { type Frame, type FramePool, HEADROOM } from '../link/frame.ts'
+import type { Frame, FramePool } from '../link/frame.ts'
 import type { Nanos, Scheduler } from '../sim/scheduler.ts'
+import {
+  type Arrivals,
+  dueOf,
+  FRAME,
+  lengthOfFrame,
+  portOf,
+  readFrame,
+  readText,
+  recordOf,
+  sizeOfFrame,
+  TEXT,
+  textRecord,
+  writeFrame,
+} from './records.ts'
 import { Ring } from './ring.ts'
 import { SharedClocks } from './shared-clocks.ts'
 
@@ -21,27 +39,6 @@ const SPINS = 20_000
 const SPINS_CROWDED = 100
 /** Milliseconds: who sleeps looks up so often, whether somebody rings or not. */
 const NAP = 2
-
-const FRAME = 1
-const TEXT = 2
-
-/** Of a frame's record, in words of 8 bytes; the bytes follow. */
-const FRAME_HEADER = 8
-const SUMMED = 1
-const SOURCE_CHOSEN = 2
-const TO_HOST = 4
-const GROUP = 8
-
-/** Of a text's record. */
-const TEXT_HEADER = 5
-
-/** What the other threads' records are handed to. */
-export interface Arrivals {
-  /** A frame was put into the cable of this port at `sent`, and will be at the switch at `due`. Takes the frame. */
-  frame(port: number, frame: Frame, due: Nanos, sent: Nanos): void
-  /** `session`, `stream` and `code` are the sender's. Due at `time`. */
-  text(time: Nanos, machine: number, session: number, stream: number, code: number, text: string): void
-}
 
 /** The memory that the threads of one world share. */
 export function sharedMemory(threads: number): SharedArrayBuffer {
@@ -74,7 +71,10 @@ export class Exchange implements Horizon {
   readonly #inTurns: boolean
   readonly #spins: number
   readonly #clocks: SharedClocks
+  /** Of the machines. */
   readonly #scheduler: Scheduler
+  /** Of the switch; the machines' where they are not separate. */
+  readonly #switch: Scheduler
   readonly #ahead: LookAhead
   readonly #out: Ring[] = []
   readonly #in: Ring[] = []
@@ -87,15 +87,20 @@ export class Exchange implements Horizon {
   /** Nothing at all happens before, so nothing of the others' is due before this and the look-ahead. */
   #floor: Nanos = 0
   #promised: Nanos = 0
+  /** Nothing comes to the machines from outside before; those have run up to there, or may. */
+  #window: Nanos = 0
+  /** When the machines' clock has come there, it is time to promise again. */
+  #telling: Nanos = 0
   #waiting = false
 
-  constructor(place: Place, scheduler: Scheduler, ahead: LookAhead) {
+  constructor(place: Place, scheduler: Scheduler, ofSwitch: Scheduler, ahead: LookAhead) {
     const { memory, threads, thread } = place
     this.#me = thread
     this.#inTurns = place.inTurns
     this.#spins = place.inTurns ? 0 : threads > availableParallelism() ? SPINS_CROWDED : SPINS
     this.#clocks = new SharedClocks(memory, threads)
     this.#scheduler = scheduler
+    this.#switch = ofSwitch
     this.#ahead = ahead
     this.#safe = threads === 1 ? Number.POSITIVE_INFINITY : 0
     const base = SharedClocks.bytes(threads)
@@ -123,64 +128,26 @@ export class Exchange implements Horizon {
   sendFrame(port: number, frame: Frame, due: Nanos, to: number): void {
     this.sent++
     if (to === this.#me) return
-    const length = frame.end - frame.start
-    const size = FRAME_HEADER + ((length + 7) >> 3)
+    const size = sizeOfFrame(frame)
     for (let i = 0; i < this.#out.length; i++) {
       if (to >= 0 && to !== (i < this.#me ? i : i + 1)) continue
       const ring = this.#out[i]
       const at = this.#room(ring, size, FRAME)
       if (at >= 0) {
-        this.#writeFrame(ring.doubles, ring.words, ring.bytes, at, port, frame, due)
+        writeFrame(ring, at, port, frame, due)
         ring.push()
         continue
       }
-      const record = new Uint8Array(size * 8)
-      const { buffer } = record
-      this.#writeFrame(new Float64Array(buffer), new Int32Array(buffer), record, 0, port, frame, due)
-      this.#backlog.push({ ring, record, kind: FRAME })
+      const record = recordOf(size)
+      writeFrame(record, 0, port, frame, due)
+      this.#backlog.push({ ring, record: record.bytes, kind: FRAME })
     }
-  }
-
-  #writeFrame(
-    doubles: Float64Array,
-    words: Int32Array,
-    bytes: Uint8Array,
-    at: number,
-    port: number,
-    frame: Frame,
-    due: Nanos,
-  ): void {
-    const { start, end } = frame
-    const word = at * 2
-    words[word + 2] = port
-    words[word + 3] = end - start
-    doubles[at + 2] = due
-    doubles[at + 3] = this.#scheduler.now
-    doubles[at + 4] = frame.packetId
-    words[word + 10] = frame.hash
-    words[word + 11] =
-      (frame.summed ? SUMMED : 0) |
-      (frame.sourceChosen ? SOURCE_CHOSEN : 0) |
-      (frame.toHost ? TO_HOST : 0) |
-      (frame.group ? GROUP : 0)
-    words[word + 12] = frame.network - start
-    words[word + 13] = frame.transport - start
-    words[word + 14] = frame.segmentSize
-    words[word + 15] = frame.cut
-    bytes.set(frame.bytes.subarray(start, end), (at + FRAME_HEADER) * 8)
   }
 
   /** Tells all others what was said; they hear it at `time`. */
   sendText(time: Nanos, machine: number, session: number, stream: number, code: number, text: string): void {
-    const encoded = new TextEncoder().encode(text)
-    const size = TEXT_HEADER + ((encoded.length + 7) >> 3)
-    for (const ring of this.#out) {
-      const record = new Uint8Array(size * 8)
-      new Float64Array(record.buffer)[1] = time
-      new Int32Array(record.buffer).set([machine, session, stream, code, encoded.length], 4)
-      record.set(encoded, TEXT_HEADER * 8)
-      this.#backlog.push({ ring, record, kind: TEXT })
-    }
+    const { bytes } = textRecord(time, machine, session, stream, code, text)
+    for (const ring of this.#out) this.#backlog.push({ ring, record: bytes, kind: TEXT })
   }
 
   /** No room while older records still wait for theirs. */
@@ -189,19 +156,65 @@ export class Exchange implements Horizon {
   }
 
   reach(until: Nanos): Nanos {
+    const { now } = this.#scheduler
+    // A program was woken meanwhile; what it does changes nothing of what may come from outside.
+    if (now < this.#window - 1) {
+      if (now >= this.#telling) this.#promise(until)
+    } else this.#advance(until)
+    if (this.#window > until) return until
+    if (this.#window === Number.POSITIVE_INFINITY && this.#scheduler.next === this.#window) this.ended = true
+    return this.#window - 1
+  }
+
+  #advance(until: Nanos): void {
     this.#flush()
     this.#take()
     this.#look()
+    if (this.#switch === this.#scheduler) this.#window = this.#safe
+    else {
+      this.#runSwitch(this.#nextAct(until))
+      this.#window =
+        Math.min(this.#switch.next, this.#safe, this.#nextAct(until) + this.#ahead.toSwitch) + this.#ahead.fromSwitch
+    }
     this.#promise(until)
-    if (this.#safe > until) return until
-    if (this.#safe === Number.POSITIVE_INFINITY && this.#scheduler.next === this.#safe) this.ended = true
-    return this.#safe - 1
+  }
+
+  /** No machine does anything before. */
+  #nextAct(until: Nanos): Nanos {
+    const own = Math.min(this.#scheduler.next, until)
+    if (this.#switch === this.#scheduler) return Math.min(own, this.#safe + this.#ahead.fromSwitch)
+    return Math.min(own, Math.min(this.#switch.next, this.#safe) + this.#ahead.fromSwitch)
+  }
+
+  /** As far as it knows all that comes to it: others promise, and machines of this thread do nothing before `act`. */
+  #runSwitch(act: Nanos): boolean {
+    const before = Math.min(this.#safe, act + this.#ahead.toSwitch)
+    if (this.#switch.next >= before) return false
+    this.#switch.run(before === Number.POSITIVE_INFINITY ? before : before - 1)
+    return true
+  }
+
+  /** Lets the switch come to where the machines are. */
+  async settle(): Promise<void> {
+    if (this.#switch === this.#scheduler) return
+    const { now } = this.#scheduler
+    for (;;) {
+      this.#advance(now)
+      if (this.#safe > now) break
+      const pause = this.reached(now)
+      if (pause !== null) await pause
+    }
+    this.#switch.run(now)
   }
 
   /** Others may have come further; else this thread waits. */
   reached(until: Nanos): Promise<void> | null {
     this.#flush()
-    this.#promise(until)
+    if (this.#switch !== this.#scheduler) {
+      const window = this.#window
+      this.#advance(until)
+      if (this.#window > window) return null
+    } else this.#promise(until)
     if (this.#news()) return null
     this.waits++
     const began = performance.now()
@@ -214,7 +227,7 @@ export class Exchange implements Horizon {
     if (this.#backlog.length > 0) return this.#inTurns ? turn() : null
     if (!this.#waiting) {
       this.#waiting = true
-      this.#clocks.setNext(this.#me, Math.min(this.#scheduler.next, until))
+      this.#clocks.setNext(this.#me, Math.min(this.#scheduler.next, this.#switch.next, until))
       this.#clocks.turn(this.#me)
       this.#clocks.ring(this.#me)
     }
@@ -271,8 +284,8 @@ export class Exchange implements Horizon {
 
   #promise(until: Nanos): void {
     if (this.#out.length === 0 || this.#backlog.length > 0) return
-    const own = Math.min(this.#scheduler.next, until)
-    const promise = Math.floor(Math.min(own, this.#safe + this.#ahead.fromSwitch)) + this.#ahead.toSwitch
+    this.#telling = this.#scheduler.now + this.#ahead.toSwitch / 4
+    const promise = Math.floor(this.#nextAct(until)) + this.#ahead.toSwitch
     if (promise <= this.#promised) return
     this.#promised = promise
     this.#clocks.setClock(this.#me, promise)
@@ -327,8 +340,8 @@ export class Exchange implements Horizon {
       const ring = this.#in[i]
       for (let at = ring.peek(); at >= 0; at = ring.peek()) {
         this.#resume()
-        if (ring.words[at * 2 + 1] === FRAME) this.#takeFrame(ring, at)
-        else this.#takeText(ring, at)
+        if (ring.kind(at) === FRAME) this.#takeFrame(ring, at)
+        else if (this.#arrivals !== null) readText(ring, at, this.#arrivals)
         ring.shift()
       }
     }
@@ -338,32 +351,9 @@ export class Exchange implements Horizon {
   pool: FramePool | null = null
 
   #takeFrame(ring: Ring, at: number): void {
-    const { words, doubles, bytes } = ring
-    const word = at * 2
-    const length = words[word + 3]
-    const frame = (this.pool as FramePool).take(length)
-    const from = (at + FRAME_HEADER) * 8
-    frame.bytes.set(bytes.subarray(from, from + length), HEADROOM)
-    frame.end = HEADROOM + length
-    frame.packetId = doubles[at + 4]
-    frame.hash = words[word + 10]
-    const flags = words[word + 11]
-    frame.summed = (flags & SUMMED) !== 0
-    frame.sourceChosen = (flags & SOURCE_CHOSEN) !== 0
-    frame.toHost = (flags & TO_HOST) !== 0
-    frame.group = (flags & GROUP) !== 0
-    frame.network = HEADROOM + words[word + 12]
-    frame.transport = HEADROOM + words[word + 13]
-    frame.segmentSize = words[word + 14]
-    frame.cut = words[word + 15]
-    this.#arrivals?.frame(words[word + 2], frame, doubles[at + 2], doubles[at + 3])
-  }
-
-  #takeText(ring: Ring, at: number): void {
-    const [machine, session, stream, code, length] = ring.words.subarray(at * 2 + 4, at * 2 + 9)
-    const from = (at + TEXT_HEADER) * 8
-    const text = new TextDecoder().decode(ring.bytes.slice(from, from + length))
-    this.#arrivals?.text(ring.doubles[at + 1], machine, session, stream, code, text)
+    const frame = (this.pool as FramePool).take(lengthOfFrame(ring, at))
+    readFrame(ring, at, frame)
+    this.#arrivals?.frame(portOf(ring, at), frame, dueOf(ring, at))
   }
 }
 

@@ -8,12 +8,13 @@ import type { NetDevice } from '../link/device.ts'
 import type { Frame } from '../link/frame.ts'
 import type { Veth } from '../link/veth.ts'
 import { Random } from '../sim/random.ts'
-import type { Nanos } from '../sim/scheduler.ts'
+import type { Nanos, Scheduler } from '../sim/scheduler.ts'
 import { Lab } from '../topology/lab.ts'
 import type { FileAccess } from '../topology/load.ts'
 import type { Step, TopologyFile } from '../topology/schema.ts'
 import { matchingFrames, runStep, type StepListener } from '../topology/steps.ts'
-import { type Arrivals, Exchange, type LookAhead, type Place } from './exchange.ts'
+import { Exchange, type LookAhead, type Place } from './exchange.ts'
+import type { Arrivals } from './records.ts'
 import { Sessions } from './sessions.ts'
 import { type Chunk, countsOf, type InterfaceCounts, Spool } from './spool.ts'
 import { ALL, Stations } from './stations.ts'
@@ -136,11 +137,26 @@ export class Partition {
     this.#names = [...lab.machines.keys()]
     this.#owners = ownersOf(this.#names.length, job.seed, place.threads)
     this.#own = this.#owners.map((owner) => owner === place.thread)
-    for (const [i, machine] of [...lab.machines.values()].entries()) this.#machineOf.set(machine.world, i + 1)
-    this.exchange = new Exchange(place, lab.world.scheduler, job.lookAhead)
+    for (const [i, [name, machine]] of [...lab.machines].entries()) {
+      this.#machineOf.set(machine.world, i + 1)
+      this.#machineOf.set(lab.cables.get(name)?.[1].world as object, i + 1)
+    }
+    const { scheduler } = lab.world
+    // A capture is in the order of one clock.
+    const seen = [lab.switch, ...[...lab.cables.values()].map(([, far]) => far)].some(({ tap }) => tap !== null)
+    this.exchange = new Exchange(place, scheduler, seen ? scheduler : this.#separate(), job.lookAhead)
     this.exchange.pool = lab.world.frames
     this.#sessions = new Sessions(lab.runner, this.exchange, SESSIONS)
     this.#splitWorld()
+  }
+
+  /** The switch has a clock of its own from now on. */
+  #separate(): Scheduler {
+    const { switchWorld, world, cables, switch: bridge } = this.lab
+    const own = switchWorld.separate()
+    for (const [, far] of cables.values()) far.leaveClock(world.scheduler)
+    for (const { notes } of bridge.ports) if (notes.settling !== null) own.takeOver(notes.settling, world.scheduler)
+    return own
   }
 
   #splitWorld(): void {
@@ -154,6 +170,8 @@ export class Partition {
       ports.push(far)
       far.rank = PORTS + i
       machine.world.random.restart(seedOf(this.#job.seed, i + 1))
+      far.world.random.restart(seedOf(this.#job.seed, -i - 1))
+      for (const end of [eth0, far]) end.separate()
       if (this.#own[i]) {
         eth0.departing = (frame, due) => {
           machine.world.frames.identify(frame)
@@ -283,6 +301,7 @@ export class Partition {
     const frames = step.expect?.frames ?? []
     const alone = step.expect === undefined ? step : { ...step, expect: { ...step.expect, frames: [] } }
     const { output, exit, failures } = await runStep(lab, alone, number, listener)
+    await this.exchange.settle()
     const counts = frames.map((expected) => matchingFrames(lab, from, expected))
     this.#spool?.flush()
     const { now } = lab.world.scheduler

@@ -73,9 +73,14 @@ export class Ring {
         if (this.#tail === this.#seen) return -1
       }
       const at = this.#tail & (this.#size - 1)
-      if (this.words[at * 2 + 1] !== FILLER) return at
+      if (this.kind(at) !== FILLER) return at
       this.shift()
     }
+  }
+
+  /** Of the record there. */
+  kind(at: number): number {
+    return this.words[at * 2 + 1]
   }
 
   /** The receiver is done with the oldest record. */

@@ -86,6 +86,8 @@ export class Lab {
   readonly #options: LabOptions
   /** All cables end there. */
   readonly switch: Bridge
+  /** The switch's part of the world, and its ports' are parts of it; the world itself when it has no parts. */
+  readonly switchWorld: World
   readonly #switchSpace: Netns
   /** The machine's end and the switch's end of each machine's cable. */
   readonly cables = new Map<string, readonly [Veth, Veth]>()
@@ -99,8 +101,9 @@ export class Lab {
     this.runner = new Runner(this.world, this.epochSeconds)
     this.interfaces = new InterfaceList(this.world)
     this.recorder = options.capture === null ? null : this.#record(options.capture)
-    this.#switchSpace = new Netns(this.world, 'switch')
-    this.switch = new Bridge(this.world, 'br0', this.#randomMac())
+    this.switchWorld = options.inParts === true ? this.world.part(0) : this.world
+    this.#switchSpace = new Netns(this.switchWorld, 'switch')
+    this.switch = new Bridge(this.switchWorld, 'br0', this.#randomMac())
     this.#switchSpace.adopt(this.switch)
     this.#switchSpace.setUp(this.switch)
     for (const [name, spec] of Object.entries(topology.images)) this.catalogue.declare(name, spec)
@@ -281,7 +284,8 @@ export class Lab {
     const { underlay } = this.topology
     const { toSwitch, fromSwitch } = directionsOf(underlay.cable, spec)
     const port = slot?.name ?? this.#portName(name)
-    const [loose, far] = Veth.pair(world, 'eth0', this.#randomMac(), port, this.#randomMac())
+    const farWorld = this.#options.inParts === true ? this.#portWorld(this.cables.size + 1) : world
+    const [loose, far] = Veth.pair(world, 'eth0', this.#randomMac(), port, this.#randomMac(), {}, farWorld)
     loose.setNetem(toSwitch)
     far.setNetem(fromSwitch)
     loose.mtu = underlay.mtu
@@ -370,6 +374,11 @@ export class Lab {
   /** The world for the machine of this number. */
   #part(number: number): World {
     return this.#options.inParts === true ? this.world.part(number * PACKETS) : this.world
+  }
+
+  /** The world for the switch's port of the machine of this number; what it sees first has the upper half of the numbers. */
+  #portWorld(number: number): World {
+    return this.switchWorld.part((number + 0.5) * PACKETS)
   }
 
   /** Where ssh goes: by full name, or by its first label when that is clear. */

@@ -8,8 +8,17 @@ const nothing: FileAccess = { readFile: () => null, listFolder: () => null }
 
 /** All frames, all that was said, and that nothing is left on the way; the switch's ports seen, and not. */
 async function same(text: string, threads: readonly number[], files?: FileAccess): Promise<Played> {
-  await sameOf(text, threads, files, ['*/eth0', '*/*/eth0', '*/flannel.1', '*/cni0', 'in/*'])
-  return sameOf(text, threads, files, [])
+  const some = await sameOf(text, threads, files, ['*/eth0', '*/*/eth0', '*/flannel.1', '*/cni0', 'in/*'])
+  const all = await sameOf(text, threads, files, [])
+  const counts = countsOf(all)
+  expect(counts).toEqual({ ...counts, ...countsOf(some) })
+  return all
+}
+
+/** What each interface counted, by name. */
+function countsOf({ result }: Played): Record<string, readonly number[]> {
+  const seen = result.capture?.interfaces() ?? []
+  return Object.fromEntries(seen.map(({ name, frames, bytes }) => [name, [frames, bytes]]))
 }
 
 async function sameOf(

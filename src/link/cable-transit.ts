@@ -1,10 +1,10 @@
 /**
- * Frames that went into a cable of this thread and are taken out of it in another one: nobody waits for them here, but they
- * take up room on the way until they are due.
+ * Frames between the two ends of a cable, as the end that sends them counts them: where the ends have clocks of their own, or
+ * another thread takes the frames out, the far end's queue does not tell.
  */
 import type { Nanos } from '../sim/scheduler.ts'
 
-export class Absent {
+export class Transit {
   // A queue of moments, oldest first: a cable keeps order.
   #dues = new Float64Array(16)
   #head = 0
@@ -15,8 +15,8 @@ export class Absent {
     this.#dues[(this.#head + this.#size++) & (this.#dues.length - 1)] = due
   }
 
-  /** How many are still on their way. What is due now has arrived: the switch's ports come first at any instant. */
-  onTheWay(now: Nanos): number {
+  /** How many are on their way; what is due now has arrived. To be asked before each `add`. */
+  count(now: Nanos): number {
     while (this.#size > 0 && this.#dues[this.#head] <= now) {
       this.#head = (this.#head + 1) & (this.#dues.length - 1)
       this.#size--
