@@ -9,10 +9,12 @@ import { choose } from './points.ts'
 /** What the build makes of child.ts; the sources have no such file. */
 const CHILD = fileURLToPath(new URL('./child.cjs', import.meta.url))
 
-/** @throws Error with what the process said when it failed. */
-export async function measureApart(order: Order, v8Flags: readonly string[]): Promise<Measurement> {
+/** `core`: the only one it may use. @throws Error with what the process said when it failed. */
+export async function measureApart(order: Order, v8Flags: readonly string[], core?: number): Promise<Measurement> {
   if (!existsSync(CHILD)) return measure(choose([order.point])[0], order.variant, order.effort)
-  const { code, out } = await outputOf(process.execPath, [...v8Flags, CHILD, JSON.stringify(order)])
+  const line = [process.execPath, ...v8Flags, CHILD, JSON.stringify(order)]
+  const [command, ...args] = core === undefined ? line : ['taskset', '-c', String(core), ...line]
+  const { code, out } = await outputOf(command, args)
   if (code !== 0) throw new Error(`${order.point} ${order.variant}: the measuring process ended with ${code}`)
   return JSON.parse(out) as Measurement
 }

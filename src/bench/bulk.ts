@@ -5,7 +5,7 @@ import { Sockets } from '../socket/sockets.ts'
 import type { TcpSocket } from '../socket/tcp/socket.ts'
 import { ANY, parseIpv4 } from '../wire/address.ts'
 import type { Load } from './load.ts'
-import { BACKEND_PORT, type Network, overlay, SERVICE_PORT, VIP } from './networks.ts'
+import { BACKEND_PORT, type Network, SERVICE_PORT, VIP } from './networks.ts'
 
 const CHUNK = 65_536
 /** Of virtual time. */
@@ -19,9 +19,9 @@ export class Bulk implements Load {
   bytes = 0
   readonly #network: Network
 
-  constructor(flowCache: boolean) {
-    this.#network = overlay(flowCache)
-    this.world = this.#network.world
+  constructor(network: Network) {
+    this.#network = network
+    this.world = network.world
     this.#serve()
     this.#call()
   }

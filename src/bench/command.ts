@@ -5,10 +5,11 @@ import { VERSION } from '../capture/version.ts'
 import { measureApart } from './apart.ts'
 import { compare, comparisonText, regressions } from './compare.ts'
 import type { Effort, Measurement } from './measure.ts'
+import { Peers } from './peers/against.ts'
 import { mustBePlottable, plot } from './plot.ts'
 import { choose, type Point } from './points.ts'
-import { figureOf, type Report, type Row, readReport } from './report.ts'
-import { tableHead, tableLine } from './table.ts'
+import { figureOf, type Report, type Row, ratioOf, readReport } from './report.ts'
+import { tableFoot, tableHead, tableLine } from './table.ts'
 
 export { sweep } from './sweep.ts'
 
@@ -22,6 +23,8 @@ export interface BenchOptions {
   readonly compare?: string
   /** Per cent. */
   readonly threshold: number
+  /** Peers to measure in the same rounds: the kernel, ns-3. */
+  readonly against?: readonly string[]
   /** An SVG to write. */
   readonly plot?: string
   /** For the processes that measure: what podwire itself tells V8. */
@@ -33,21 +36,8 @@ export async function bench(words: readonly string[], options: BenchOptions): Pr
   const chosen = choose(words)
   const baseline = options.compare === undefined ? null : readBaseline(options.compare)
   if (options.plot !== undefined) mustBePlottable(chosen)
-  if (!options.json) process.stdout.write(tableHead([]))
-  const rows: Row[] = []
-  for (const point of chosen) {
-    const row = await measured(point, options)
-    rows.push(row)
-    if (!options.json) process.stdout.write(tableLine(row, []))
-  }
-  const report: Report = {
-    podwire: VERSION,
-    node: process.version,
-    cpu: cpus()[0]?.model ?? 'unknown',
-    rounds: options.rounds,
-    seconds: options.seconds,
-    rows,
-  }
+  const peers = await Peers.named(options.against ?? [], chosen)
+  const report = await measuredBeside(peers, chosen, options).finally(() => peers.close())
   if (options.plot !== undefined) writeFileSync(options.plot, plot(report))
   const comparison = baseline === null ? null : compare(baseline, report, options.threshold / 100)
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
@@ -58,20 +48,53 @@ export async function bench(words: readonly string[], options: BenchOptions): Pr
   return regressions(comparison).length > 0 ? 1 : 0
 }
 
-async function measured(point: Point, { seconds, warm, rounds, v8Flags }: BenchOptions): Promise<Row> {
+async function measuredBeside(peers: Peers, chosen: readonly Point[], options: BenchOptions): Promise<Report> {
+  if (!options.json) process.stdout.write(tableHead(peers.names))
+  const rows: Row[] = []
+  for (const point of chosen) {
+    const row = await measured(point, peers, options)
+    rows.push(row)
+    if (!options.json) process.stdout.write(tableLine(row, peers.names))
+  }
+  const { descriptions } = peers
+  if (!options.json) process.stdout.write(tableFoot(descriptions))
+  return {
+    podwire: VERSION,
+    node: process.version,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    rounds: options.rounds,
+    seconds: options.seconds,
+    ...(peers.names.length === 0 ? {} : { peers: descriptions }),
+    rows,
+  }
+}
+
+/** In each round everybody once, podwire first without and then with the flow cache. */
+async function measured(point: Point, peers: Peers, { seconds, warm, rounds, v8Flags }: BenchOptions): Promise<Row> {
   const variants = ['hop', 'cache'] as const
   const found: Record<string, Measurement[]> = {}
-  for (let round = 0; round < rounds; round++) {
-    for (const variant of variants) {
-      // The profiler finds the same bytes in every round.
-      const effort: Effort = { seconds, allocation: round === 0, ...(warm === undefined ? {} : { warm }) }
-      const measurement = await measureApart({ point: point.id, variant, effort }, v8Flags)
-      ;(found[variant] ??= []).push(measurement)
+  const tell = (who: string, measurement: Measurement) => (found[who] ??= []).push(measurement)
+  const opened = await peers.open(point)
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const variant of variants) {
+        // The profiler finds the same bytes in every round.
+        const effort: Effort = { seconds, allocation: round === 0, ...(warm === undefined ? {} : { warm }) }
+        tell(variant, await measureApart({ point: point.id, variant, effort }, v8Flags, peers.core))
+      }
+      await opened.measure(seconds, tell)
     }
+  } finally {
+    opened.close()
   }
   const figures = Object.fromEntries(Object.entries(found).map(([name, each]) => [name, figureOf(point, each)]))
+  const against = Object.keys(found).filter((who) => who !== 'hop' && who !== 'cache')
+  const ratios = Object.fromEntries(
+    against.map((peer) => [peer, { hop: ratioOf(found.hop, found[peer]), cache: ratioOf(found.cache, found[peer]) }]),
+  )
   const { id, workload, title, frame, hops, axis } = point
-  return { point: id, workload, title, frame, hops, axis, figures }
+  const row = { point: id, workload, title, frame, hops, axis, figures }
+  return peers.names.length === 0 ? row : { ...row, ratios }
 }
 
 function readBaseline(file: string): Report {

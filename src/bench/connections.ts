@@ -11,7 +11,7 @@ import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
 import type { Load } from './load.ts'
-import { BACKEND_PORT, type Network, SERVICE_PORT, type Services, service, serviceAddress } from './networks.ts'
+import { BACKEND_PORT, type Network, SERVICE_PORT, serviceAddress } from './networks.ts'
 import { BATCH, Sink, warm } from './traffic.ts'
 
 /** A prime, so that neighbouring connections call distant Services. */
@@ -31,11 +31,12 @@ export class Connections implements Load {
   sent = 0
   #made = 0
 
-  constructor(services: Services, size: number, flowCache: boolean) {
-    this.#network = service(flowCache, services)
-    this.world = this.#network.world
-    this.#node = this.#network.between[0]
-    this.#services = services.count
+  /** `services`: of the network's node. */
+  constructor(network: Network, services: number, size: number) {
+    this.#network = network
+    this.world = network.world
+    this.#node = network.between[0]
+    this.#services = services
     this.#frame = new Uint8Array(size)
     warm(this.#network, this.#network.backend)
     const { aDevice, bDevice, b, backend, aNextHop } = this.#network

@@ -21,13 +21,14 @@ export interface Effort {
 
 export interface Measurement {
   readonly point: string
-  readonly variant: Variant
+  /** A Variant, or how a peer did it. */
+  readonly variant: string
   readonly frames: number
   /** Of wall time. */
   readonly seconds: number
   readonly cpuSeconds: number
-  /** Part of the wall time in which V8 collected garbage. */
-  readonly gcShare: number
+  /** Part of the wall time in which V8 collected garbage; null for a peer. */
+  readonly gcShare: number | null
   /** Milliseconds until the network stood. */
   readonly buildMs: number
   /** Null when it was not looked at. */

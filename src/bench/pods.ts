@@ -15,7 +15,7 @@ import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import type { Load } from './load.ts'
 import { ANYWHERE, BACKEND_PORT, CABLE, node, plug, serve } from './networks.ts'
-import { BATCH, Sink, Source } from './traffic.ts'
+import { BATCH, datagram, Sink, Source } from './traffic.ts'
 
 const PODS = parseIpv4('10.64.0.0')
 const NODES = parseIpv4('192.168.0.1')
@@ -166,6 +166,6 @@ export class Pods implements Load {
 
   #source(from: Pod, to: Pod, ports: [number, number], size: number): Source {
     const mac = from.node === to.node ? to.eth0.mac : this.#gateways[from.node]
-    return new Source(this.world, from.eth0, mac, formatIpv4(from.address), formatIpv4(to.address), ports, size)
+    return new Source(this.world, from.eth0, datagram(mac, from.eth0.mac, from.address, to.address, ports, size))
   }
 }

@@ -2,7 +2,7 @@
 import { Bulk } from './bulk.ts'
 import { Connections } from './connections.ts'
 import type { Load } from './load.ts'
-import { bridge, overlay, routed, service } from './networks.ts'
+import { bridge, type Network, overlay, routed, service } from './networks.ts'
 import { Pods } from './pods.ts'
 import { Traffic } from './traffic.ts'
 
@@ -10,6 +10,15 @@ import { Traffic } from './traffic.ts'
 export interface Axis {
   readonly name: 'rules' | 'Services' | 'pods' | 'nodes' | 'frame size'
   readonly value: number
+}
+
+/** What another forwarder must do to have done the same. */
+export interface Counterpart {
+  readonly traffic: 'there' | 'there and back' | 'tcp' | 'connections'
+  /** A network like the load's own. */
+  readonly network: (flowCache: boolean) => Network
+  /** How many Services are called; the first one's address is the network's target. */
+  readonly services: number
 }
 
 export interface Point {
@@ -27,6 +36,8 @@ export interface Point {
   /** Seconds until V8 has compiled what there is to compile. */
   readonly warm: number
   readonly load: (flowCache: boolean) => Load
+  /** Null where no other does the like. */
+  readonly counterpart: Counterpart | null
 }
 
 const SIZES = [64, 1450]
@@ -34,27 +45,33 @@ const SIZES = [64, 1450]
 /** A point without what it is called by. */
 type Made = Omit<Point, 'id' | 'workload'>
 
-function udp(title: string, hops: number, warm: number, load: (frame: number) => Point['load']) {
-  return (frame: number, axis: Axis | null = null): Made => ({ title, frame, hops, axis, warm, load: load(frame) })
+/** `network`: with the flow cache, or without. */
+function udp(title: string, hops: number, traffic: 'there' | 'there and back', network: Counterpart['network']) {
+  return (frame: number, axis: Axis | null = null): Made => {
+    const load = (cache: boolean) => new Traffic(network(cache), frame, traffic === 'there and back')
+    return { title, frame, hops, axis, warm: 1.5, load, counterpart: { traffic, network, services: 1 } }
+  }
 }
 
-const bridged = udp('bridge', 2, 1.5, (frame) => (cache) => new Traffic(bridge(cache), frame, false))
-const route = udp('route', 2, 1.5, (frame) => (cache) => new Traffic(routed(cache), frame, false))
-const served = udp('service', 2, 1.5, (frame) => (cache) => new Traffic(service(cache), frame, true))
-const tunnelled = udp('overlay', 4, 1.5, (frame) => (cache) => new Traffic(overlay(cache), frame, true))
+const bridged = udp('bridge', 2, 'there', bridge)
+const route = udp('route', 2, 'there', routed)
+const served = udp('service', 2, 'there and back', service)
+const tunnelled = udp('overlay', 4, 'there and back', overlay)
 
 function named(workload: string, name: string | number, made: Made): Point {
   return { id: `${workload}/${name}`, workload, ...made }
 }
 
 function connections(mode: 'iptables' | 'nftables', count: number): Point {
+  const network = (cache: boolean) => service(cache, { count, mode })
   return named('W6', `${mode}/${count}`, {
     title: mode,
     frame: 64,
     hops: 2,
     axis: { name: 'Services', value: count },
     warm: 1,
-    load: (cache) => new Connections({ count, mode }, 64, cache),
+    load: (cache) => new Connections(network(cache), count, 64),
+    counterpart: { traffic: 'connections', network, services: count },
   })
 }
 
@@ -70,6 +87,7 @@ function pods(count: number): Point {
     axis: { name: 'pods', value: count },
     warm: 1,
     load: (cache) => new Pods(nodes, Math.ceil(count / nodes), 64, cache),
+    counterpart: null,
   })
 }
 
@@ -84,23 +102,18 @@ export const points: readonly Point[] = [
     hops: 4,
     axis: null,
     warm: 3,
-    load: (cache) => new Bulk(cache),
+    load: (cache) => new Bulk(overlay(cache)),
+    counterpart: { traffic: 'tcp', network: overlay, services: 1 },
   }),
   ...[10, 100, 1000, 10_000].map((count) => connections('iptables', count)),
   ...[10, 100, 1000, 10_000].map((count) => connections('nftables', count)),
   ...[64, 128, 256, 512, 1024, 1450].map((value) =>
     named('size', value, { ...tunnelled(value, { name: 'frame size', value }), title: 'frame size' }),
   ),
-  ...[1, 10, 100, 1000, 10_000].map((value) =>
-    named('rules', value, {
-      title: 'rules',
-      frame: 64,
-      hops: 2,
-      axis: { name: 'rules', value },
-      warm: 1,
-      load: (cache) => new Traffic(routed(cache, value), 64, false),
-    }),
-  ),
+  ...[1, 10, 100, 1000, 10_000].map((value) => {
+    const made = udp('rules', 2, 'there', (cache) => routed(cache, value))
+    return named('rules', value, { ...made(64, { name: 'rules', value }), warm: 1 })
+  }),
   ...[10, 100, 1000, 5000].map(pods),
   ...[2, 10, 50, 200].map((value) =>
     named('nodes', value, {
@@ -110,6 +123,7 @@ export const points: readonly Point[] = [
       axis: { name: 'nodes', value },
       warm: 1,
       load: (cache) => new Pods(value, 1, 64, cache),
+      counterpart: null,
     }),
   ),
 ]

@@ -13,9 +13,17 @@ export interface Figure {
   /** From one cable to the next. */
   readonly nsPerHop: number
   readonly bytesPerFrame: number | null
-  readonly gcShare: number
+  /** Null for a peer. */
+  readonly gcShare: number | null
   readonly gbps: number | null
   readonly buildMs: number
+}
+
+/** How many times as fast as a peer podwire was in the rounds of one run: by frames per CPU-second, in TCP by goodput. */
+export interface Ratio {
+  readonly median: number
+  readonly lowest: number
+  readonly highest: number
 }
 
 export interface Row {
@@ -27,6 +35,8 @@ export interface Row {
   readonly axis: Point['axis']
   /** By participant: `hop`, `cache`, and peers such as `kernel`. */
   readonly figures: Readonly<Record<string, Figure>>
+  /** By peer, for those that have the point: without the flow cache, and with it. */
+  readonly ratios?: Readonly<Record<string, { readonly hop: Ratio; readonly cache: Ratio }>>
 }
 
 export interface Report {
@@ -35,6 +45,8 @@ export interface Report {
   readonly cpu: string
   readonly rounds: number
   readonly seconds: number
+  /** Who was measured beside podwire, and how. */
+  readonly peers?: Readonly<Record<string, string>>
   readonly rows: readonly Row[]
 }
 
@@ -48,6 +60,7 @@ export function figureOf({ hops }: Point, rounds: readonly Measurement[]): Figur
   const rates = rounds.map(({ frames, cpuSeconds }) => frames / cpuSeconds)
   const rate = median(rates)
   const allocated = rounds.flatMap(({ bytesPerFrame }) => (bytesPerFrame === null ? [] : [bytesPerFrame]))
+  const collected = rounds.flatMap(({ gcShare }) => (gcShare === null ? [] : [gcShare]))
   const goodputs = rounds.flatMap(({ gbps }) => (gbps === null ? [] : [gbps]))
   return {
     rounds: rounds.length,
@@ -57,10 +70,21 @@ export function figureOf({ hops }: Point, rounds: readonly Measurement[]): Figur
     nsPerFrame: rounded(1e9 / rate, 2),
     nsPerHop: rounded(1e9 / rate / hops, 2),
     bytesPerFrame: allocated.length === 0 ? null : rounded(median(allocated), 3),
-    gcShare: rounded(median(rounds.map(({ gcShare }) => gcShare)), 5),
+    gcShare: collected.length === 0 ? null : rounded(median(collected), 5),
     gbps: goodputs.length === 0 ? null : rounded(median(goodputs), 3),
     buildMs: rounded(median(rounds.map(({ buildMs }) => buildMs)), 1),
   }
+}
+
+/** Of rounds that took turns: each is compared with the peer's own of that round, so that what slowed both cancels out. */
+export function ratioOf(rounds: readonly Measurement[], peers: readonly Measurement[]): Ratio {
+  const each = rounds.map((own, i) => speed(own) / speed(peers[i]))
+  const [lowest, highest] = [Math.min(...each), Math.max(...each)]
+  return { median: rounded(median(each), 3), lowest: rounded(lowest, 3), highest: rounded(highest, 3) }
+}
+
+function speed({ frames, cpuSeconds, gbps }: Measurement): number {
+  return gbps ?? frames / cpuSeconds
 }
 
 /** By how much rounds differ from the median, as a part of it. */

@@ -51,7 +51,7 @@ export const adjustable: Readonly<Record<string, Adjustable>> = {
     warm: 1,
     load: (value, _, cache) => new Traffic(overlay(cache), value('frame'), true),
   },
-  W5: { numbers: {}, words: {}, hops: 4, warm: 3, load: (_value, _word, cache) => new Bulk(cache) },
+  W5: { numbers: {}, words: {}, hops: 4, warm: 3, load: (_value, _word, cache) => new Bulk(overlay(cache)) },
   W6: {
     numbers: { frame, services: [1, 60_000, 1000] },
     words: { mode: ['iptables', 'nftables'] },
@@ -59,7 +59,7 @@ export const adjustable: Readonly<Record<string, Adjustable>> = {
     warm: 1,
     load: (value, word, cache) => {
       const services = { count: value('services'), mode: word('mode') as 'iptables' | 'nftables' }
-      return new Connections(services, value('frame'), cache)
+      return new Connections(service(cache, services), services.count, value('frame'))
     },
   },
   pods: {
@@ -85,5 +85,6 @@ export function sweptPoint(name: string, parameters: Values): Point {
     axis: null,
     warm,
     load: (cache) => load(value, word, cache),
+    counterpart: null,
   }
 }

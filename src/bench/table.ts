@@ -3,13 +3,15 @@ import type { Figure, Row } from './report.ts'
 
 const figureHeads = ['frames/CPU-s', 'ns/hop', 'B/frame', 'GC']
 const widths = [14, 8, 9, 7]
+/** A peer's figure, and the two ratios. */
+const PEER = [14, 9, 9]
 
 export function tableHead(peers: readonly string[]): string {
   const block = figureHeads.map((head, i) => head.padStart(widths[i])).join('')
   const width = block.length
   const over = (text: string) => ` ${text} `.padStart((width + text.length + 2) >> 1, '─').padEnd(width, '─')
   const first = `${''.padEnd(37)}  ${over('flow cache off')}  ${over('flow cache on')}`
-  const ends = peers.map((peer) => peer.padStart(12) + 'off'.padStart(9) + 'on'.padStart(9)).join('')
+  const ends = peers.map((peer) => [peer, 'off', 'on'].map((text, i) => text.padStart(PEER[i])).join('')).join('')
   const names = `${'point'.padEnd(19)}${'frame'.padStart(6)}${'hops'.padStart(6)}${'build'.padStart(6)}`
   return `${first}\n${names}  ${block}  ${block}${'gain'.padStart(7)}${ends}\n`
 }
@@ -30,22 +32,24 @@ function cells(figure: Figure): string {
     rate(figure.framesPerCpuSecond),
     figure.nsPerHop.toFixed(figure.nsPerHop < 100 ? 1 : 0),
     figure.bytesPerFrame === null ? '-' : figure.bytesPerFrame.toFixed(figure.bytesPerFrame < 10 ? 2 : 0),
-    `${(figure.gcShare * 100).toFixed(1)}%`,
+    figure.gcShare === null ? '-' : `${(figure.gcShare * 100).toFixed(1)}%`,
   ]
   return texts.map((text, i) => text.padStart(widths[i])).join('')
 }
 
 /** A peer's figure, and how many times as fast podwire is, without and with the flow cache; TCP by what arrives. */
-function against({ figures }: Row, peer: string): string {
-  const theirs = figures[peer]
-  if (theirs === undefined) return '-'.padStart(12) + ''.padStart(18)
-  const goodput = theirs.gbps
-  if (goodput === null) {
-    const ratios = [figures.hop, figures.cache].map((each) => each.framesPerCpuSecond / theirs.framesPerCpuSecond)
-    return rate(theirs.framesPerCpuSecond).padStart(12) + ratios.map((ratio) => times(ratio).padStart(9)).join('')
-  }
-  const ratios = [figures.hop, figures.cache].map((each) => (each.gbps ?? 0) / goodput)
-  return `${goodput.toFixed(2)}G`.padStart(12) + ratios.map((ratio) => times(ratio).padStart(9)).join('')
+function against({ figures, ratios }: Row, peer: string): string {
+  const [theirs, found] = [figures[peer], ratios?.[peer]]
+  if (theirs === undefined || found === undefined) return PEER.map((width) => '-'.padStart(width)).join('')
+  const figure = theirs.gbps === null ? rate(theirs.framesPerCpuSecond) : `${theirs.gbps.toFixed(2)}G`
+  return [figure, times(found.hop.median), times(found.cache.median)].map((text, i) => text.padStart(PEER[i])).join('')
+}
+
+/** Who the peers are, below the table. */
+export function tableFoot(descriptions: Readonly<Record<string, string>>): string {
+  return Object.entries(descriptions)
+    .map(([peer, description]) => `${peer}: ${description}\n`)
+    .join('')
 }
 
 export function rate(value: number): string {

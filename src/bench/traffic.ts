@@ -6,12 +6,12 @@
 import type { NetDevice, Receiver } from '../link/device.ts'
 import { type Frame, HEADROOM } from '../link/frame.ts'
 import type { World } from '../link/world.ts'
-import { type Ipv4, type Mac, parseIpv4 } from '../wire/address.ts'
+import { formatIpv4, type Ipv4, type Mac, parseIpv4 } from '../wire/address.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
 import type { Load } from './load.ts'
-import type { Network } from './networks.ts'
+import { BACKEND_PORT, type Network } from './networks.ts'
 
 /** Frames in flight together, as a socket's batch of 64. */
 export const BATCH = 64
@@ -55,6 +55,41 @@ export class Sink implements Receiver {
   }
 }
 
+/** An Ethernet frame of `size` bytes with a UDP datagram. */
+export function datagram(
+  to: Mac,
+  own: Mac,
+  source: Ipv4,
+  destination: Ipv4,
+  ports: readonly [number, number],
+  size: number,
+): Uint8Array {
+  const bytes = new Uint8Array(size)
+  const at = ethernet.HEADER
+  const transport = at + ipv4.HEADER
+  ethernet.write(bytes, 0, to, own, ethernet.ETH_P_IP)
+  for (let i = transport + udp.HEADER; i < size; i++) bytes[i] = i * 7
+  udp.write(bytes, transport, size, source, destination, ports[0], ports[1])
+  ipv4.write(bytes, at, size - at, source, destination, ipv4.IPPROTO_UDP, 64, 0, 1, ipv4.DF)
+  return bytes
+}
+
+/** What A sends. */
+export function requestOf(network: Network, size: number): Uint8Array {
+  const { aDevice, aNextHop, target, targetPort } = network
+  return datagram(aNextHop, aDevice.mac, clientOf(network), parseIpv4(target), [CLIENT_PORT, targetPort], size)
+}
+
+/** What B answers. */
+export function answerOf(network: Network, size: number): Uint8Array {
+  const { bDevice, bNextHop, backend } = network
+  return datagram(bNextHop, bDevice.mac, parseIpv4(backend), clientOf(network), [BACKEND_PORT, CLIENT_PORT], size)
+}
+
+function clientOf({ a, aDevice }: Network): Ipv4 {
+  return a.addressesOf(aDevice)[0].address
+}
+
 /** One direction: a template that is copied into a fresh frame each time. */
 export class Source {
   readonly #world: World
@@ -62,28 +97,11 @@ export class Source {
   readonly #template: Uint8Array
   readonly #length: number
 
-  constructor(
-    world: World,
-    device: NetDevice,
-    to: Mac,
-    source: string,
-    destination: string,
-    ports: [number, number],
-    size: number,
-  ) {
+  constructor(world: World, device: NetDevice, template: Uint8Array) {
     this.#world = world
     this.#device = device
-    this.#length = size
-    const bytes = new Uint8Array(size)
-    const at = ethernet.HEADER
-    const transport = at + ipv4.HEADER
-    ethernet.write(bytes, 0, to, device.mac, ethernet.ETH_P_IP)
-    for (let i = transport + udp.HEADER; i < size; i++) bytes[i] = i * 7
-    const from = parseIpv4(source)
-    const towards = parseIpv4(destination)
-    udp.write(bytes, transport, size, from, towards, ports[0], ports[1])
-    ipv4.write(bytes, at, size - at, from, towards, ipv4.IPPROTO_UDP, 64, 0, 1, ipv4.DF)
-    this.#template = bytes
+    this.#template = template
+    this.#length = template.length
   }
 
   send(): void {
@@ -107,16 +125,12 @@ export class Traffic implements Load {
   /** `size`: bytes of an Ethernet frame. `answers`: B answers every request. */
   constructor(network: Network, size: number, answers: boolean) {
     this.network = network
-    const { world, aDevice, bDevice, target, targetPort, backend } = network
-    const client = addressOf(network)
-    const backendPort = answers ? 8053 : targetPort
+    const { world, aDevice, bDevice, targetPort, backend } = network
     warm(network, backend)
-    this.#there = new Source(world, aDevice, network.aNextHop, client, target, [CLIENT_PORT, targetPort], size)
-    this.#back = answers
-      ? new Source(world, bDevice, network.bNextHop, backend, client, [backendPort, CLIENT_PORT], size)
-      : null
-    this.#atB = new Sink(world, network.b, backend, backendPort)
-    this.#atA = new Sink(world, network.a, client, CLIENT_PORT)
+    this.#there = new Source(world, aDevice, requestOf(network, size))
+    this.#back = answers ? new Source(world, bDevice, answerOf(network, size)) : null
+    this.#atB = new Sink(world, network.b, backend, answers ? BACKEND_PORT : targetPort)
+    this.#atA = new Sink(world, network.a, formatIpv4(clientOf(network)), CLIENT_PORT)
     bDevice.receiver = this.#atB
     aDevice.receiver = this.#atA
   }
@@ -144,11 +158,6 @@ export class Traffic implements Load {
     this.sent += BATCH
     scheduler.run(scheduler.now + 1_000_000)
   }
-}
-
-function addressOf(network: Network): string {
-  const own = network.a.addressesOf(network.aDevice)[0].address
-  return `${own >>> 24}.${(own >>> 16) & 255}.${(own >>> 8) & 255}.${own & 255}`
 }
 
 /** ARP everywhere on the way, by a datagram that really goes. */

@@ -28,6 +28,11 @@ function whole(value: string): number {
   return number
 }
 
+/** `--against kernel,ns3` is the same as `--against kernel --against ns3`. */
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, ...value.split(',')]
+}
+
 /** Its measuring processes are given what this one told V8. */
 const v8Flags = [INLINING]
 
@@ -46,6 +51,7 @@ export function addBenchCommands(podwire: Command, loadBench: LoadBench, done: (
     .option('--json', 'print one JSON object, which --compare takes')
     .option('--compare <baseline.json>', 'flag what is slower, or allocates more, than then')
     .option('--threshold <percent>', 'and by how much more than the rounds differ it may be', share, 10)
+    .option('--against <peer>', 'measure another forwarder in the same rounds; may be given several times', collect, [])
     .option('--plot <file.svg>', 'draw cost against rules, Services, pods, nodes and frame size')
     .addHelpText('after', `\n${WORKLOADS}`)
     .action(async (workloads: string[], options) => {

@@ -9,7 +9,7 @@ import { Lab } from '../../src/topology/lab.ts'
 import { type FileAccess, loadTopology } from '../../src/topology/load.ts'
 import type { ImageSpec, TopologyFile } from '../../src/topology/schema.ts'
 import { formatIpv4 } from '../../src/wire/address.ts'
-import { forgetLearnt, namespacesOf } from './plan.ts'
+import { forgetLearnt, namespacesOf } from './namespaces.ts'
 
 export interface Case {
   readonly name: string

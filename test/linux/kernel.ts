@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { type Plan, planOf } from '../../src/bench/peers/plan.ts'
 import type { NetDevice } from '../../src/link/device.ts'
 import type { Netns } from '../../src/net/netns.ts'
 import type { Built } from './case.ts'
 import type { Run } from './compare.ts'
 import { readPcap, type SeenFrame } from './frames.ts'
-import { type Plan, planOf } from './plan.ts'
 
 const APPS = fileURLToPath(new URL('apps.py', import.meta.url))
 /** Beside the interpreter that the system brings, no other has a say. */

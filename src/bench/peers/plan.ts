@@ -1,58 +1,21 @@
-/** What a built world consists of: every namespace with all that is configured in it, read from podwire's own objects. */
-import { Bridge } from '../../src/link/bridge.ts'
-import type { NetDevice } from '../../src/link/device.ts'
-import { formatFdbMac } from '../../src/link/fdb.ts'
-import { Veth } from '../../src/link/veth.ts'
-import { Netns } from '../../src/net/netns.ts'
-import type { Route } from '../../src/net/route.ts'
-import { TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from '../../src/net/rules.ts'
-import type { Lab } from '../../src/topology/lab.ts'
-import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
-import { formatIpv4, formatMac } from '../../src/wire/address.ts'
-
-/** Every namespace that can be reached from a machine or a pod by cables, in the order in which it was found. */
-export function namespacesOf(lab: Lab): Netns[] {
-  const found = new Set<Netns>()
-  for (const machine of lab.machines.values()) {
-    found.add(machine.netns)
-    for (const inside of machine.namespaces.values()) found.add(inside)
-  }
-  for (const node of lab.cluster?.nodes.values() ?? []) {
-    for (const sandbox of node.runtime.sandboxes.values()) found.add(sandbox.netns)
-  }
-  // A Set's iterator goes on to what is added meanwhile.
-  for (const netns of found) {
-    for (const device of netns.devices.values()) {
-      const beyond = device instanceof Veth && device.peer !== null ? namespaceOf(device.peer) : null
-      if (beyond !== null) found.add(beyond)
-    }
-  }
-  return [...found]
-}
+/**
+ * What it takes to make built namespaces again in the kernel: every setting of each, read from podwire's own objects, as commands. The peer
+ * of the benches and the tests that compare frames with the kernel's (test/linux) have their networks from here.
+ */
+import { Bridge } from '../../link/bridge.ts'
+import type { NetDevice } from '../../link/device.ts'
+import { formatFdbMac } from '../../link/fdb.ts'
+import { Veth } from '../../link/veth.ts'
+import { Netns } from '../../net/netns.ts'
+import type { Route } from '../../net/route.ts'
+import { TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from '../../net/rules.ts'
+import { VxlanDevice } from '../../tunnel/vxlan.ts'
+import { formatIpv4, formatMac } from '../../wire/address.ts'
 
 /** Who takes a device's frames in the end. */
 export function namespaceOf(device: NetDevice): Netns | null {
   const receiver = device.master === null ? device.receiver : device.master.receiver
   return receiver instanceof Netns ? receiver : null
-}
-
-/** Forgets what was learnt while the world was built, so that both worlds begin alike. */
-export function forgetLearnt(netns: Netns): void {
-  for (const { device, address, state } of netns.neighbours.list()) {
-    if (state !== 'PERMANENT') netns.neighbours.delete(device, address)
-  }
-  for (const device of netns.devices.values()) {
-    if (!(device instanceof Bridge)) continue
-    for (const port of device.ports) port.heard = null
-    for (const entry of device.fdb.entries()) {
-      if (!entry.permanent) device.fdb.delete(macOfEntry(entry))
-    }
-  }
-}
-
-function macOfEntry(entry: { readonly high: number; readonly low: number }): Uint8Array {
-  const { high, low } = entry
-  return Uint8Array.of(high >>> 8, high, low >>> 24, low >>> 16, low >>> 8, low)
 }
 
 /** The commands that make one namespace, in the order in which they must run everywhere: phase by phase. */

@@ -1,0 +1,169 @@
+/*
+ * W1 to W4: frames that appear at the host's end of a pod's cable, in batches, as if a driver had received them:
+ * BPF_PROG_TEST_RUN with live frames (kernel/bpf net/bpf/test_run.c, Linux 5.18). There are no sockets, no system calls and
+ * no copies per frame, so it is the best that the kernel's forwarding can do. The end points drop them at their ingress.
+ *
+ *   inject SECONDS CORE  A B  NETNS DEVICE FRAME  [NETNS DEVICE FRAME]
+ *
+ * The first direction arrives at B's eth0, the second, where there is one, at A's; they take turns, call by call.
+ */
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Ethernet, IPv4 and UDP: what forwarding may have rewritten in a page that is used again. */
+#define HEADERS 48
+/* Frames of the call that finds out how fast they go. */
+#define TRIAL 4096
+#define SETUPS 5
+
+struct direction {
+  const char *netns;
+  const char *sink;
+  int program;
+  int device;
+  int length;
+  uint8_t frame[MAX_FRAME];
+  /* What a call takes before it injects anything. */
+  double setup;
+  double cpu_setup;
+  int calls;
+};
+
+static struct bpf_insn instruction(uint8_t code, int to, int from, int offset, int value)
+{
+  return (struct bpf_insn){.code = code, .dst_reg = to, .src_reg = from, .off = offset, .imm = value};
+}
+
+/* An XDP program that writes the frame's headers and passes it on. */
+static int program_for(const uint8_t *frame)
+{
+  enum { RESULT = BPF_REG_0, CONTEXT = BPF_REG_1, DATA = BPF_REG_2, END = BPF_REG_3, NEEDED = BPF_REG_4 };
+  struct bpf_insn code[HEADERS / 4 + 10];
+  int length = 0, check;
+  code[length++] = instruction(BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, XDP_PASS);
+  code[length++] = instruction(BPF_LDX | BPF_MEM | BPF_W, DATA, CONTEXT, offsetof(struct xdp_md, data), 0);
+  code[length++] = instruction(BPF_LDX | BPF_MEM | BPF_W, END, CONTEXT, offsetof(struct xdp_md, data_end), 0);
+  code[length++] = instruction(BPF_ALU64 | BPF_MOV | BPF_X, NEEDED, DATA, 0, 0);
+  code[length++] = instruction(BPF_ALU64 | BPF_ADD | BPF_K, NEEDED, 0, 0, HEADERS);
+  check = length++;
+  for (int at = 0; at < HEADERS; at += 4) {
+    int32_t word;
+    memcpy(&word, frame + at, 4);
+    code[length++] = instruction(BPF_ST | BPF_MEM | BPF_W, DATA, 0, at, word);
+  }
+  /* The verifier wants to see that the bytes are there. */
+  code[check] = instruction(BPF_JMP | BPF_JGT | BPF_X, NEEDED, END, length - check - 1, 0);
+  code[length++] = instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.prog_type = BPF_PROG_TYPE_XDP;
+  attributes.insns = (uint64_t)(uintptr_t)code;
+  attributes.insn_cnt = length;
+  attributes.license = (uint64_t)(uintptr_t) "MIT";
+  int program = syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+  if (program < 0)
+    fail("the kernel did not take the XDP program");
+  return program;
+}
+
+/* The namespace must have been entered. */
+static void run(const struct direction *way, uint32_t frames)
+{
+  struct xdp_md context = {.data_end = way->length, .ingress_ifindex = way->device};
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.test.prog_fd = way->program;
+  attributes.test.data_in = (uint64_t)(uintptr_t)way->frame;
+  attributes.test.data_size_in = way->length;
+  attributes.test.ctx_in = (uint64_t)(uintptr_t)&context;
+  attributes.test.ctx_size_in = sizeof context;
+  attributes.test.repeat = frames;
+  attributes.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+  attributes.test.batch_size = BATCH;
+  if (syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attributes, sizeof attributes) < 0)
+    fail("the kernel did not inject frames");
+}
+
+static void prepare(struct direction *way, char **word)
+{
+  way->netns = word[0];
+  way->length = read_frame(word[2], way->frame);
+  enter(way->netns);
+  way->device = if_nametoindex(word[1]);
+  if (way->device == 0)
+    fail(word[1]);
+  way->program = program_for(way->frame);
+}
+
+/* A call of one batch is set-up, but for a batch. */
+static void find_setup(struct direction *way)
+{
+  enter(way->netns);
+  run(way, BATCH);
+  double wall = wall_clock(), cpu = cpu_clock();
+  for (int i = 0; i < SETUPS; i++)
+    run(way, BATCH);
+  way->setup = (wall_clock() - wall) / SETUPS;
+  way->cpu_setup = (cpu_clock() - cpu) / SETUPS;
+}
+
+static uint32_t arrived(const struct direction *way)
+{
+  enter(way->sink);
+  return frames_received();
+}
+
+/* Injects so many, and adds what it took to the outcome. */
+static void take(struct direction *way, uint32_t frames, struct outcome *outcome)
+{
+  uint32_t before = arrived(way);
+  enter(way->netns);
+  double wall = wall_clock(), cpu = cpu_clock();
+  run(way, frames);
+  /* The set-up that is taken off has done a batch, too. */
+  outcome->seconds += wall_clock() - wall - way->setup;
+  outcome->cpu_seconds += cpu_clock() - cpu - way->cpu_setup;
+  outcome->frames += (uint32_t)(arrived(way) - before) - BATCH;
+  outcome->sent += frames - BATCH;
+}
+
+int inject(double seconds, int words, char **word, struct outcome *outcome)
+{
+  static struct direction ways[2];
+  if (words != 5 && words != 8)
+    return 0;
+  int directions = words == 8 ? 2 : 1;
+  for (int i = 0; i < directions; i++) {
+    prepare(&ways[i], word + 2 + 3 * i);
+    ways[i].sink = word[i == 0 ? 1 : 0];
+  }
+  const uint8_t *sender = ways[0].frame + 26;
+  const uint8_t *backend = directions == 2 ? ways[1].frame + 26 : ways[0].frame + 30;
+  greet(word[0], backend);
+  greet(word[1], sender);
+  usleep(50000);
+  uint32_t frames = TRIAL;
+  for (int i = 0; i < directions; i++)
+    find_setup(&ways[i]);
+  struct outcome trial = {0};
+  for (int i = 0; i < directions; i++)
+    take(&ways[i], frames, &trial);
+  /* Two calls a direction, each of a length that set-up does not matter in. */
+  if (trial.seconds > 0)
+    frames = seconds / trial.seconds * trial.sent / directions / 2;
+  if (frames < 2 * BATCH)
+    frames = 2 * BATCH;
+  outcome->variant = "inject-1core";
+  outcome->frame = ways[0].length;
+  while (outcome->seconds < seconds)
+    for (int i = 0; i < directions; i++)
+      take(&ways[i], frames, outcome);
+  return 1;
+}

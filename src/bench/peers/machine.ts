@@ -1,0 +1,65 @@
+/** What this machine has, and what must be installed first, as one sentence. */
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Where root's tools are, whether PATH says so or not. */
+const SYSTEM = ['/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+/** What must be there, with the Debian package that has it. */
+export interface Need {
+  readonly what: string
+  readonly package: string
+  readonly there: () => boolean
+}
+
+export function tool(name: string, debianPackage: string): Need {
+  return { what: name, package: debianPackage, there: () => pathOf(name) !== null }
+}
+
+/** The folder that must be searched for `#include "NAME"`, where one of those holds it; null when none does. */
+export function headerFolder(name: string, among: readonly string[]): string | null {
+  return among.find((folder) => existsSync(join(folder, name))) ?? null
+}
+
+/** Null where there is none. */
+export function pathOf(name: string): string | null {
+  const typed = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
+  for (const folder of [...typed, ...SYSTEM]) {
+    const file = join(folder, name)
+    try {
+      accessSync(file, constants.X_OK)
+      return file
+    } catch {
+      // Not here.
+    }
+  }
+  return null
+}
+
+/** @throws RangeError: what is missing, and how it is installed. */
+export function mustHave(peer: string, needs: readonly Need[]): void {
+  const missing = needs.filter(({ there }) => !there())
+  if (missing.length === 0) return
+  const names = missing.map(({ what }) => what).join(', ')
+  const packages = [...new Set(missing.map((need) => need.package))].join(' ')
+  throw new RangeError(`podwire: --against ${peer} needs ${names}: apt-get install ${packages}`)
+}
+
+/** @throws RangeError */
+export function mustBeLinux(peer: string): void {
+  if (process.platform === 'linux') return
+  throw new RangeError(`podwire: --against ${peer} needs Linux: this is ${process.platform}`)
+}
+
+/** The core that every participant has to itself in turn: the first that this process may use. */
+export function sharedCore(): number {
+  const status = readFileSync('/proc/self/status', 'utf8')
+  return Number(/^Cpus_allowed_list:\s*(\d+)/m.exec(status)?.[1] ?? 0)
+}
+
+/** Folders below /usr/include whose names begin so, and itself. */
+export function includeFolders(beginning: string): string[] {
+  const base = '/usr/include'
+  const below = existsSync(base) ? readdirSync(base).filter((name) => name.startsWith(beginning)) : []
+  return [base, ...below.map((name) => join(base, name))]
+}
