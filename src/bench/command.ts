@@ -17,7 +17,8 @@ export interface BenchOptions {
   /** Of measuring, in each round. */
   readonly seconds: number
   readonly warm?: number
-  readonly rounds: number
+  /** Left out: three, but one for what is on a scale when everything is measured. */
+  readonly rounds?: number
   readonly json?: boolean
   /** A file that --json wrote. */
   readonly compare?: string
@@ -37,7 +38,8 @@ export async function bench(words: readonly string[], options: BenchOptions): Pr
   const baseline = options.compare === undefined ? null : readBaseline(options.compare)
   if (options.plot !== undefined) mustBePlottable(chosen)
   const peers = await Peers.named(options.against ?? [], chosen)
-  const report = await measuredBeside(peers, chosen, options).finally(() => peers.close())
+  const rounds = (point: Point) => options.rounds ?? (words.length === 0 && point.axis !== null ? 1 : 3)
+  const report = await measuredBeside(peers, chosen, rounds, options).finally(() => peers.close())
   if (options.plot !== undefined) writeFileSync(options.plot, plot(report))
   const comparison = baseline === null ? null : compare(baseline, report, options.threshold / 100)
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
@@ -48,11 +50,16 @@ export async function bench(words: readonly string[], options: BenchOptions): Pr
   return regressions(comparison).length > 0 ? 1 : 0
 }
 
-async function measuredBeside(peers: Peers, chosen: readonly Point[], options: BenchOptions): Promise<Report> {
+async function measuredBeside(
+  peers: Peers,
+  chosen: readonly Point[],
+  rounds: (point: Point) => number,
+  options: BenchOptions,
+): Promise<Report> {
   if (!options.json) process.stdout.write(tableHead(peers.names))
   const rows: Row[] = []
   for (const point of chosen) {
-    const row = await measured(point, peers, options)
+    const row = await measured(point, rounds(point), peers, options)
     rows.push(row)
     if (!options.json) process.stdout.write(tableLine(row, peers.names))
   }
@@ -62,7 +69,7 @@ async function measuredBeside(peers: Peers, chosen: readonly Point[], options: B
     podwire: VERSION,
     node: process.version,
     cpu: cpus()[0]?.model ?? 'unknown',
-    rounds: options.rounds,
+    rounds: Math.max(...chosen.map(rounds)),
     seconds: options.seconds,
     ...(peers.names.length === 0 ? {} : { peers: descriptions }),
     rows,
@@ -70,7 +77,8 @@ async function measuredBeside(peers: Peers, chosen: readonly Point[], options: B
 }
 
 /** In each round everybody once, podwire first without and then with the flow cache. */
-async function measured(point: Point, peers: Peers, { seconds, warm, rounds, v8Flags }: BenchOptions): Promise<Row> {
+async function measured(point: Point, rounds: number, peers: Peers, options: BenchOptions): Promise<Row> {
+  const { seconds, warm, v8Flags } = options
   const variants = ['hop', 'cache'] as const
   const found: Record<string, Measurement[]> = {}
   const tell = (who: string, measurement: Measurement) => (found[who] ??= []).push(measurement)

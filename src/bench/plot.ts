@@ -9,6 +9,11 @@ const LEFT = 64
 const RIGHT = 22
 const TOP = 40
 const BOTTOM = 84
+/** A legend's lines: two columns. */
+const COLUMN = 180
+const LINE = 18
+/** Colours; a ninth line has the first one's again. */
+const COLOURS = 8
 
 const STYLE = `
     svg { background: #ffffff; color-scheme: light dark }
@@ -19,6 +24,8 @@ const STYLE = `
     .line { fill: none; stroke-width: 2 }
     .c0 { stroke: #0969da; fill: #0969da } .c1 { stroke: #1a7f37; fill: #1a7f37 }
     .c2 { stroke: #8250df; fill: #8250df } .c3 { stroke: #9a6700; fill: #9a6700 }
+    .c4 { stroke: #cf222e; fill: #cf222e } .c5 { stroke: #bf3989; fill: #bf3989 }
+    .c6 { stroke: #1b7c83; fill: #1b7c83 } .c7 { stroke: #6e7781; fill: #6e7781 }
     .line { fill: none }
     @media (prefers-color-scheme: dark) {
       svg { background: #0d1117 }
@@ -27,6 +34,8 @@ const STYLE = `
       .grid { stroke: #3d444d }
       .c0 { stroke: #4493f8; fill: #4493f8 } .c1 { stroke: #3fb950; fill: #3fb950 }
       .c2 { stroke: #ab7df8; fill: #ab7df8 } .c3 { stroke: #d29922; fill: #d29922 }
+      .c4 { stroke: #f85149; fill: #f85149 } .c5 { stroke: #f778ba; fill: #f778ba }
+      .c6 { stroke: #39c5cf; fill: #39c5cf } .c7 { stroke: #9198a1; fill: #9198a1 }
       .line { fill: none }
     }
   `
@@ -62,9 +71,12 @@ export function plot(report: Report): string {
   const panels = panelsOf(report.rows)
   const columns = Math.min(3, panels.length)
   const width = columns * WIDTH
-  const height = Math.ceil(panels.length / columns) * HEIGHT + 28
+  // Each panel is as high as the longest legend needs.
+  const most = Math.max(...panels.map(({ lines }) => Math.ceil(lines.size / 2)))
+  const each = HEIGHT + Math.max(0, most - 2) * LINE
+  const height = Math.ceil(panels.length / columns) * each + 28
   const drawn = panels.map((panel, i) => {
-    const place = `translate(${(i % columns) * WIDTH} ${Math.floor(i / columns) * HEIGHT})`
+    const place = `translate(${(i % columns) * WIDTH} ${Math.floor(i / columns) * each})`
     return `  <g transform="${place}">\n${draw(panel)}\n  </g>`
   })
   const foot = `podwire ${report.podwire}, ${report.cpu}, Node ${report.node}; medians of ${report.rounds}, bars: all rounds`
@@ -124,10 +136,10 @@ function draw({ axis, lines }: Panel): string {
   }
   for (const [i, [name, line]] of [...lines].entries()) {
     const at = line.map((dot) => `${x(dot.x).toFixed(1)},${y(dot.y).toFixed(1)}`)
-    out.push(`<polyline class="line c${i % 4}" points="${at.join(' ')}"/>`)
-    for (const dot of line) out.push(marked(`c${i % 4}`, x(dot.x), y(dot.y), y(dot.low), y(dot.high), name, dot))
-    const [left, top] = [LEFT + (i % 2) * 180, HEIGHT - BOTTOM + 38 + (i >> 1) * 18]
-    out.push(`<rect class="c${i % 4}" x="${left}" y="${top - 9}" width="10" height="10"/>`)
+    out.push(`<polyline class="line c${i % COLOURS}" points="${at.join(' ')}"/>`)
+    for (const dot of line) out.push(marked(`c${i % COLOURS}`, x(dot.x), y(dot.y), y(dot.low), y(dot.high), name, dot))
+    const [left, top] = [LEFT + (i % 2) * COLUMN, HEIGHT - BOTTOM + 38 + (i >> 1) * LINE]
+    out.push(`<rect class="c${i % COLOURS}" x="${left}" y="${top - 9}" width="10" height="10"/>`)
     out.push(`<text x="${left + 15}" y="${top}">${escaped(name)}</text>`)
   }
   return out.map((line) => `    ${line}`).join('\n')

@@ -87,8 +87,12 @@ function speed({ frames, cpuSeconds, gbps }: Measurement): number {
   return gbps ?? frames / cpuSeconds
 }
 
+/** Of one round nobody knows; on shared machines rounds differ by as much. */
+const SINGLE = 0.25
+
 /** By how much rounds differ from the median, as a part of it. */
-export function noise({ framesPerCpuSecond, lowest, highest }: Figure): number {
+export function noise({ rounds, framesPerCpuSecond, lowest, highest }: Figure): number {
+  if (rounds === 1) return SINGLE
   return (highest - lowest) / 2 / framesPerCpuSecond
 }
 

@@ -29,7 +29,7 @@ function whole(value: string): number {
 }
 
 /** `--against kernel,ns3` is the same as `--against kernel --against ns3`. */
-function collect(value: string, before: readonly string[]): readonly string[] {
+function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, ...value.split(',')]
 }
 
@@ -44,14 +44,21 @@ export function addBenchCommands(podwire: Command, loadBench: LoadBench, done: (
     .description(
       'measure the forwarding core: what a frame costs, the flow cache off and on side by side; exit 1 when slower',
     )
-    .argument('[workloads...]', 'W1 to W6, size, rules, pods, nodes, or one point such as W4/64; all without one')
+    .argument(
+      '[workloads...]',
+      'W1 to W6, size, rules, pods, nodes, or one point such as W4/64; all without one (some four minutes)',
+    )
     .option('--seconds <n>', 'measure each for so long, in each round', above, 0.5)
     .option('--warm <n>', 'warm up for so long (CPU time; default: by workload, 1 to 3)', above)
-    .option('--rounds <n>', 'medians of so many rounds, off and on in alternation', whole, 3)
+    .option(
+      '--rounds <n>',
+      'medians of so many rounds, off and on in alternation (default: 3; scales without a word: 1)',
+      whole,
+    )
     .option('--json', 'print one JSON object, which --compare takes')
     .option('--compare <baseline.json>', 'flag what is slower, or allocates more, than then')
     .option('--threshold <percent>', 'and by how much more than the rounds differ it may be', share, 10)
-    .option('--against <peer>', 'measure another forwarder in the same rounds; may be given several times', collect, [])
+    .option('--against <peer>', 'measure another forwarder in the same rounds; may be given several times', collect)
     .option('--plot <file.svg>', 'draw cost against rules, Services, pods, nodes and frame size')
     .addHelpText('after', `\n${WORKLOADS}`)
     .action(async (workloads: string[], options) => {
@@ -130,4 +137,10 @@ ns/hop        from one cable to the next: every hop is executed with the flow ca
               what was decided, with the same bytes, counters and tables
 B/frame       bytes that were allocated for each frame
 GC            part of the time in which garbage was collected
+
+--against PEER: its frames/CPU-s (W5: Gbit/s of payload) and how many times as fast podwire is, flow cache off and on; everybody on one core
+  kernel         Linux in network namespaces of its own, W1 to W6, size and rules: root, and gcc libc6-dev iproute2 iptables nftables ethtool
+  kernel-nft     the same with iptables-nft instead of iptables-legacy
+  ns3            ns-3 without checksums, its default, W1, W2 and W5: g++ libns3-dev
+  ns3-checksums  with them, as podwire's frames have them
 `

@@ -121,7 +121,7 @@ describe('--compare', () => {
   test('slower than the baseline: flagged, exit 1', async () => {
     const { code, out } = await against(baseline('fast.json', figure(1e9), figure(1e3)))
     expect(code).toBe(1)
-    expect(out).toMatch(/\nW2\/64 +off +1000.000M +[\d.]+M +-\d\d+\.\d% +10.0% {2}SLOWER\n/)
+    expect(out).toMatch(/\nW2\/64 +off +1000.000M +[\d.]+M +-\d\d+\.\d% +25.0% {2}SLOWER\n/)
     expect(out).toMatch(/\nW2\/64 +on +0.001M .* {2}FASTER\n/)
     expect(out).toContain('note: the baseline was measured with another cpu: abacus, now ')
     expect(out).toMatch(/\n1 regression\n$/)

@@ -30,7 +30,7 @@ export class Peers {
   /** @throws RangeError for a word that is none, or when one cannot be measured here. */
   static async named(words: readonly string[], points: readonly Point[]): Promise<Peers> {
     for (const word of words) {
-      if (known[word] === undefined) {
+      if (!Object.hasOwn(known, word)) {
         throw new RangeError(`podwire: --against knows ${peerNames.join(', ')}, not ${word}`)
       }
     }

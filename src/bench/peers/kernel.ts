@@ -6,7 +6,7 @@ import { Veth } from '../../link/veth.ts'
 import { BACKEND_PORT, bridge, type Network } from '../networks.ts'
 import type { Counterpart, Point } from '../points.ts'
 import { answerOf, requestOf } from '../traffic.ts'
-import { mustBeLinux, mustHave, sharedCore, tool } from './machine.ts'
+import { header, mustBeLinux, mustHave, sharedCore, tool } from './machine.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Line, Opened, Peer } from './peer.ts'
 import { namespaceOf } from './plan.ts'
@@ -47,7 +47,8 @@ export class KernelPeer implements Peer {
     }
     const restore = this.#legacy ? 'iptables-legacy-restore' : 'iptables-nft-restore'
     mustHave(this.name, [
-      tool('cc', 'gcc libc6-dev'),
+      tool('cc', 'gcc'),
+      header('stdio.h', 'libc6-dev'),
       tool('ip', 'iproute2'),
       tool(restore, 'iptables'),
       tool('nft', 'nftables'),

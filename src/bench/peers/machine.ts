@@ -5,6 +5,8 @@ import { delimiter, join } from 'node:path'
 /** Where root's tools are, whether PATH says so or not. */
 const SYSTEM = ['/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
+const INCLUDE = '/usr/include'
+
 /** What must be there, with the Debian package that has it. */
 export interface Need {
   readonly what: string
@@ -16,9 +18,15 @@ export function tool(name: string, debianPackage: string): Need {
   return { what: name, package: debianPackage, there: () => pathOf(name) !== null }
 }
 
-/** The folder that must be searched for `#include "NAME"`, where one of those holds it; null when none does. */
-export function headerFolder(name: string, among: readonly string[]): string | null {
-  return among.find((folder) => existsSync(join(folder, name))) ?? null
+export function header(name: string, debianPackage: string): Need {
+  return { what: name, package: debianPackage, there: () => headerFolder(name) !== null }
+}
+
+/** The folder that must be searched for `#include <NAME>`: /usr/include, or one below it as libraries' versions are. Null: none. */
+export function headerFolder(name: string): string | null {
+  if (!existsSync(INCLUDE)) return null
+  const folders = [INCLUDE, ...readdirSync(INCLUDE).map((below) => join(INCLUDE, below))]
+  return folders.find((folder) => existsSync(join(folder, name))) ?? null
 }
 
 /** Null where there is none. */
@@ -55,11 +63,4 @@ export function mustBeLinux(peer: string): void {
 export function sharedCore(): number {
   const status = readFileSync('/proc/self/status', 'utf8')
   return Number(/^Cpus_allowed_list:\s*(\d+)/m.exec(status)?.[1] ?? 0)
-}
-
-/** Folders below /usr/include whose names begin so, and itself. */
-export function includeFolders(beginning: string): string[] {
-  const base = '/usr/include'
-  const below = existsSync(base) ? readdirSync(base).filter((name) => name.startsWith(beginning)) : []
-  return [base, ...below.map((name) => join(base, name))]
 }
