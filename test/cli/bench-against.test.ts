@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { compare, regressions } from '../../src/bench/compare.ts'
 import type { Measurement } from '../../src/bench/measure.ts'
+import { machine } from '../../src/bench/peers/machine.ts'
 import { measurePeer, type Peer } from '../../src/bench/peers/peer.ts'
 import { built, sourcesOf } from '../../src/bench/peers/program.ts'
 import { plot } from '../../src/bench/plot.ts'
@@ -12,21 +13,8 @@ import { figureOf, type Report, type Row, ratioOf } from '../../src/bench/report
 import { tableFoot, tableHead, tableLine } from '../../src/bench/table.ts'
 import { podwire } from '../support/cli.ts'
 
-/** What this machine shall not have. */
-const absent = vi.hoisted(() => new Set<string>())
-vi.mock('../../src/bench/peers/machine.ts', async (original) => {
-  const real = await original<typeof import('../../src/bench/peers/machine.ts')>()
-  const need = (what: string, debianPackage: string) => ({
-    what,
-    package: debianPackage,
-    there: () => !absent.has(what),
-  })
-  return { ...real, tool: need, header: need }
-})
-
 const { platform } = process
 afterEach(() => {
-  absent.clear()
   vi.restoreAllMocks()
   Object.defineProperty(process, 'platform', { value: platform })
 })
@@ -77,7 +65,10 @@ describe('refused before anything is measured, in one sentence', () => {
   test('a machine without the tools: all that is missing, and the packages', async () => {
     elsewhere('linux')
     asUser(0)
-    for (const what of ['cc', 'stdio.h', 'ip', 'nft']) absent.add(what)
+    const absent = new Set(['cc', 'stdio.h', 'ip', 'nft'])
+    const found = (what: string) => (absent.has(what) ? null : `/there/${what}`)
+    vi.spyOn(machine, 'tool').mockImplementation(found)
+    vi.spyOn(machine, 'header').mockImplementation(found)
     expect(await refused('W1', '--against', 'kernel')).toBe(
       'podwire: --against kernel needs cc, stdio.h, ip, nft: apt-get install gcc libc6-dev iproute2 nftables\n',
     )

@@ -33,7 +33,7 @@ export class KernelPeer implements Peer {
 
   get description(): string {
     const rules = this.#legacy ? 'iptables-legacy' : 'iptables-nft'
-    return `Linux ${release()}, rules of iptables by ${rules}, offloads off, one process on core ${this.#core}`
+    return `Linux ${release()}, rules of iptables by ${rules}, one process on core ${this.#core}`
   }
 
   has({ counterpart }: Point): boolean {
@@ -85,11 +85,12 @@ export class KernelPeer implements Peer {
 
   async #open(workload: string, frame: number, { traffic, network, services }: Counterpart): Promise<Opened> {
     const built = network(false)
-    const sinks = traffic === 'tcp' ? [] : [built.a, built.b]
+    const tcp = traffic === 'tcp'
+    const options = { sinks: tcp ? [] : [built.a, built.b], legacy: this.#legacy, segments: tcp }
     const began = performance.now()
     let names: Awaited<ReturnType<Namespaces['make']>>
     try {
-      names = await this.#namespaces.make(built, sinks, this.#legacy)
+      names = await this.#namespaces.make(built, options)
     } catch (error) {
       this.close()
       throw error

@@ -14,34 +14,36 @@ export interface Need {
   readonly there: () => boolean
 }
 
+export const machine = {
+  /** Where a tool is; null where there is none. */
+  tool(name: string): string | null {
+    const typed = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
+    for (const folder of [...typed, ...SYSTEM]) {
+      const file = join(folder, name)
+      try {
+        accessSync(file, constants.X_OK)
+        return file
+      } catch {
+        // Not here.
+      }
+    }
+    return null
+  },
+
+  /** The folder that must be searched for `#include <NAME>`: /usr/include, or one below it, as libraries' versions are. Null: none. */
+  header(name: string): string | null {
+    if (!existsSync(INCLUDE)) return null
+    const folders = [INCLUDE, ...readdirSync(INCLUDE).map((below) => join(INCLUDE, below))]
+    return folders.find((folder) => existsSync(join(folder, name))) ?? null
+  },
+}
+
 export function tool(name: string, debianPackage: string): Need {
-  return { what: name, package: debianPackage, there: () => pathOf(name) !== null }
+  return { what: name, package: debianPackage, there: () => machine.tool(name) !== null }
 }
 
 export function header(name: string, debianPackage: string): Need {
-  return { what: name, package: debianPackage, there: () => headerFolder(name) !== null }
-}
-
-/** The folder that must be searched for `#include <NAME>`: /usr/include, or one below it as libraries' versions are. Null: none. */
-export function headerFolder(name: string): string | null {
-  if (!existsSync(INCLUDE)) return null
-  const folders = [INCLUDE, ...readdirSync(INCLUDE).map((below) => join(INCLUDE, below))]
-  return folders.find((folder) => existsSync(join(folder, name))) ?? null
-}
-
-/** Null where there is none. */
-export function pathOf(name: string): string | null {
-  const typed = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
-  for (const folder of [...typed, ...SYSTEM]) {
-    const file = join(folder, name)
-    try {
-      accessSync(file, constants.X_OK)
-      return file
-    } catch {
-      // Not here.
-    }
-  }
-  return null
+  return { what: name, package: debianPackage, there: () => machine.header(name) !== null }
 }
 
 /** @throws RangeError: what is missing, and how it is installed. */

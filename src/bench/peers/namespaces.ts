@@ -18,6 +18,15 @@ const SYSCTLS = [
   'net.netfilter.nf_conntrack_checksum=0',
 ]
 
+export interface Options {
+  /** Whose eth0 drops what arrives. */
+  readonly sinks: readonly Netns[]
+  /** iptables' rules in x_tables instead of nf_tables. */
+  readonly legacy: boolean
+  /** Segments as large as the cables take, as podwire's TCP makes them. */
+  readonly segments: boolean
+}
+
 export class Namespaces {
   readonly #peer: string
   readonly #running: Running
@@ -30,15 +39,15 @@ export class Namespaces {
     this.#prefix = `${FAMILY}${process.pid}-${peer}.`
   }
 
-  /** `sinks`: whose eth0 drops what arrives. Returns the names of the network's namespaces. */
-  async make(network: Network, sinks: readonly Netns[], legacy: boolean): Promise<ReadonlyMap<Netns, string>> {
+  /** Returns the names of the network's namespaces. */
+  async make(network: Network, options: Options): Promise<ReadonlyMap<Netns, string>> {
     const number = ++this.#count
     const all = [network.a, network.b, ...network.between]
     const names = new Map(all.map((netns, i) => [netns, `${this.#prefix}${number}.${i}`]))
     const nameOf = (netns: Netns) => names.get(netns)!
     const made = new Set<NetDevice>()
     const plans = all.map((netns) => planOf(netns, nameOf, made))
-    await this.#running.output(this.#peer, 'sh', ['-s'], script(plans, nameOf, sinks, legacy))
+    await this.#running.output(this.#peer, 'sh', ['-s'], script(plans, nameOf, options))
     return names
   }
 
@@ -57,12 +66,7 @@ export class Namespaces {
 }
 
 /** Phase by phase, since a cable needs both namespaces and a route its device. */
-function script(
-  plans: readonly Plan[],
-  nameOf: (netns: Netns) => string,
-  sinks: readonly Netns[],
-  legacy: boolean,
-): string {
+function script(plans: readonly Plan[], nameOf: (netns: Netns) => string, options: Options): string {
   const lines = ['set -e', 'PATH=$PATH:/usr/sbin:/sbin']
   const inside = (netns: Netns) => `nsenter --net=/run/netns/${nameOf(netns)}`
   const fed = (command: string, text: readonly string[]) => {
@@ -74,19 +78,19 @@ function script(
     lines.push(`${inside(netns)} sysctl -e -q -w ${written.join(' ')} 2> /dev/null || true`)
   }
   for (const { netns, links } of plans) fed(`ip -n ${nameOf(netns)} -batch -`, links)
-  // Segments as large as the cables take, as podwire's TCP makes them.
-  for (const { netns, devices } of plans) {
+  for (const { netns, devices } of options.segments ? plans : []) {
     const each = `for d in ${devices.join(' ')}; do ethtool -K $d tso off gso off gro off; done`
     lines.push(`${inside(netns)} sh -c '${each}' > /dev/null 2>&1 || true`)
   }
   for (const { netns, settings, fdb, rules, nft } of plans) {
     fed(`ip -n ${nameOf(netns)} -batch -`, settings)
     fed(`bridge -n ${nameOf(netns)} -batch -`, fdb)
-    if (rules !== '') fed(`${inside(netns)} iptables-${legacy ? 'legacy' : 'nft'}-restore`, rules.trimEnd().split('\n'))
+    if (rules !== '')
+      fed(`${inside(netns)} iptables-${options.legacy ? 'legacy' : 'nft'}-restore`, rules.trimEnd().split('\n'))
     if (nft !== '') fed(`${inside(netns)} nft -f -`, nft.trimEnd().split('\n'))
   }
   const drop = 'table netdev sink { chain in { type filter hook ingress device eth0 priority 0; ip version 4 drop; }; }'
-  for (const netns of sinks) fed(`${inside(netns)} nft -f -`, [drop])
+  for (const netns of options.sinks) fed(`${inside(netns)} nft -f -`, [drop])
   return lines.join('\n')
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Counterpart, Point } from '../points.ts'
-import { header, headerFolder, mustBeLinux, mustHave, sharedCore, tool } from './machine.ts'
+import { header, machine, mustBeLinux, mustHave, sharedCore, tool } from './machine.ts'
 import type { Opened, Peer } from './peer.ts'
 import { built, Running } from './program.ts'
 
@@ -36,7 +36,7 @@ export class Ns3Peer implements Peer {
   async ready(): Promise<void> {
     mustBeLinux(this.name)
     mustHave(this.name, [tool('c++', 'g++'), header(HEADER, 'libns3-dev'), tool('taskset', 'util-linux')])
-    const options = ['-O3', '-DNDEBUG', '-std=c++17', `-I${headerFolder(HEADER)}`]
+    const options = ['-O3', '-DNDEBUG', '-std=c++17', `-I${machine.header(HEADER)}`]
     const libraries = MODULES.map((module) => `-lns3-${module}`)
     this.#program = built({ peer: 'ns3', compiler: 'c++', suffix: '.cc', options, libraries })
     this.#core = sharedCore()
