@@ -19,7 +19,7 @@ export interface Written {
 
 /** A journey is tried for a flow of so many frames; and again behind so many, twice as many, and so on, where it was in vain. */
 const FIRST_TRY = 16
-const PAUSE = 4096
+const PAUSE = 64
 
 export class Pass {
   readonly generation = configurationGeneration()
