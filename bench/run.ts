@@ -13,7 +13,7 @@ import { measureApart } from '../src/bench/apart.ts'
 import type { Variant } from '../src/bench/measure.ts'
 import { choose } from '../src/bench/points.ts'
 import { runCli, servedThread } from '../src/cli/podwire.ts'
-import { INLINING, inlineMore } from '../src/cli/v8.ts'
+import { INLINING, prepareV8 } from '../src/cli/v8.ts'
 import { captureTable } from './capture.ts'
 import { explainTable } from './explain.ts'
 import { parallelTable } from './parallel.ts'
@@ -67,6 +67,6 @@ async function begin(): Promise<void> {
   if (!(await servedThread())) await main(process.argv.slice(2))
 }
 
-inlineMore()
+prepareV8()
 // One file is no module, and cannot await out here.
 void begin()

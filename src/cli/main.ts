@@ -4,12 +4,12 @@
  * Node starts that some milliseconds sooner than modules.
  */
 import { bundledCli } from './bundle.ts'
-import { inlineMore } from './v8.ts'
+import { prepareV8 } from './v8.ts'
 
 /** What Node says, too, when nothing can happen any more and the work is not done. */
 const UNSETTLED = 13
 
-inlineMore()
+prepareV8()
 
 // A reader that went away (| head) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

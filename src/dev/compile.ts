@@ -6,14 +6,14 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { bundleScript, cacheIn, cacheOf, cliOf } from '../cli/bundle.ts'
-import { inlineMore } from '../cli/v8.ts'
+import { prepareV8 } from '../cli/v8.ts'
 
 /** What is compiled when this has run is what most labs need. */
 const LAB = fileURLToPath(new URL('../../topologies/two-node-flannel.yaml', import.meta.url))
 
 const cache = fileURLToPath(cacheIn(new URL('../', import.meta.url)))
 
-inlineMore()
+prepareV8()
 // Else V8 forgets what it compiled and has not run for a while. The cache is good for processes with the same flags only.
 setFlagsFromString('--no-flush-bytecode')
 rmSync(cache, { force: true })

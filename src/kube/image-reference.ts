@@ -13,8 +13,15 @@ export function fullReference(image: string): string {
 
 /** 64 hexadecimal digits that stand for the image's contents. */
 export function digestOf(image: string): string {
-  return sha256Hex(`podwire image ${fullReference(image)}`)
+  const known = digests.get(image)
+  if (known !== undefined) return known
+  const digest = sha256Hex(`podwire image ${fullReference(image)}`)
+  digests.set(image, digest)
+  return digest
 }
+
+/** A container's image is asked for again and again; there are few. */
+const digests = new Map<string, string>()
 
 /** How long this node takes to pull it, in nanoseconds: half a second to two. */
 export function pullTime(image: string, node: string): number {

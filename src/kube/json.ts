@@ -8,11 +8,20 @@ export function isMap(value: unknown): value is JsonMap {
 
 export function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => equal(item, b[i]))
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false
+    for (let i = 0; i < a.length; i++) if (!equal(a[i], b[i])) return false
+    return true
+  }
   if (!isMap(a) || !isMap(b)) return false
-  const keys = Object.keys(a).filter((key) => a[key] !== undefined)
-  if (keys.length !== Object.keys(b).filter((key) => b[key] !== undefined).length) return false
-  return keys.every((key) => equal(a[key], b[key]))
+  let more = 0
+  for (const key of Object.keys(a)) {
+    if (a[key] === undefined) continue
+    if (!equal(a[key], b[key])) return false
+    more++
+  }
+  for (const key of Object.keys(b)) if (b[key] !== undefined) more--
+  return more === 0
 }
 
 /** A copy to the last leaf. JSON has no more than maps, lists and leaves, so it takes a tenth of structuredClone's time. */
@@ -37,9 +46,8 @@ export function canonical(value: unknown): string {
 
 /** Makes it unchangeable to the last leaf, and returns it. */
 export function freeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const item of Object.values(value)) freeze(item)
-  }
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const item of Object.values(value)) if (typeof item === 'object') freeze(item)
   return value
 }

@@ -147,7 +147,7 @@ export class Store {
   updateStatus(kind: string, namespace: string | null, name: string, status: unknown): KubeObject {
     const old = this.#existing(kind, namespace, name)
     if (equal(old.status, status)) return old
-    return this.#put({ ...clone(old), status: clone(status) }, old, 'MODIFIED')
+    return this.#put({ ...old, metadata: { ...old.metadata }, status: clone(status) }, old, 'MODIFIED')
   }
 
   /** @throws ApiError NotFound, Invalid, BadRequest. */
@@ -202,8 +202,7 @@ export class Store {
     this.#of(object.kind).delete(key(namespace ?? null, name))
     this.#shelves.get(object.kind)?.take(key(namespace ?? null, name))
     this.tables.remove(old)
-    const last = clone(old)
-    last.metadata.resourceVersion = String(++this.#version)
+    const last = { ...old, metadata: { ...old.metadata, resourceVersion: String(++this.#version) } }
     this.#tell({ type: 'DELETED', object: freeze(last), old })
     return last
   }

@@ -5,6 +5,9 @@ export class Clock {
   readonly #now: () => Nanos
   /** Said instead of the present moment. */
   #pinned: Nanos | null = null
+  /** What was said last: most of it falls into the same second. */
+  #second = Number.NaN
+  #text = ''
   /** Seconds from 1970 to the beginning of the world. */
   readonly epochSeconds: number
 
@@ -30,7 +33,12 @@ export class Clock {
 
   /** The moment as the API writes it. */
   text(at: Nanos = this.now): string {
-    return new Date((this.epochSeconds + Math.floor(at / 1e9)) * 1000).toISOString().replace('.000Z', 'Z')
+    const second = Math.floor(at / 1e9)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#text = new Date((this.epochSeconds + second) * 1000).toISOString().replace('.000Z', 'Z')
+    }
+    return this.#text
   }
 
   /** Virtual time of a timestamp; whole seconds. */

@@ -15,12 +15,15 @@ export interface FileAccess {
   readonly listFolder: (path: string) => readonly string[] | null
 }
 
+/** zod would compile the schema, which pays only when it is used again and again. */
+const ONCE = { jitless: true }
+
 /** `files`, when given, must hold every manifest. @throws TopologyError naming every problem of the file. */
 export function loadTopology(file: string, text: string, files?: FileAccess): TopologyFile {
   const source = new Source(file, text)
   const fail = (problems: readonly Problem[]) => new TopologyError(problems, () => text)
   if (source.problems.length > 0) throw fail(source.problems)
-  const parsed = topologySchema.safeParse(source.value ?? {})
+  const parsed = topologySchema.safeParse(source.value ?? {}, ONCE)
   if (!parsed.success) throw fail(parsed.error.issues.flatMap((issue) => explain(issue, source)))
   const problems = [...contradictions(parsed.data, source), ...missing(parsed.data, source, files)]
   if (problems.length > 0) throw fail(problems)

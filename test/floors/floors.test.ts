@@ -29,7 +29,10 @@ const house: Record<string, { readonly code: string; readonly fault: string | nu
     code: "import type { Subject } from 'rxjs'\nexport type A = Subject<1>",
     fault: 'rxjs-has-one-home',
   },
-  'kube/pool.ts': { code: "import { IPv4 } from 'ip-num'\nexport const a = IPv4", fault: 'ip-num-has-one-home' },
+  'kube/pool.ts': {
+    code: "import { decode } from 'dns-packet'\nexport const a = decode",
+    fault: 'dns-packet-has-one-home',
+  },
   'wire/file.ts': {
     code: "import { readFileSync } from 'node:fs'\nexport const a = readFileSync",
     fault: 'dataplane-is-pure',

@@ -167,8 +167,16 @@ export function fingerprint(blocks: readonly ServerBlock[]): string {
   const text = JSON.stringify(json).replace(/[<>&\u2028\u2029]/g, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
-  return sha512Hex(text)
+  if (text !== hashed) {
+    hashed = text
+    sum = sha512Hex(text)
+  }
+  return sum
 }
+
+/** What was hashed last: each replica starts with the same, and looks at it again twice a minute. */
+let hashed = ''
+let sum = ''
 
 /** Seconds: Go's durations of one unit. */
 export function duration(text: string | undefined): number | null {
