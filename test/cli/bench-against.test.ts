@@ -39,10 +39,10 @@ describe('refused before anything is measured, in one sentence', () => {
 
   test('points that it has nothing like', async () => {
     expect(await refused('pods/10', 'nodes', '--against', 'kernel')).toBe(
-      'podwire: --against kernel: it has nothing like the points that are named\n',
+      'podwire: --against: kernel can do nothing like the points that are named\n',
     )
-    expect(await refused('W4', 'W6', '--against', 'ns3')).toBe(
-      'podwire: --against ns3: it has nothing like the points that are named\n',
+    expect(await refused('W4', 'W6', '--against', 'ns3', '--against', 'ns3-checksums')).toBe(
+      'podwire: --against: ns3 and ns3-checksums can do nothing like the points that are named\n',
     )
   })
 

@@ -35,9 +35,9 @@ export class Peers {
       }
     }
     const peers = [...new Set(words)].map((word) => known[word]())
-    for (const peer of peers) {
-      if (points.some((point) => peer.has(point))) continue
-      throw new RangeError(`podwire: --against ${peer.name}: it has nothing like the points that are named`)
+    if (peers.length > 0 && !points.some((point) => peers.some((peer) => peer.has(point)))) {
+      const none = peers.map(({ name }) => name).join(' and ')
+      throw new RangeError(`podwire: --against: ${none} can do nothing like the points that are named`)
     }
     const all = new Peers(peers)
     all.#listen()
