@@ -27,6 +27,7 @@ const dataplane = floors.slice(0, floors.indexOf('host'))
 
 /** Each package, and the files that may import it. */
 const homes = {
+  'ip-num': ['^src/kube/ipam\\.ts$'],
   'dns-packet': ['^src/host/resolver\\.ts$'],
   yaml: ['^src/topology/', '^src/kube/manifest\\.ts$'],
   rxjs: ['^src/kube/store\\.ts$', '^src/observe/'],
