@@ -26,7 +26,13 @@ function outputOf(command: string, args: readonly string[]): Promise<{ code: num
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text
     })
+    // A bench that is stopped does not go on measuring.
+    const stop = () => void child.kill()
+    process.once('exit', stop)
     child.on('error', reject)
-    child.on('close', (code) => resolve({ code, out }))
+    child.on('close', (code) => {
+      process.off('exit', stop)
+      resolve({ code, out })
+    })
   })
 }

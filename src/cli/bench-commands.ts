@@ -46,7 +46,7 @@ export function addBenchCommands(podwire: Command, loadBench: LoadBench, done: (
     )
     .argument(
       '[workloads...]',
-      'W1 to W6, size, rules, pods, nodes, or one point such as W4/64; all without one (some four minutes)',
+      'W1 to W6, size, rules, pods, nodes, or one point such as W4/64; all without one (some five minutes)',
     )
     .option('--seconds <n>', 'measure each for so long, in each round', above, 0.5)
     .option('--warm <n>', 'warm up for so long (CPU time; default: by workload, 1 to 3)', above)

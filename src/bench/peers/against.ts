@@ -1,4 +1,5 @@
 /** Who is measured beside podwire, by the words of `--against`. */
+import { constants } from 'node:os'
 import type { Measurement } from '../measure.ts'
 import type { Point } from '../points.ts'
 import { KernelPeer } from './kernel.ts'
@@ -13,14 +14,16 @@ const known: Readonly<Record<string, () => Peer>> = {
   'ns3-checksums': () => new Ns3Peer('ns3-checksums', true),
 }
 
+const STOPPED_BY = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 export const peerNames: readonly string[] = Object.keys(known)
 
 /** Peers of one run; nothing of theirs stays behind when it ends, however it does. */
 export class Peers {
   readonly #peers: readonly Peer[]
-  readonly #stop = () => {
+  readonly #stop = (signal: NodeJS.Signals) => {
     this.close()
-    process.exit(130)
+    process.exit(128 + constants.signals[signal])
   }
 
   private constructor(peers: readonly Peer[]) {
@@ -74,15 +77,13 @@ export class Peers {
 
   /** At once. */
   close(): void {
-    process.off('SIGINT', this.#stop)
-    process.off('SIGTERM', this.#stop)
+    for (const signal of STOPPED_BY) process.off(signal, this.#stop)
     for (const peer of this.#peers) peer.close()
   }
 
   #listen(): void {
     if (this.#peers.length === 0) return
-    process.once('SIGINT', this.#stop)
-    process.once('SIGTERM', this.#stop)
+    for (const signal of STOPPED_BY) process.once(signal, this.#stop)
   }
 }
 
