@@ -4,6 +4,7 @@
  * used. Forwarding is a third faster.
  */
 import { createHash } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 
 const common = {
   platform: 'node',
@@ -11,6 +12,19 @@ const common = {
   onLog: (level, log, handle) => {
     if (level === 'warn') throw new Error(log.message)
     handle(level, log)
+  },
+}
+
+const packages = new URL('node_modules/', import.meta.url)
+
+/**
+ * For Node these packages have CommonJS, of which all would be in the bundle, and be run at each start. The same as modules is a tenth
+ * of rxjs.
+ */
+const asModules = {
+  alias: {
+    rxjs: fileURLToPath(new URL('rxjs/dist/esm/index.js', packages)),
+    yaml: fileURLToPath(new URL('yaml/browser/dist/index.js', packages)),
   },
 }
 
@@ -33,6 +47,7 @@ export default [
   {
     ...common,
     input: 'dist/cli/podwire.js',
+    resolve: asModules,
     output: { file: 'dist/podwire.cjs', format: 'cjs', comments: { legal: true, annotation: false, jsdoc: false } },
     plugins: [asExpression],
   },

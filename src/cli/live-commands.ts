@@ -63,6 +63,8 @@ function more(_: string, before: number): number {
 
 const WHICH = 'the emulator, when several run'
 
+export const liveCommands: readonly string[] = ['up', 'ctl', 'capture', 'wireshark', 'extcap']
+
 /** `withCaptureOptions` adds what `run` and its like have, too. */
 export function addLiveCommands(
   podwire: Command,

@@ -20,14 +20,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 void main()
 
 async function main(): Promise<void> {
-  process.exitCode = UNSETTLED
+  const unsettled = () => {
+    process.exitCode = UNSETTLED
+  }
+  process.once('exit', unsettled)
   const { runCli, servedThread } = bundledCli() ?? (await import('./podwire.ts'))
   if (await servedThread()) {
-    process.exitCode = 0
+    process.off('exit', unsettled)
     return
   }
   const loadBench = () => import('../bench/command.ts')
   process.exitCode = await runCli(process.argv.slice(2), loadBench, new URL(import.meta.url))
+  process.off('exit', unsettled)
   // Nothing is under way, not even output: Node would now free the heap page by page, for a tenth of a short run.
   if (
     process.getActiveResourcesInfo().length === 0 &&

@@ -12,9 +12,9 @@ import { listDrops } from './drops.ts'
 import { exec } from './exec.ts'
 import { explain } from './explain.ts'
 import { reportFailure } from './failure.ts'
-import { addLiveCommands } from './live-commands.ts'
+import { addLiveCommands, liveCommands } from './live-commands.ts'
 import { disk } from './open.ts'
-import { addReadingCommands } from './reading-commands.ts'
+import { addReadingCommands, readingCommands } from './reading-commands.ts'
 import { run } from './run.ts'
 import { shell } from './shell.ts'
 import { tcpHarness } from './tcp-harness.ts'
@@ -47,19 +47,35 @@ function threads(value: string): number {
   return number
 }
 
-function program(
-  typed: readonly string[],
-  loadBench: LoadBench,
-  threadEntry: URL | undefined,
-  done: (code: number) => void,
-): Command {
-  const podwire = new Command('podwire')
-    .description(
-      'A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.',
-    )
-    .version(VERSION, '-V, --version')
-    .showHelpAfterError('(podwire --help tells more)')
-    .exitOverride()
+/** What commands are given. */
+interface Given {
+  readonly typed: readonly string[]
+  readonly loadBench: LoadBench
+  readonly threadEntry: URL | undefined
+  readonly done: (code: number) => void
+}
+
+/** Adds one command or several. */
+type Add = (podwire: Command, given: Given) => void
+
+const adds: readonly (readonly [names: readonly string[], add: Add])[] = [
+  [['run'], addRun],
+  [['exec'], addExec],
+  [['check'], addCheck],
+  [['shell'], addShell],
+  [['explain'], addExplain],
+  [['diff'], addDiff],
+  [['trace'], addTrace],
+  [['tcp-harness'], addTcpHarness],
+  [['drops'], addDrops],
+  [readingCommands, (podwire, { done }) => addReadingCommands(podwire, done, withCaptureFiles)],
+  [liveCommands, (podwire, { typed, done }) => addLiveCommands(podwire, withCaptureOptions, typed, done)],
+  [['bench'], (podwire, { loadBench, done }) => addBenchCommands(podwire, loadBench, done)],
+  // It tells of all others.
+  [[], addCompletion],
+]
+
+function addRun(podwire: Command, { typed, threadEntry, done }: Given): void {
   withCaptureOptions(podwire.command('run'))
     .description('build the topology and run its steps')
     .argument('<topology>', 'a topology file (YAML)')
@@ -70,6 +86,9 @@ function program(
     .action(async (topology: string, options) => {
       done(await run(topology, { ...options, typed, ...(threadEntry === undefined ? {} : { threadEntry }) }))
     })
+}
+
+function addExec(podwire: Command, { typed, done }: Given): void {
   withCaptureOptions(podwire.command('exec'))
     .description("build the topology without its steps and run commands in the lab's shell")
     .argument('<topology>', 'a topology file (YAML)')
@@ -77,6 +96,9 @@ function program(
     .action(async (topology: string, options) => {
       done(await exec(topology, { ...options, typed }))
     })
+}
+
+function addCheck(podwire: Command, { done }: Given): void {
   podwire
     .command('check')
     .description('read a topology and its manifests, and say what is wrong')
@@ -84,12 +106,18 @@ function program(
     .action(async (topology: string) => {
       done(await check(topology))
     })
+}
+
+function addShell(podwire: Command, { typed, done }: Given): void {
   withCaptureOptions(podwire.command('shell'))
     .description("build the topology and open the lab's shell")
     .argument('<topology>', 'a topology file (YAML)')
     .action(async (topology: string, options) => {
       done(await shell(topology, { ...options, typed }))
     })
+}
+
+function addExplain(podwire: Command, { done }: Given): void {
   podwire
     .command('explain')
     .description('the way of one packet: each hop, and why it went there')
@@ -104,6 +132,9 @@ function program(
     .action(async (file: string, frame: string | undefined, options) => {
       done(await explain(file, frame, options))
     })
+}
+
+function addDiff(podwire: Command, { done }: Given): void {
   podwire
     .command('diff')
     .description('compare two captures, or two runs of topologies, packet by packet; exit 1 when they differ')
@@ -117,6 +148,9 @@ function program(
     .action(async (a: string, b: string | undefined, options) => {
       done(await diff(a, b, options))
     })
+}
+
+function addTrace(podwire: Command, { done }: Given): void {
   podwire
     .command('trace')
     .description(
@@ -136,12 +170,18 @@ function program(
     .action(async (topology: string, options) => {
       done(await trace(topology, options))
     })
+}
+
+function addTcpHarness(podwire: Command, { done }: Given): void {
   podwire
     .command('tcp-harness')
     .description("one host's TCP in virtual time, driven by JSON lines on standard input: a door for test suites")
     .action(async () => {
       done(await tcpHarness())
     })
+}
+
+function addDrops(podwire: Command, { done }: Given): void {
   podwire
     .command('drops')
     .description('list why frames are dropped: the reasons in words, and the names that Linux has for them')
@@ -149,10 +189,20 @@ function program(
     .action((options) => {
       done(listDrops(options))
     })
-  addReadingCommands(podwire, done, withCaptureFiles)
-  addLiveCommands(podwire, withCaptureOptions, typed, done)
-  addBenchCommands(podwire, loadBench, done)
-  addCompletion(podwire)
+}
+
+/** All of it for whoever asks for help, or mistypes; else only what the first word names: the others take as long as a small lab. */
+function program(given: Given): Command {
+  const podwire = new Command('podwire')
+    .description(
+      'A packet-level emulator of Kubernetes and container networking: every frame real, every interface captured.',
+    )
+    .version(VERSION, '-V, --version')
+    .showHelpAfterError('(podwire --help tells more)')
+    .exitOverride()
+  const [word] = given.typed
+  const named = adds.filter(([names]) => names.includes(word))
+  for (const [, add] of named.length > 0 ? named : adds) add(podwire, given)
   podwire.addHelpText(
     'after',
     `
@@ -186,9 +236,10 @@ export async function servedThread(): Promise<boolean> {
 export async function runCli(args: readonly string[], loadBench = noBench, threadEntry?: URL): Promise<number> {
   let code = 0
   try {
-    await program(args, loadBench, threadEntry, (result) => {
+    const done = (result: number) => {
       code = result
-    }).parseAsync(args, { from: 'user' })
+    }
+    await program({ typed: args, loadBench, threadEntry, done }).parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_INPUT

@@ -138,6 +138,8 @@ function newMacs(value: string): [NewMac, NewMac] {
   return [read(words[0]), read(words[1])]
 }
 
+export const readingCommands: readonly string[] = ['read', 'follow', 'ladder', 'replay']
+
 export function addReadingCommands(
   podwire: Command,
   done: (code: number) => void,

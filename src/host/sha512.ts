@@ -16,9 +16,9 @@ function primeRoots(count: number, degree: 2 | 3): Words {
   return Int32Array.from({ length: 2 * count }, (_, i) => words.getInt32(4 * i))
 }
 
-/** The greatest integer whose power is not above the value (Newton). */
+/** The greatest integer whose power is not above the value (Newton, from a little above it). */
 function root(value: bigint, degree: bigint): bigint {
-  let guess = 1n << (BigInt(value.toString(2).length) / degree + 1n)
+  let guess = BigInt(Math.ceil(Number(value) ** (1 / Number(degree)) * (1 + 2 ** -40)))
   for (;;) {
     const next = ((degree - 1n) * guess + value / guess ** (degree - 1n)) / degree
     if (next >= guess) return guess
@@ -57,7 +57,10 @@ export function sha512Hex(text: string): string {
 function expand(w: Words, view: DataView, block: number): void {
   for (let i = 0; i < 32; i++) w[i] = view.getInt32(block + 4 * i)
   for (let i = 32; i < 160; i += 2) {
-    const [xh, xl, yh, yl] = [w[i - 30], w[i - 29], w[i - 4], w[i - 3]]
+    const xh = w[i - 30]
+    const xl = w[i - 29]
+    const yh = w[i - 4]
+    const yl = w[i - 3]
     // Rotated right by 1 and by 8, shifted by 7; by 19 and by 61, shifted by 6.
     const s0h = ((xh >>> 1) | (xl << 31)) ^ ((xh >>> 8) | (xl << 24)) ^ (xh >>> 7)
     const s0l = ((xl >>> 1) | (xh << 31)) ^ ((xl >>> 8) | (xh << 24)) ^ ((xl >>> 7) | (xh << 25))

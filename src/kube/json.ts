@@ -1,4 +1,4 @@
-/** Plain JSON values: equality, canonical text, freezing. */
+/** Plain JSON values, maps without a prototype of their own: equality, canonical text, freezing. */
 
 export type JsonMap = Record<string, unknown>
 
@@ -15,12 +15,12 @@ export function equal(a: unknown, b: unknown): boolean {
   }
   if (!isMap(a) || !isMap(b)) return false
   let more = 0
-  for (const key of Object.keys(a)) {
+  for (const key in a) {
     if (a[key] === undefined) continue
     if (!equal(a[key], b[key])) return false
     more++
   }
-  for (const key of Object.keys(b)) if (b[key] !== undefined) more--
+  for (const key in b) if (b[key] !== undefined) more--
   return more === 0
 }
 
@@ -29,7 +29,10 @@ export function clone<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(clone) as T
   const copy: JsonMap = {}
-  for (const key of Object.keys(value)) copy[key] = clone((value as JsonMap)[key])
+  for (const key in value) {
+    const item: unknown = value[key]
+    copy[key] = typeof item === 'object' ? clone(item) : item
+  }
   return copy as T
 }
 
@@ -48,6 +51,6 @@ export function canonical(value: unknown): string {
 export function freeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)
-  for (const item of Object.values(value)) if (typeof item === 'object') freeze(item)
+  for (const key in value) if (typeof value[key] === 'object') freeze(value[key])
   return value
 }

@@ -54,7 +54,7 @@ interface Place {
 /** Walks an object through its shape. */
 export function inspect(shape: Struct, value: unknown): Findings {
   const findings: Findings = { unknown: [], unmodelled: [], wrong: null }
-  walk(shape, value, { go: shape.go, path: '', plain: '' }, findings)
+  if (!blameless(shape, value)) walk(shape, value, { go: shape.go, path: '', plain: '' }, findings)
   return findings
 }
 
@@ -103,6 +103,23 @@ function wrongType(shape: Shape, value: unknown, at: Place, findings: Findings):
   const found = jsonType(value) === 'number' && !Number.isInteger(value) ? `number ${value}` : jsonType(value)
   const sentence = `json: cannot unmarshal ${found} into Go struct field ${at.go}.${at.plain} of type ${goTypeOf(shape)}`
   findings.wrong ??= { path: at.path, sentence }
+}
+
+/** There is nothing to find: most objects are, and need no paths. */
+function blameless(shape: Shape, value: unknown): boolean {
+  if (value === null || value === undefined) return true
+  if (typeof shape === 'string') return fits(shape, value)
+  if ('unmodelled' in shape) return false
+  if ('list' in shape) return Array.isArray(value) && value.every((item) => blameless(shape.list, item))
+  if (!isMap(value)) return false
+  if ('map' in shape) {
+    for (const key in value) if (!blameless(shape.map, value[key])) return false
+    return true
+  }
+  for (const key in value) {
+    if (!Object.hasOwn(shape.fields, key) || !blameless(shape.fields[key], value[key])) return false
+  }
+  return true
 }
 
 function walk(shape: Shape, value: unknown, at: Place, findings: Findings): void {

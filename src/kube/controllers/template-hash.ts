@@ -7,9 +7,12 @@ import { canonical } from '../json.ts'
 
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789'
 
+const encoder = new TextEncoder()
+
 export function fnv1a(text: string): number {
+  const bytes = encoder.encode(text)
   let hash = 0x811c9dc5
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193)
   return hash >>> 0
 }
 
