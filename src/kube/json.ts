@@ -49,8 +49,10 @@ export function canonical(value: unknown): string {
 
 /** Makes it unchangeable to the last leaf, and returns it. */
 export function freeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  Object.freeze(value)
-  for (const key in value) if (typeof value[key] === 'object') freeze(value[key])
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    if (Array.isArray(value)) for (const item of value) freeze(item)
+    else for (const key in value) freeze(value[key])
+  }
   return value
 }

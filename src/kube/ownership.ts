@@ -60,12 +60,21 @@ export function claim<T extends KubeObject>(
 
 /** What it controls, and what nobody does, in its namespace: by name. */
 function candidates<T extends KubeObject>(store: Store, owner: KubeObject, kind: string): T[] {
-  const { uid, namespace } = owner.metadata
+  const orphans: readonly KubeObject[] = store.tables.owners.orphans(kind, owner.metadata.namespace as string)
+  return [...controlled<T>(store, owner, kind), ...(orphans as T[])].sort(byName)
+}
+
+/** What it controls in its namespace: by name. */
+export function controlled<T extends KubeObject>(store: Store, { metadata }: KubeObject, kind: string): T[] {
+  const { uid, namespace } = metadata
   const own = store
     .ownedBy(uid as string)
     .filter((each) => each.kind === kind && each.metadata.namespace === namespace && controllerOf(each)?.uid === uid)
-  const all = [...own, ...store.tables.owners.orphans(kind, namespace as string)] as T[]
-  return all.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  return (own as T[]).sort(byName)
+}
+
+function byName(a: KubeObject, b: KubeObject): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1
 }
 
 function release(store: Store, object: KubeObject, owner: KubeObject): void {

@@ -147,6 +147,7 @@ export class Store {
   updateStatus(kind: string, namespace: string | null, name: string, status: unknown): KubeObject {
     const old = this.#existing(kind, namespace, name)
     if (equal(old.status, status)) return old
+    // What is stored is frozen, and may be in both.
     return this.#put({ ...old, metadata: { ...old.metadata }, status: clone(status) }, old, 'MODIFIED')
   }
 
@@ -298,7 +299,8 @@ export class Store {
   /** Fields without effect that are new. What a controller makes repeats what its template already said. */
   #warn(object: KubeObject, old: KubeObject | null): void {
     const schema = SCHEMAS.get(object.kind)
-    if (this.onWarning === null || schema === undefined || object.metadata.ownerReferences !== undefined) return
+    if (this.#quiet || this.onWarning === null || schema === undefined || object.metadata.ownerReferences !== undefined)
+      return
     const before = old === null ? [] : inspect(schema, old).unmodelled
     for (const field of inspect(schema, object).unmodelled) {
       if (before.includes(field)) continue

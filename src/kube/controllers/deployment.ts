@@ -3,7 +3,7 @@ import type { Scheduler } from '../../sim/scheduler.ts'
 import { EventRecorder } from '../events.ts'
 import { clone, equal } from '../json.ts'
 import type { Deployment, KubeObject, PodTemplate, ReplicaSet } from '../objects.ts'
-import { claim, controllerOf, controllerReference } from '../ownership.ts'
+import { claim, controlled, controllerOf, controllerReference } from '../ownership.ts'
 import type { Store } from '../store.ts'
 import { deploymentStatus } from './deployment-status.ts'
 import { keyOf, splitKey, WorkQueue } from './queue.ts'
@@ -166,11 +166,7 @@ export class DeploymentController {
   #report(namespace: string, name: string): void {
     const deployment = this.#store.get<Deployment>('Deployment', namespace, name)
     if (deployment === null) return
-    const sets = this.#store.list<ReplicaSet>(
-      'ReplicaSet',
-      namespace,
-      (set) => controllerOf(set)?.uid === deployment.metadata.uid,
-    )
+    const sets = controlled<ReplicaSet>(this.#store, deployment, 'ReplicaSet')
     const current =
       sets.find((set) => equal(plainTemplate(set.spec.template), plainTemplate(deployment.spec.template))) ?? null
     const { status, deadline } = deploymentStatus(
