@@ -6,9 +6,12 @@ export function controllerOf(object: KubeObject): OwnerReference | null {
   return object.metadata.ownerReferences?.find((reference) => reference.controller === true) ?? null
 }
 
+/** Its containers will not run again: it takes nothing of its node any more. */
+export function isFinished({ status }: Pod): boolean {
+  return status.phase === 'Succeeded' || status.phase === 'Failed'
+}
+
 /** Failed and succeeded pods, and those on their way out, do not count as replicas. */
 export function isActive(pod: Pod): boolean {
-  return (
-    pod.metadata.deletionTimestamp === undefined && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
-  )
+  return pod.metadata.deletionTimestamp === undefined && !isFinished(pod)
 }

@@ -4,7 +4,7 @@ import { selects } from './label-selector.ts'
 import type { KubeObject, LabelSelector, OwnerReference, Pod } from './objects.ts'
 import type { Store } from './store.ts'
 
-export { controllerOf, isActive } from './control.ts'
+export { controllerOf, isActive, isFinished } from './control.ts'
 
 /** The reference that makes `owner` the controller of an object. */
 export function controllerReference(owner: KubeObject): OwnerReference {

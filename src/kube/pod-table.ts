@@ -1,6 +1,6 @@
 /** The pods by node, and how many are active there: what the scheduler would otherwise count for each pod again. */
 
-import { controllerOf, isActive } from './control.ts'
+import { controllerOf, isActive, isFinished } from './control.ts'
 import type { Pod } from './objects.ts'
 
 /** What is on one node. */
@@ -8,6 +8,8 @@ class Bound {
   /** By uid. */
   readonly pods = new Map<string, Pod>()
   active = 0
+  /** Those that have not ended: they need room. */
+  held = 0
   /** Active ones by the uid of their controller. */
   readonly siblings = new Map<string, number>()
 }
@@ -22,6 +24,11 @@ export class PodTable {
 
   activeOn(node: string): number {
     return this.#nodes.get(node)?.active ?? 0
+  }
+
+  /** How many there take one of the node's places, pods on their way out too. */
+  heldOn(node: string): number {
+    return this.#nodes.get(node)?.held ?? 0
   }
 
   /** How many of a controller's active pods are there. */
@@ -52,6 +59,7 @@ function keyOf({ metadata }: Pod): string {
 }
 
 function count(bound: Bound, pod: Pod, by: number): void {
+  if (!isFinished(pod)) bound.held += by
   if (!isActive(pod)) return
   bound.active += by
   const uid = controllerOf(pod)?.uid

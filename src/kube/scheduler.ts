@@ -7,8 +7,8 @@ import { keyOf, splitKey, WorkQueue } from './controllers/queue.ts'
 import { EventRecorder } from './events.ts'
 import { portMappings } from './host-ports.ts'
 import type { Condition, Node, Pod } from './objects.ts'
-import { controllerOf, isActive } from './ownership.ts'
-import { NO_PORTS, refusal } from './scheduling.ts'
+import { controllerOf, isActive, isFinished } from './ownership.ts'
+import { refusal, UNRESOLVED } from './scheduling.ts'
 import type { Store } from './store.ts'
 
 export class PodScheduler {
@@ -20,10 +20,12 @@ export class PodScheduler {
     this.#store = store
     this.#events = new EventRecorder(store, 'default-scheduler')
     this.#queue = new WorkQueue(time, (key) => this.#sync(key))
-    store.listen('Pod', ({ type, object }) => {
+    store.listen('Pod', ({ type, object, old }) => {
       if (type === 'ADDED') this.#queue.add(keyOf(object))
-      // A pod that goes leaves its ports to those that wait.
-      if (type === 'DELETED') for (const pod of store.list<Pod>('Pod', null, waits)) this.#queue.add(keyOf(pod))
+      // A pod that goes or ends leaves its place and its ports to those that wait.
+      const ended = isFinished(object as Pod) && old !== null && !isFinished(old as Pod)
+      if (type === 'DELETED' || ended)
+        for (const pod of store.list<Pod>('Pod', null, waits)) this.#queue.add(keyOf(pod))
     })
     // What could not be placed is tried again whenever the nodes have changed.
     store.listen('Node', ({ type }) => {
@@ -37,11 +39,12 @@ export class PodScheduler {
     const pod = this.#store.get<Pod>('Pod', namespace, name)
     if (pod === null || !waits(pod)) return
     const nodes = this.#store.list<Node>('Node')
-    const finished = ({ status }: Pod) => status.phase === 'Succeeded' || status.phase === 'Failed'
+    const { bound } = this.#store.tables
     const asksForPorts = portMappings(pod).length > 0
-    const on = (node: Node) =>
-      asksForPorts ? this.#store.tables.bound.on(node.metadata.name).filter((other) => !finished(other)) : []
-    const refusals = new Map(nodes.map((node) => [node, refusal(pod, node, on(node))]))
+    const on = ({ metadata }: Node) =>
+      asksForPorts ? bound.on(metadata.name).filter((other) => !isFinished(other)) : []
+    const held = ({ metadata }: Node) => bound.heldOn(metadata.name)
+    const refusals = new Map(nodes.map((node) => [node, refusal(pod, node, on(node), held(node))]))
     const fit = nodes.filter((node) => refusals.get(node) === null)
     if (fit.length === 0) this.#fail(pod, [...refusals.values()] as string[])
     else this.#bind(pod, this.#best(pod, fit).metadata.name)
@@ -79,7 +82,7 @@ export class PodScheduler {
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
     const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort()
     const total = reasons.length
-    const victims = counts.get(NO_PORTS) ?? 0
+    const victims = UNRESOLVED.reduce((sum, reason) => sum + (counts.get(reason) ?? 0), 0)
     const hopeless = total - victims
     const why = [
       ...(hopeless > 0 ? [`${hopeless} Preemption is not helpful for scheduling`] : []),

@@ -29,11 +29,14 @@ export function matchesNode(spec: PodSpec, node: Node): boolean {
   )
 }
 
-/** What a pod that goes could change: the only refusal of these that preemption may help with. */
 export const NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
+export const TOO_MANY = 'Too many pods'
 
-/** Why not, in the scheduler's words; null when it may. `others`: the pods that are bound to the node. */
-export function refusal(pod: Pod, node: Node, others: readonly Pod[]): string | null {
+/** What pods that go could change: the refusals that preemption may help with. */
+export const UNRESOLVED: readonly string[] = [NO_PORTS, TOO_MANY]
+
+/** Why not, in the scheduler's words; null when it may. `others`: pods that are bound to the node; `held`: how many need room. */
+export function refusal(pod: Pod, node: Node, others: readonly Pod[], held: number): string | null {
   const tolerations = pod.spec.tolerations ?? []
   const unschedulable: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
   if (node.spec.unschedulable === true && untolerated([unschedulable], tolerations) !== null) {
@@ -43,5 +46,5 @@ export function refusal(pod: Pod, node: Node, others: readonly Pod[]): string | 
   if (taint !== null) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`
   if (!matchesNode(pod.spec, node)) return "node(s) didn't match Pod's node affinity/selector"
   if (others.some((other) => portsConflict(pod, other))) return NO_PORTS
-  return null
+  return held >= Number(node.status.allocatable?.pods ?? Number.POSITIVE_INFINITY) ? TOO_MANY : null
 }

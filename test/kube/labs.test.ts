@@ -1,6 +1,6 @@
 /** The rows of the course's labs that a cluster must play, seen in its objects and on its network. */
 import { describe, expect, it } from 'vitest'
-import type { EndpointSlice, Endpoints, KubeEvent, Pod, Service } from '../../src/kube/objects.ts'
+import type { EndpointSlice, Endpoints, KubeEvent, Node, Pod, Service } from '../../src/kube/objects.ts'
 import { formatMac } from '../../src/wire/address.ts'
 import { deployment, lab, pod, service } from './fixture.ts'
 
@@ -118,6 +118,31 @@ describe('pods', () => {
     cluster.store.patch('Node', null, 'w2.example.com', 'merge', { metadata: { labels: { disk: 'ssd' } } })
     await run(5)
     expect(pods('app=lost')[0].spec.nodeName).toBe('w2.example.com')
+  })
+
+  it('wait for room on nodes that are full (--max-pods)', async () => {
+    const { cluster, run, pods } = await lab()
+    for (const name of ['w1.example.com', 'w2.example.com']) {
+      const { status } = cluster.store.get<Node>('Node', null, name) as Node
+      const held = cluster.store.tables.bound.heldOn(name)
+      const allocatable = { ...status.allocatable, pods: String(held + 1) }
+      cluster.store.updateStatus('Node', null, name, { ...status, allocatable })
+    }
+    cluster.apply(['a', 'b', 'c'].map((name) => pod(name, 'nginx')))
+    await run(5)
+    expect(['a', 'b', 'c'].map((name) => pods(`app=${name}`)[0].spec.nodeName)).toEqual([
+      'w1.example.com',
+      'w2.example.com',
+      undefined,
+    ])
+    const said = () => cluster.store.list<KubeEvent>('Event', 'default', (e) => e.involvedObject.name === 'c')
+    // As clusters of 1.26 and later say it.
+    expect(said().map((event) => event.message)).toEqual([
+      '0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 Too many pods. preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.',
+    ])
+    cluster.store.delete('Pod', 'default', 'b', { gracePeriodSeconds: 0 })
+    await run(5)
+    expect(pods('app=c')[0].spec.nodeName).toBe('w2.example.com')
   })
 
   it('say how to declare an image that nobody knows', async () => {

@@ -48,6 +48,7 @@ test('a table of pods counts as whoever looks at all of them would', () => {
         const active = there.filter(({ status }) => status.phase !== 'Failed')
         expect(table.on(node).map(({ metadata }) => metadata.name)).toEqual(there.map((p) => p.metadata.name).sort())
         expect(table.activeOn(node)).toBe(active.length)
+        expect(table.heldOn(node)).toBe(active.length)
         for (const owner of ['x', 'y']) {
           const siblings = active.filter(({ metadata }) => metadata.ownerReferences?.[0].uid === owner)
           expect(table.siblingsOn(node, owner)).toBe(siblings.length)
