@@ -11,6 +11,9 @@ export function fullReference(image: string): string {
   return path.includes('@') || /:[^/]*$/.test(path) ? path : `${path}:latest`
 }
 
+/** Each image's, of which there are few. */
+const digests = new Map<string, string>()
+
 /** 64 hexadecimal digits that stand for the image's contents. */
 export function digestOf(image: string): string {
   const known = digests.get(image)

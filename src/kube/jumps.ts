@@ -14,8 +14,7 @@ export const RULE_TABLES: readonly RuleTable[] = ['mangle', 'filter', 'nat']
 export function ensureJumps({ netfilter }: Netns, jumps: readonly Jump[]): void {
   const { rules } = netfilter
   for (const { table, chain, rule } of [...jumps].reverse()) {
-    const words = splitWords(rule)
-    if (!rules.has(table, chain, words)) rules.insert(table, chain, 1, words)
+    rules.ensure(table, chain, rule, splitWords(rule))
   }
 }
 

@@ -181,6 +181,19 @@ export class Ruleset {
     return at !== undefined && this.#parse(table, at, words, 'RULE_CHECK').every((rule) => find(at, rule) >= 0)
   }
 
+  /** Puts the rule before all others of a built-in chain, unless it is there. `text`: its words as they would be typed. */
+  ensure(table: TableName, chain: string, text: string, words: readonly string[]): void {
+    const line = `-A ${chain} ${text}`
+    const at = this.chain(table, chain)
+    const known = stencilOf(this.#keyOf(table, line))
+    const made = known?.hook === at.hook ? rendered(known, at.table) : null
+    const rules = made === null ? this.#parse(table, at, words, 'RULE_INSERT') : [made]
+    if (rules.every((rule) => find(at, rule) >= 0)) return
+    at.rules.unshift(...rules)
+    this.#changed(table)
+    if (rules.length === 1 && known === null) learnStencil(this.#keyOf(table, line), rules[0], chain, at.hook)
+  }
+
   /** All chains when `chain` is null. */
   flush(table: TableName, chain: string | null): void {
     for (const at of this.#chosen(table, chain)) at.rules = []
@@ -318,6 +331,7 @@ export class Ruleset {
 
 /** -1 when no rule of the chain is spelled like this one. */
 function find(chain: Chain, rule: Rule): number {
+  if (chain.rules.length === 0) return -1
   const text = saveRule(rule)
   return chain.rules.findIndex((other) => saveRule(other) === text)
 }
