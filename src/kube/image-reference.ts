@@ -11,7 +11,7 @@ export function fullReference(image: string): string {
   return path.includes('@') || /:[^/]*$/.test(path) ? path : `${path}:latest`
 }
 
-/** Each image's, of which there are few. */
+/** Each image's, which is asked for again and again; there are few. */
 const digests = new Map<string, string>()
 
 /** 64 hexadecimal digits that stand for the image's contents. */
@@ -22,9 +22,6 @@ export function digestOf(image: string): string {
   digests.set(image, digest)
   return digest
 }
-
-/** A container's image is asked for again and again; there are few. */
-const digests = new Map<string, string>()
 
 /** How long this node takes to pull it, in nanoseconds: half a second to two. */
 export function pullTime(image: string, node: string): number {
