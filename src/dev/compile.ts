@@ -1,8 +1,10 @@
 /**
  * The last step of `npm run build`: keeps what V8 has compiled of the command, as one file (rolldown.config.js), after it has
- * run a lab.
+ * run a lab and written what it captured.
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { bundleScript, cacheIn, cacheOf, cliOf } from '../cli/bundle.ts'
@@ -19,7 +21,9 @@ setFlagsFromString('--no-flush-bytecode')
 rmSync(cache, { force: true })
 const script = bundleScript()
 if (script === null) throw new Error('there is no bundle')
-const code = await cliOf(script).runCli(['run', LAB, '--quiet'])
+const captures = mkdtempSync(join(tmpdir(), 'podwire-'))
+const code = await cliOf(script).runCli(['run', LAB, '--quiet', '--captures', captures])
+rmSync(captures, { recursive: true })
 if (code !== 0) throw new Error(`podwire run ${LAB}: exit code ${code}`)
 setFlagsFromString('--flush-bytecode')
 // A command that starts meanwhile finds the whole file or none.
