@@ -77,21 +77,23 @@ export function cacheOf(script: Script, folder = dist): Buffer {
 /** Node has loaded them itself before podwire begins. */
 const standing: readonly string[] = ['node:events', 'node:fs', 'node:path', 'buffer', 'process']
 
-/**
- * A module of Node's, the only ones that the bundle requires. All others are loaded when something of them is first used: that takes some
- * a few milliseconds, and most runs need none.
- */
-function builtin(name: string): object {
-  const load = () => process.getBuiltinModule(name) as Record<PropertyKey, unknown>
-  if (standing.includes(name)) return load()
+/** One of Node's own modules, or a package that is not in the bundle because few runs need it. */
+function load(name: string): Record<PropertyKey, unknown> {
+  const own = process.getBuiltinModule(name) as Record<PropertyKey, unknown> | undefined
+  return own ?? process.getBuiltinModule('node:module').createRequire(import.meta.url)(name)
+}
+
+/** What the bundle requires. It is loaded when something of it is first used: that takes a few milliseconds, and most runs need none. */
+function required(name: string): object {
+  if (standing.includes(name)) return process.getBuiltinModule(name) ?? {}
   let loaded: Record<PropertyKey, unknown> | null = null
   return new Proxy(() => {}, {
     get: (_, key) => {
-      loaded ??= load()
+      loaded ??= load(name)
       return loaded[key]
     },
     // node:assert is a function, too.
-    apply: (_, self, values) => Reflect.apply(load() as unknown as () => unknown, self, values),
+    apply: (_, self, values) => Reflect.apply(load(name) as unknown as () => unknown, self, values),
   })
 }
 
@@ -99,7 +101,7 @@ function builtin(name: string): object {
 export function cliOf(script: Script): Cli {
   const module = { exports: {} }
   const wrapped = script.runInThisContext() as Wrapped
-  wrapped(module.exports, builtin, module)
+  wrapped(module.exports, required, module)
   return module.exports as Cli
 }
 

@@ -1,6 +1,6 @@
 /**
  * Address plans: the pod CIDR split among nodes, the Service CIDR and node ports, and host-local's addresses for
- * pods. ip-num checks what people write; what goes on from here are plain numbers.
+ * pods. What is refused ip-num explains; what goes on from here are plain numbers.
  */
 import { IPv4CidrRange } from 'ip-num'
 import type { Random } from '../sim/random.ts'
@@ -12,7 +12,7 @@ import {
   formatIpv4,
   type Ipv4,
   nth,
-  parseCidr,
+  tryParseCidr,
   tryParseIpv4,
 } from '../wire/address.ts'
 
@@ -21,25 +21,33 @@ export class PlanError extends Error {
   override readonly name = 'PlanError'
 }
 
-function range(what: string, text: string): IPv4CidrRange {
-  let parsed: IPv4CidrRange
-  try {
-    parsed = IPv4CidrRange.fromCidr(text)
-  } catch {
-    throw new PlanError(`${what} ${JSON.stringify(text)} is not a network in CIDR notation, such as 10.244.0.0/16`)
+function networkOf(what: string, text: string): Cidr {
+  const parsed = text.includes('/') ? tryParseCidr(text) : null
+  if (parsed === null) {
+    const said = `${what} ${JSON.stringify(text)} is not a network in CIDR notation, such as 10.244.0.0/16`
+    throw new PlanError(`${said}${faultOf(text)}`)
   }
-  const first = `${parsed.getFirst().toString()}/${parsed.getPrefix().toString()}`
+  const first = formatCidr(parsed)
   if (first !== text) throw new PlanError(`${what} ${text} has host bits set: the network is ${first}`)
   return parsed
 }
 
+/** What is wrong with the text, behind a colon; nothing where ip-num would take it. */
+function faultOf(text: string): string {
+  try {
+    IPv4CidrRange.fromCidr(text)
+    return ''
+  } catch (error) {
+    return `: ${(error as Error).message}`
+  }
+}
+
 /** Refuses networks that share addresses. Each has a name for the message. */
 export function checkDisjoint(networks: readonly { readonly what: string; readonly cidr: string }[]): void {
-  const ranges = networks.map(({ what, cidr }) => ({ what, cidr, parsed: range(what, cidr) }))
-  ranges.forEach((a, i) => {
-    for (const b of ranges.slice(i + 1)) {
-      const shared = a.parsed.isOverlapping(b.parsed) || a.parsed.isEquals(b.parsed) || a.parsed.contains(b.parsed)
-      if (shared || b.parsed.contains(a.parsed)) {
+  const parsed = networks.map(({ what, cidr }) => ({ what, cidr, network: networkOf(what, cidr) }))
+  parsed.forEach((a, i) => {
+    for (const b of parsed.slice(i + 1)) {
+      if (contains(a.network, b.network.network) || contains(b.network, a.network.network)) {
         throw new PlanError(`${a.what} ${a.cidr} and ${b.what} ${b.cidr} overlap`)
       }
     }
@@ -65,7 +73,8 @@ export class PodCidrs {
   #next = 0
 
   constructor(cluster: string, nodePrefix = 24) {
-    const prefix = Number(range('podCIDR', cluster).getPrefix().getValue())
+    this.#network = networkOf('podCIDR', cluster)
+    const { prefix } = this.#network
     if (nodePrefix < prefix || nodePrefix > 30) {
       throw new PlanError(`podCIDR ${cluster} cannot be split into /${nodePrefix} networks for nodes`)
     }
@@ -74,7 +83,6 @@ export class PodCidrs {
       throw new PlanError(`podCIDR ${cluster} has more than ${most} /${nodePrefix} networks: take a longer prefix`)
     }
     this.#cluster = cluster
-    this.#network = parseCidr(cluster)
     this.#prefix = nodePrefix
     this.#count = 2 ** (nodePrefix - prefix)
   }
@@ -91,11 +99,10 @@ export class PodCidrs {
       this.#given.add(this.#next)
       return this.#textOf(this.#next)
     }
-    const parsed = range(`podCIDR of node ${node}`, wanted)
-    if (!parsed.inside(IPv4CidrRange.fromCidr(this.#cluster)) && wanted !== this.#cluster) {
+    const cidr = networkOf(`podCIDR of node ${node}`, wanted)
+    if (cidr.prefix < this.#network.prefix || !contains(this.#network, cidr.network)) {
       throw new PlanError(`podCIDR ${wanted} of node ${node} lies outside the cluster's ${this.#cluster}`)
     }
-    const cidr = parseCidr(wanted)
     const other = this.#overlaps(cidr)
     if (other) throw new PlanError(`podCIDR ${wanted} of node ${node} overlaps ${other}, which another node has`)
     this.#wanted.push({ text: wanted, cidr })
@@ -135,8 +142,7 @@ export class ServiceAddresses {
   readonly #taken = new Map<Ipv4, string>()
 
   constructor(cidr: string, random: Random) {
-    range('serviceCIDR', cidr)
-    this.#cidr = parseCidr(cidr)
+    this.#cidr = networkOf('serviceCIDR', cidr)
     this.#random = random
   }
 

@@ -34,7 +34,7 @@ import type { TcpSocket } from '../../src/socket/tcp/socket.ts'
 import { VxlanDevice } from '../../src/tunnel/vxlan.ts'
 import { ANY, type Ipv4, parseCidr, parseIpv4 } from '../../src/wire/address.ts'
 
-const SEEDS = 4
+const SEEDS = 3
 const networks = {
   bridge,
   routed,
