@@ -170,9 +170,10 @@ export class Store {
   /** Changes a copy of what is stored now and stores it. */
   modify<T extends KubeObject>(object: T, change: (copy: T) => void): T {
     const { namespace, name } = object.metadata
-    const copy = clone(this.#existing(object.kind, namespace ?? null, name)) as T
+    const old = this.#existing(object.kind, namespace ?? null, name) as T
+    const copy = clone(old)
     change(copy)
-    return this.update(copy)
+    return equal(copy, old) ? old : this.update(copy)
   }
 
   /**
