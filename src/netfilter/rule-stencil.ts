@@ -11,6 +11,8 @@ const KEPT = 4000
 
 /** A rule without the chain that it is in. */
 export interface Stencil {
+  /** The table that it is for, and whose. */
+  readonly kind: string
   readonly rule: Rule
   /** Of the chain that it stands in: what may be asked depends on it. */
   readonly chain: string
@@ -19,33 +21,34 @@ export interface Stencil {
   readonly goal: string | null
 }
 
-/** By table, kind and line. */
+/** By line. */
 let young = new Map<string, Stencil>()
 let old = new Map<string, Stencil>()
 
-export function stencilOf(key: string): Stencil | null {
-  const found = young.get(key)
-  if (found !== undefined) return found
-  const before = old.get(key)
-  if (before === undefined) return null
-  keepStencil(key, before)
+/** Null: the line was not read for such a table lately. */
+export function stencilOf(kind: string, line: string): Stencil | null {
+  const found = young.get(line)
+  if (found !== undefined) return found.kind === kind ? found : null
+  const before = old.get(line)
+  if (before?.kind !== kind) return null
+  keep(line, before)
   return before
 }
 
-function keepStencil(key: string, stencil: Stencil): void {
+function keep(line: string, stencil: Stencil): void {
   if (young.size >= KEPT) {
     old = young
     young = new Map()
   }
-  young.set(key, stencil)
+  young.set(line, stencil)
 }
 
 /** The rule was read from this line, for this chain. */
-export function learnStencil(key: string, rule: Rule, chain: string, hook: Hook | null): void {
+export function learnStencil(kind: string, line: string, rule: Rule, chain: string, hook: Hook | null): void {
   const { matches, target, input, output } = rule
   const same = matches.every((match) => match.shareable) && (target === null || target.shareable)
   if (!same || input.given || output.given) return
-  keepStencil(key, { rule: copyOf(rule), chain, hook, goal: rule.chain?.name ?? null })
+  keep(line, { kind, rule: copyOf(rule), chain, hook, goal: rule.chain?.name ?? null })
 }
 
 /** The rule for this table; null when the line means something else there. */

@@ -116,7 +116,7 @@ export class Ruleset {
 
   /** As `append`, of a line that was read before. False: it was not, or means something else here. */
   appendKnown(table: TableName, line: string): boolean {
-    const known = stencilOf(this.#keyOf(table, line))
+    const known = stencilOf(this.#kindOf(table), line)
     if (known === null) return false
     const into = this.table(table)
     const at = into.chains.get(known.chain)
@@ -130,11 +130,11 @@ export class Ruleset {
   /** The line was read, and the chain ends with the one rule that it means. */
   learn(table: TableName, line: string, { name, hook, rules }: Chain): void {
     const rule = rules.at(-1)
-    if (rule !== undefined) learnStencil(this.#keyOf(table, line), rule, name, hook)
+    if (rule !== undefined) learnStencil(this.#kindOf(table), line, rule, name, hook)
   }
 
-  #keyOf(table: TableName, line: string): string {
-    return `${this.legacy ? 'legacy ' : ''}${table} ${line}`
+  #kindOf(table: TableName): string {
+    return this.legacy ? `legacy ${table}` : table
   }
 
   /** `place` counts from 1. */
@@ -185,13 +185,13 @@ export class Ruleset {
   ensure(table: TableName, chain: string, text: string, words: readonly string[]): void {
     const line = `-A ${chain} ${text}`
     const at = this.chain(table, chain)
-    const known = stencilOf(this.#keyOf(table, line))
+    const known = stencilOf(this.#kindOf(table), line)
     const made = known?.hook === at.hook ? rendered(known, at.table) : null
     const rules = made === null ? this.#parse(table, at, words, 'RULE_INSERT') : [made]
     if (rules.every((rule) => find(at, rule) >= 0)) return
     at.rules.unshift(...rules)
     this.#changed(table)
-    if (rules.length === 1 && known === null) learnStencil(this.#keyOf(table, line), rules[0], chain, at.hook)
+    if (rules.length === 1 && known === null) learnStencil(this.#kindOf(table), line, rules[0], chain, at.hook)
   }
 
   /** All chains when `chain` is null. */
