@@ -20,6 +20,9 @@ export interface Member {
 /** Starts a thread, which tells what it does. */
 export type Launch = (job: Job, place: Place, hear: (message: Message) => void) => Member
 
+/** In milliseconds. */
+const PATIENCE = 1000
+
 export interface CrewOptions {
   readonly threads: number
   readonly seed?: number
@@ -48,6 +51,8 @@ export class Crew {
   readonly #topology: TopologyFile
   readonly #options: CrewOptions
   readonly #capture: MergedCapture | null
+  /** Virtual time by which two threads are never apart. */
+  readonly #apart: Nanos
   readonly #members: Member[] = []
   readonly #spent: Spent[] = []
   /** By step: what the threads told of it. */
@@ -57,7 +62,8 @@ export class Crew {
   #failed: StepResult | null = null
   #wrong: ((error: Error) => void) | null = null
 
-  private constructor(topology: TopologyFile, options: CrewOptions) {
+  private constructor(topology: TopologyFile, options: CrewOptions, { toSwitch, fromSwitch }: Job['lookAhead']) {
+    this.#apart = 2 * (toSwitch + fromSwitch)
     this.#topology = topology
     this.#options = options
     const written = options.capture !== null && options.onCapture !== undefined
@@ -68,7 +74,7 @@ export class Crew {
   static async run(topology: TopologyFile, options: CrewOptions, launch: Launch): Promise<CrewResult> {
     refuseWhatCannotBeSplit(topology)
     const lookAhead = lookAheadOf(topology)
-    return new Crew(topology, options).#run(launch, lookAhead)
+    return new Crew(topology, options, lookAhead).#run(launch, lookAhead)
   }
 
   async #run(launch: Launch, lookAhead: Job['lookAhead']): Promise<CrewResult> {
@@ -115,21 +121,25 @@ export class Crew {
     this.#capture.now = message.now
   }
 
+  /** Threads are apart by the look-ahead; whoever has not told of an earlier step when that is over goes on without its end. */
+  #awaitOthers({ number, now }: StepReport): void {
+    for (const [earlier, [told]] of this.#reports) {
+      if (earlier >= number || now <= told.now + this.#apart) continue
+      // What it told may still be on its way here.
+      setTimeout(() => this.#reports.has(earlier) && this.#wrong?.(dependsAtOnce(earlier)), PATIENCE).unref()
+    }
+  }
+
   #step(report: StepReport): void {
     const reports = this.#reports.get(report.number) ?? []
     this.#reports.set(report.number, reports)
     reports.push(report)
-    const behind = this.#reports.has(report.number - 1)
-    if (reports.length < this.#options.threads && !behind) return
+    if (reports.length < this.#options.threads) return this.#awaitOthers(report)
     this.#reports.delete(report.number)
     const [{ number, output, exit, failures, now }] = reports
     const told = ({ output, exit, failures, now, version }: StepReport) =>
       JSON.stringify([output, exit, failures, now, version])
-    if (behind || reports.some((other) => told(other) !== told(reports[0]))) {
-      throw new RangeError(
-        `podwire: step ${number} depends at once on what happened on one of the machines: this is not modelled with --threads`,
-      )
-    }
+    if (reports.some((other) => told(other) !== told(reports[0]))) throw dependsAtOnce(number)
     const step = this.#topology.steps[number - 1]
     const frames = (step.expect?.frames ?? []).flatMap((expected, i) =>
       judgeCount(
@@ -143,4 +153,10 @@ export class Crew {
     if ((step.expect?.frames ?? []).length === 0) return
     for (const member of this.#members) member.verdict(number, result.failures.length === 0)
   }
+}
+
+function dependsAtOnce(step: number): RangeError {
+  return new RangeError(
+    `podwire: step ${step} depends at once on what happened on one of the machines: this is not modelled with --threads`,
+  )
 }
