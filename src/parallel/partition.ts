@@ -83,7 +83,7 @@ export interface Employer {
   verdict(step: number): Promise<boolean>
 }
 
-/** Ranks of what happens at one instant: the ports of the switch, by machine, before what commands said. */
+/** Ranks of what happens at one instant: the ports of the switch, by machine, the machines' ends, and what commands said. */
 const PORTS = -1_000_000
 const SESSIONS = -1
 /** Instead of a session: a machine spoke (Stations). */
@@ -169,6 +169,8 @@ export class Partition {
       const [eth0, far] = lab.cables.get(name) as readonly [Veth, Veth]
       ports.push(far)
       far.rank = PORTS + i
+      // When the switch's clock arms it, among what the machine arms, depends on the threads.
+      eth0.rank = PORTS / 2 + i
       machine.world.random.restart(seedOf(this.#job.seed, i + 1))
       far.world.random.restart(seedOf(this.#job.seed, -i - 1))
       for (const end of [eth0, far]) end.separate()
