@@ -25,6 +25,7 @@ describe('address plans', () => {
     expect(overlap).toThrow('podCIDR 10.96.0.0/16 and serviceCIDR 10.96.0.0/12 overlap')
     expect(() => new PodCidrs('10.244.0.1/16')).toThrow('has host bits set: the network is 10.244.0.0/16')
     expect(() => new PodCidrs('pods')).toThrow(PlanError)
+    expect(() => new PodCidrs('10.244.0.0/33')).toThrow('such as 10.244.0.0/16: A Prefix value cannot be less than 0')
   })
 
   it('give pods the next address, not the one that was freed last', () => {
