@@ -20,8 +20,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 void main()
 
 async function main(): Promise<void> {
+  // Whoever ends the process by a code of its own, as a signal's, has said it by then.
   const unsettled = () => {
-    process.exitCode = UNSETTLED
+    process.exitCode ??= UNSETTLED
   }
   process.once('exit', unsettled)
   const { runCli, servedThread } = bundledCli() ?? (await import('./podwire.ts'))
