@@ -77,6 +77,8 @@ export class FlowCache {
 
   /** As `take`, to the next machine only. */
   takeOne(frame: Frame, inlet: Inlet): void {
+    // One that went before may have been the last try.
+    if (this.#passes.length === 0) return inlet.receive(frame)
     const slot = this.#slot(frame)
     this.#take(frame, inlet, slot, this.#passes[slot])
   }
