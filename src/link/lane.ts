@@ -33,6 +33,8 @@ class Load {
   /** The journeys of these, each once, in the order in which their first frames came. */
   readonly journeys: Journey[] = []
   size = 0
+  /** How many of `journeys` there are: an array that is cut to nothing gets new memory each time. */
+  count = 0
 
   add(frame: Frame, journey: Journey): void {
     if (this.size === this.frames.length) {
@@ -45,6 +47,12 @@ class Load {
     this.size++
   }
 
+  join(journey: Journey): void {
+    if (this.count === this.journeys.length) this.journeys.push(journey)
+    else this.journeys[this.count] = journey
+    this.count++
+  }
+
   frame(i: number): Frame {
     const frame = this.frames[i] as Frame
     this.frames[i] = null
@@ -53,11 +61,11 @@ class Load {
 
   clear(): void {
     this.size = 0
-    for (const journey of this.journeys) {
-      journey.packets = 0
-      journey.bytes = 0
+    for (let i = 0; i < this.count; i++) {
+      this.journeys[i].packets = 0
+      this.journeys[i].bytes = 0
     }
-    this.journeys.length = 0
+    this.count = 0
   }
 }
 
@@ -123,7 +131,7 @@ export class Lane implements Express {
         this.#gate = gate
         this.waiting = true
       } else if (inlet !== this.#inlet || !journey.joins(load.journeys[0])) return false
-      load.journeys.push(journey)
+      load.join(journey)
     }
     this.#latest = journey
     this.#add(frame, journey)
@@ -132,7 +140,7 @@ export class Lane implements Express {
 
   /** An event due then will be armed now: before the lane is where it goes to? */
   before(dues: Float64Array, entry: number): void {
-    const [journey] = this.#aboard.journeys
+    const journey = this.#aboard.journeys[0]
     if (dues[entry] <= this.#times[journey.passes.length]) this.stay()
   }
 
@@ -156,7 +164,7 @@ export class Lane implements Express {
     const inlet = this.#inlet as Inlet
     const gate = this.#gate as Gate
     this.waiting = false
-    for (const journey of load.journeys) journey.failed()
+    for (let i = 0; i < load.count; i++) load.journeys[i].failed()
     load.clear()
     for (let i = 0; i < size; i++) gate.takeOne(load.frame(i), inlet)
   }
@@ -164,12 +172,12 @@ export class Lane implements Express {
   leave(): void {
     if (!this.#goes()) return this.stay()
     const load = this.#aboard
-    const { journeys } = load
+    const { journeys, count } = load
     const machines = journeys[0].passes.length
     const times = this.#times
     for (let machine = 0; machine < machines; machine++) {
       this.#clock.moveTo(times, machine)
-      for (const journey of journeys) journey.leave(machine)
+      for (let i = 0; i < count; i++) journeys[i].leave(machine)
     }
     this.#clock.moveTo(times, machines)
     journal.repeated += load.size * machines
@@ -179,20 +187,20 @@ export class Lane implements Express {
     this.#spare = load
     this.waiting = false
     this.#deliver(load)
-    for (const journey of journeys) journey.succeeded()
+    for (let i = 0; i < count; i++) journeys[i].succeeded()
     load.clear()
   }
 
   /** Is all as it was when the journeys were found, at each machine at its moment? */
   #goes(): boolean {
-    const { journeys } = this.#aboard
-    const [first] = journeys
+    const { journeys, count } = this.#aboard
+    const first = journeys[0]
     const { length } = first.passes
     if (!this.#arrives(first)) return false
     const { delay } = first.passes[length - 1].last
-    for (const journey of journeys) {
-      const { last } = journey.passes[length - 1]
-      if (last.delay !== delay || last.clear !== journey.final) return false
+    for (let i = 0; i < count; i++) {
+      const { last } = journeys[i].passes[length - 1]
+      if (last.delay !== delay || last.clear !== journeys[i].final) return false
     }
     const sure = this.#stand()
     this.#clock.moveTo(this.#times, 0)
@@ -200,23 +208,23 @@ export class Lane implements Express {
   }
 
   #stand(): boolean {
-    const { journeys } = this.#aboard
+    const { journeys, count } = this.#aboard
     for (let machine = 0; machine < journeys[0].passes.length; machine++) {
       this.#clock.moveTo(this.#times, machine)
-      for (const journey of journeys) if (!journey.stands(machine)) return false
+      for (let i = 0; i < count; i++) if (!journeys[i].stands(machine)) return false
     }
     return true
   }
 
   /** Each far end gets its frames in turn, the one first whose first frame came first. */
   #deliver(load: Load): void {
-    const { journeys, size } = load
-    if (journeys.length === 1) {
-      const [journey] = journeys
+    const { journeys, count, size } = load
+    if (count === 1) {
+      const journey = journeys[0]
       for (let i = 0; i < size; i++) deliver(journey, load.frame(i))
       return
     }
-    for (let i = 0; i < journeys.length; i++) {
+    for (let i = 0; i < count; i++) {
       const { final } = journeys[i]
       let done = false
       for (let j = 0; j < i; j++) if (journeys[j].final === final) done = true
